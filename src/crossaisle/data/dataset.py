@@ -1,0 +1,93 @@
+"""The dataset: checked tables as integer arrays. Imports: schema, histories."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from crossaisle import schema
+from crossaisle.data.histories import Histories
+from crossaisle.schema import Bools, Ints
+
+__all__ = ["Dataset"]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Items, users and what the users did.
+
+    Attributes
+    ----------
+    items : polars.DataFrame
+        One row an item; the row number is the item's code. Columns: ``item_id``, ``category`` (the aisle, "" where unknown),
+        ``title``, ``brand``, ``description`` ("" where missing), ``categories`` (list of str from the aisle down), ``price``
+        (float or null), ``available`` (bool), ``image``, ``video`` (str or null), ``known`` (False for an item that only
+        interactions mention), then any further text columns of the items table (str, "" where missing).
+    users : polars.Series
+        User ids; the position is the user's code.
+    histories : Histories
+        One a user, oldest event first (timestamp, then position, then file order).
+    event_names : tuple of str
+        Event kinds; ``histories.events`` points into it.
+    reviews : polars.DataFrame or None
+        ``user_id``, ``item_id``, ``timestamp`` (float seconds), ``rating``, ``text``.
+    report : dict
+        What was read, cleaned and rejected: plain values, ready for JSON.
+    """
+
+    items: pl.DataFrame
+    users: pl.Series
+    histories: Histories
+    event_names: tuple[str, ...] = ("interaction",)
+    reviews: pl.DataFrame | None = None
+    report: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_items(self) -> int:
+        return self.items.height
+
+    @property
+    def n_users(self) -> int:
+        return len(self.users)
+
+    @cached_property
+    def item_codes(self) -> dict[str, int]:
+        """Item id -> item code."""
+        return {i: c for c, i in enumerate(self.items[schema.ITEM].to_list())}
+
+    @cached_property
+    def user_codes(self) -> dict[str, int]:
+        """User id -> user code."""
+        return {u: c for c, u in enumerate(self.users.to_list())}
+
+    @cached_property
+    def categories(self) -> tuple[str, ...]:
+        """The aisles, in alphabetical order; "" (unknown) is one of them where some item has none."""
+        return tuple(self.items[schema.CATEGORY].unique().sort().to_list())
+
+    @cached_property
+    def item_categories(self) -> Ints:
+        """int64 (N,): the aisle of each item, as a position in `categories`."""
+        places = {c: p for p, c in enumerate(self.categories)}
+        return np.fromiter((places[c] for c in self.items[schema.CATEGORY]), dtype=np.int64, count=self.n_items)
+
+    @cached_property
+    def item_counts(self) -> Ints:
+        """int64 (N,): how many events each item has in `histories`."""
+        return np.bincount(self.histories.items, minlength=self.n_items).astype(np.int64)
+
+    def with_histories(self, histories: Histories) -> Dataset:
+        """The same items and users with other histories (one a user)."""
+        if len(histories) != self.n_users:
+            raise ValueError(f"{len(histories)} histories for {self.n_users} users; expected one a user")
+        return dataclasses.replace(self, histories=histories)
+
+    def select_users(self, which: Bools | Ints) -> Dataset:
+        """Only the chosen users (a mask of length B or their codes), items untouched."""
+        rows = np.arange(self.n_users, dtype=np.int64)[which]
+        return dataclasses.replace(self, users=self.users.gather(rows), histories=self.histories[rows])

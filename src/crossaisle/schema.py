@@ -1,0 +1,54 @@
+"""Column names of the contract tables and the array types used everywhere. Imports nothing of this package.
+
+Shape letters used in all docstrings: B users or queries, T steps of a history, N items, C categories, D dimensions,
+E events, V words.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "Bools",
+    "Floats",
+    "Ints",
+    "Times",
+    "USER",
+    "ITEM",
+    "TIMESTAMP",
+    "POSITION",
+    "WEIGHT",
+    "EVENT",
+    "RATING",
+    "QUERY",
+    "CATEGORY",
+    "CATEGORIES",
+    "TITLE",
+    "BRAND",
+    "DESCRIPTION",
+    "PRICE",
+    "AVAILABLE",
+    "IMAGE",
+    "VIDEO",
+    "TEXT",
+    "SCORE",
+    "RANK",
+    "BECAUSE",
+    "PATH",
+    "REASON",
+    "KNOWN",
+]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+Times = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+USER, ITEM, QUERY = "user_id", "item_id", "query_id"
+TIMESTAMP, POSITION, WEIGHT, EVENT, RATING = "timestamp", "position", "weight", "event", "rating"
+CATEGORY, CATEGORIES, TITLE, BRAND, DESCRIPTION = "category", "categories", "title", "brand", "description"
+PRICE, AVAILABLE, IMAGE, VIDEO, TEXT = "price", "available", "image", "video", "text"
+SCORE, RANK, BECAUSE, PATH, REASON = "score", "rank", "because", "path", "reason"
+KNOWN = "known"
+"""True for an item that the items table describes, False for one that only interactions mention."""
