@@ -1,0 +1,108 @@
+"""A toy shop and the contract suites that every implementation passes, for tests and for plug-in authors. Imports: schema, contracts, data.
+
+`toy_dataset` makes a small shop whose behaviour can be learned: tastes that reach across aisles, and steps from one item to the next.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from crossaisle.data.dataset import Dataset
+from crossaisle.data.histories import Histories
+
+__all__ = ["toy_dataset"]
+
+_AISLES = ("Books", "Garden", "Kitchen", "Music", "Office", "Pets", "Sports", "Toys")
+_BRANDS = ("Alder", "Birch", "Cedar", "Dogwood")
+_TASTES = ("classic red", "modern blue", "rustic green", "minimal white")
+_THINGS = ("lamp", "box", "mat", "stand", "kit", "bag", "frame", "tray")
+_DAY = 86_400.0
+
+
+def _toy_items(n_items: int, n_aisles: int) -> pl.DataFrame:
+    """Item i stands in aisle ``i % n_aisles``; its taste (and brand) is ``(i // n_aisles) % 4``."""
+    rows = []
+    for i in range(n_items):
+        aisle, taste = _AISLES[i % n_aisles], (i // n_aisles) % len(_TASTES)
+        thing = _THINGS[(i // (n_aisles * len(_TASTES))) % len(_THINGS)]
+        rows.append(
+            {
+                "item_id": f"item{i:04d}",
+                "category": aisle,
+                "title": f"{_TASTES[taste]} {aisle.lower()} {thing} no {i}",
+                "brand": _BRANDS[taste],
+                "description": f"A {_TASTES[taste]} {thing} for your {aisle.lower()}." if i % 3 else "",
+                "categories": [aisle, f"{aisle} {thing}s"],
+                "price": None if i % 17 == 5 else round(2.0 + (i * 37 % 100) / 2, 2),
+                "available": i % 29 != 11,
+                "image": None,
+                "video": None,
+                "known": True,
+            }
+        )
+    nullable = {"price": pl.Float64, "image": pl.String, "video": pl.String}
+    return pl.DataFrame(rows, schema_overrides=nullable)
+
+
+def toy_dataset(seed: int = 0, n_users: int = 120, n_items: int = 80, n_aisles: int = 4) -> Dataset:
+    """A small shop with learnable behaviour; the same arguments give the same shop.
+
+    Each user has one of four tastes, which is also a brand and two words of the title, so that it can be carried from one aisle to
+    another. Four steps in five stay with the taste; half of the steps go to the next item of that taste in the same aisle (a chain), the
+    rest to any of its items, the aisle often changing. Histories have 3 to 12 events without repeats, one a day or several a day, of the kinds
+    ``view`` and ``purchase``; some items are unavailable, some have no price or no description.
+
+    Parameters
+    ----------
+    seed : int
+        Of the behaviour; the items are the same for every seed.
+    n_users, n_items : int
+        At least 1 user; at least 16 items.
+    n_aisles : int
+        1 to 8.
+
+    Examples
+    --------
+    >>> data = toy_dataset(n_users=5)
+    >>> data.n_users, data.n_items, data.categories, int(data.histories.lengths.min()) >= 3
+    (5, 80, ('Books', 'Garden', 'Kitchen', 'Music'), True)
+    """
+    if not 1 <= n_aisles <= len(_AISLES) or n_items < 16 or n_users < 1:
+        raise ValueError(f"{n_users} users, {n_items} items, {n_aisles} aisles; expected at least 1, at least 16, and 1 to 8")
+    rng = np.random.default_rng(seed)
+    aisle = np.arange(n_items) % n_aisles
+    taste = (np.arange(n_items) // n_aisles) % len(_TASTES)
+    stride = n_aisles * len(_TASTES)  # from an item to the next of its aisle and taste
+    items: list[int] = []
+    times: list[float] = []
+    lengths = rng.integers(3, min(12, n_items // 2) + 1, size=n_users)
+    for length in lengths:
+        own_taste = int(rng.integers(len(_TASTES)))
+        seen: list[int] = []
+        now = 1_500_000_000.0 + _DAY * int(rng.integers(300))
+        while len(seen) < length:
+            chain = seen[-1] + stride if seen else n_items
+            if chain < n_items and chain not in seen and rng.random() < 0.5:
+                item = chain
+            else:
+                pool = np.arange(n_items)
+                if rng.random() < 0.8:
+                    pool = pool[taste == own_taste]
+                if seen and rng.random() < 0.4:
+                    pool = pool[aisle[pool] == aisle[seen[-1]]]
+                pool = pool[~np.isin(pool, seen)]
+                if not len(pool):
+                    pool = np.setdiff1d(np.arange(n_items), seen)
+                # earlier items of a pool are more popular
+                popular = 1.0 / np.arange(1, len(pool) + 1)
+                item = int(rng.choice(pool, p=popular / popular.sum()))
+            seen.append(item)
+            times.append(now)
+            now += _DAY * int(rng.integers(0, 4))
+        items.extend(seen)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    events = rng.integers(0, 2, size=len(items)).astype(np.int64)
+    histories = Histories.from_arrays(offsets, np.array(items, dtype=np.int64), events=events, times=np.array(times))
+    users = pl.Series("user_id", [f"user{u:04d}" for u in range(n_users)])
+    return Dataset(_toy_items(n_items, n_aisles), users, histories, event_names=("view", "purchase"))
