@@ -1,0 +1,42 @@
+# make demo   its own environment, installation, the main job on packaged real data
+# make test   the same environment, lint, types and every test
+# make quick  as make test, without the slow tests
+
+PYTHON ?= python3
+VENV ?= .venv
+# for example PIP_ARGS="--index-url https://.../cpu" where the default index offers a CUDA build of torch
+PIP_ARGS ?=
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(PIP_ARGS) --constraint constraints.txt
+
+.PHONY: demo test quick clean
+
+demo: $(VENV)/.runtime
+	$(BIN)/crossaisle demo --out demo
+
+test: lint
+	$(BIN)/python -m pytest
+
+quick: lint
+	$(BIN)/python -m pytest -m "not slow"
+
+.PHONY: lint
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# torch goes first and alone: the constraint then holds its build, and nothing that follows pulls another one
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .ci-venv demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,98 @@
+"""The ``crossaisle`` program: the commands put together, every failure one line and an exit code. Imports: one file a command.
+
+Exit codes: 0 success, 2 bad input (one line on stderr: what was found, what was expected, what to do next), 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from crossaisle import __version__
+from crossaisle.cli import catalog, check, demo, evaluate, fit, import_, info, recommend, settings, similar
+from crossaisle.errors import CrossAisleError
+
+__all__ = ["app", "main", "run"]
+
+app = typer.Typer(
+    name="crossaisle",
+    help="Recommend across categories: fit a model on your tables, measure it, and list what each person may like.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("check")(check.check)
+app.command("fit")(fit.fit)
+app.command("recommend")(recommend.recommend)
+app.command("evaluate")(evaluate.evaluate)
+app.command("similar")(similar.similar)
+app.add_typer(catalog.app, name="catalog")
+app.command("import")(import_.import_)
+app.command("settings")(settings.settings)
+app.command("info")(info.info)
+
+
+@app.callback(invoke_without_command=True)
+def _root(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit()
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def _fail(line: str, code: int) -> int:
+    print("error: " + " ".join(line.split()), file=sys.stderr)
+    return code
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        The words after ``crossaisle``.
+
+    Returns
+    -------
+    int
+        0, 2 or 130, as described above.
+    """
+    try:
+        result = app(args=list(argv), standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("stopped by Ctrl-C; what was complete before is kept", 130)
+    except CrossAisleError as error:
+        return _fail(str(error), 2)
+    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in _USERS_OSERRORS:
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        return _fail(f"{error.strerror}:{where}; expected a place that can be read and written; next: check the path and the free space", 2)
+    except Exception as error:
+        # typer's own complaints (unknown command, missing option, value out of range) have kept this method through all its versions
+        message = getattr(error, "format_message", None)
+        if message is None:
+            raise
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "crossaisle"
+        return _fail(f"{message().removesuffix('.').replace('Value error, ', '')}; next: {command} --help", 2)
+    return result if isinstance(result, int) else 0
+
+
+_USERS_OSERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+
+
+def main() -> None:
+    """Entry point of the ``crossaisle`` program."""
+    sys.exit(run(sys.argv[1:]))
