@@ -1,11 +1,13 @@
-"""The dataset: checked tables as integer arrays. Imports: schema, histories."""
+"""The dataset: checked tables as integer arrays. Imports: schema, histories; build, when a dataset is made from tables."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -13,6 +15,9 @@ import polars as pl
 from crossaisle import schema
 from crossaisle.data.histories import Histories
 from crossaisle.schema import Bools, Ints
+
+if TYPE_CHECKING:
+    from crossaisle.data.build import DataSettings
 
 __all__ = ["Dataset"]
 
@@ -46,6 +51,41 @@ class Dataset:
     event_names: tuple[str, ...] = ("interaction",)
     reviews: pl.DataFrame | None = None
     report: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_files(
+        cls,
+        interactions: str | Path,
+        items: str | Path | None = None,
+        reviews: str | Path | None = None,
+        *,
+        settings: DataSettings | None = None,
+        columns: Mapping[str, str] | None = None,
+        encoding: str | None = None,
+        rejected_to: str | Path | None = None,
+    ) -> Dataset:
+        """A dataset from table files, see `crossaisle.data.build.build_dataset`."""
+        from crossaisle.data.build import build_dataset
+
+        place = None if rejected_to is None else Path(rejected_to)
+        return build_dataset(interactions, items, reviews, settings=settings, columns=columns, encoding=encoding, rejected_to=place)
+
+    @classmethod
+    def from_frames(
+        cls,
+        interactions: pl.DataFrame,
+        items: pl.DataFrame | None = None,
+        reviews: pl.DataFrame | None = None,
+        *,
+        settings: DataSettings | None = None,
+        columns: Mapping[str, str] | None = None,
+        rejected_to: str | Path | None = None,
+    ) -> Dataset:
+        """A dataset from polars frames, see `crossaisle.data.build.build_dataset`."""
+        from crossaisle.data.build import build_dataset
+
+        place = None if rejected_to is None else Path(rejected_to)
+        return build_dataset(interactions, items, reviews, settings=settings, columns=columns, rejected_to=place)
 
     @property
     def n_items(self) -> int:
