@@ -1,4 +1,5 @@
-"""Splits: what is learned from, what is asked, what is the answer; pure functions of a dataset. Imports: dataset, histories.
+"""Splits: what is learned from, what is asked, what is the answer; pure functions of a dataset. Imports: dataset,
+split_parts, split_time.
 
 Every split keeps all users and items (codes stay valid) and removes events. A user's events are cut at a moment: whatever the
 user did from that moment on is neither in the training data nor in the history of the question.
@@ -6,78 +7,40 @@ user did from that moment on is neither in the training data nor in the history 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
-from crossaisle import schema
 from crossaisle.data.dataset import Dataset
-from crossaisle.data.histories import Histories
-from crossaisle.errors import SettingError, TableError
-from crossaisle.schema import Bools, Ints, Times
+from crossaisle.data.split_parts import (
+    Queries,
+    Split,
+    ask,
+    at_places,
+    before_places,
+    can_be_asked,
+    check_share,
+    has_before,
+    learn,
+    moments,
+    newest,
+    shuffled_ties,
+    target_mask,
+)
+from crossaisle.data.split_time import next_basket, time_split
+from crossaisle.errors import TableError
 
-__all__ = ["Queries", "Split", "hold_out_last", "leave_one_out"]
-
-
-@dataclass(frozen=True, eq=False)
-class Queries:
-    """Q questions: given this history, which items come next?
-
-    Attributes
-    ----------
-    users : int64 (Q,)
-        User codes of the dataset that was split; no user is asked twice.
-    histories : Histories
-        Q histories: what was known at that moment.
-    targets : Histories
-        Q rows of relevant item codes, at least one each, no item twice.
-    aisles : int64 (Q,)
-        Position in ``Dataset.categories``: rank only the items of that aisle; -1 for all items.
-    times : float64 (Q,)
-        The moment predicted, NaN where unknown.
-    """
-
-    users: Ints
-    histories: Histories
-    targets: Histories
-    aisles: Ints
-    times: Times
-
-    def __len__(self) -> int:
-        return len(self.users)
-
-    def __getitem__(self, which: Ints | slice) -> Queries:
-        """The chosen questions, in the order asked for."""
-        return Queries(self.users[which], self.histories[which], self.targets[which], self.aisles[which], self.times[which])
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """A dataset cut for an honest trial.
-
-    Attributes
-    ----------
-    name : str
-        What the command line calls it.
-    note : str
-        One sentence for the report.
-    train : Dataset
-        Learn from this; the events of `valid` and `test`, and whatever follows them, are left out.
-    full : Dataset
-        `train` and the events of `valid`, for refitting.
-    valid, test : Queries
-        Questions to choose by, and questions to report. `valid` may hold none, `test` holds at least one.
-    """
-
-    name: str
-    note: str
-    train: Dataset
-    full: Dataset
-    valid: Queries
-    test: Queries
+__all__ = [
+    "Queries",
+    "Split",
+    "cold_item",
+    "cold_user",
+    "first_visit",
+    "hold_out_last",
+    "leave_one_out",
+    "next_basket",
+    "time_split",
+]
 
 
 def hold_out_last(data: Dataset, target_events: Sequence[str] = ()) -> tuple[Dataset, Queries]:
@@ -103,6 +66,7 @@ def hold_out_last(data: Dataset, target_events: Sequence[str] = ()) -> tuple[Dat
 
     Examples
     --------
+    >>> import polars as pl
     >>> from crossaisle.data.histories import Histories
     >>> items = pl.DataFrame({"item_id": ["a", "b", "c"], "category": ["x", "x", "y"]})
     >>> data = Dataset(items, pl.Series(["u", "v"]), Histories.from_lists([[0, 1, 2], [1]]))
@@ -110,15 +74,15 @@ def hold_out_last(data: Dataset, target_events: Sequence[str] = ()) -> tuple[Dat
     >>> [r.tolist() for r in train.histories.rows()], valid.users.tolist(), valid.targets.items.tolist()
     ([[0, 1], [1]], [0], [2])
     """
-    at = _newest(data, _can_be_asked(data, target_events))
+    at = newest(data, can_be_asked(data, target_events))
     if not (at < len(data.histories.items)).any():
         raise TableError(
             "no user has two interactions" + (f" of which the newer is one of {', '.join(target_events)}" if target_events else ""),
             "at least one user with two, so that one can be learned from and one predicted",
             "give more interactions",
         )
-    before = _before(data, at)
-    return _learn(data, before), _ask(data, before, _at(data, at))
+    before = before_places(data, at)
+    return learn(data, before), ask(data, before, at_places(data, at))
 
 
 def leave_one_out(data: Dataset, seed: int = 0, shuffle_ties: bool = False, target_events: Sequence[str] = ()) -> Split:
@@ -144,6 +108,8 @@ def leave_one_out(data: Dataset, seed: int = 0, shuffle_ties: bool = False, targ
 
     Examples
     --------
+    >>> import polars as pl
+    >>> from crossaisle.data.histories import Histories
     >>> items = pl.DataFrame({"item_id": ["a", "b", "c"], "category": ["x", "x", "y"]})
     >>> data = Dataset(items, pl.Series(["u"]), Histories.from_lists([[0, 1, 2]]))
     >>> split = leave_one_out(data)
@@ -151,105 +117,160 @@ def leave_one_out(data: Dataset, seed: int = 0, shuffle_ties: bool = False, targ
     ([0], [1], [2])
     """
     if shuffle_ties:
-        data = data.with_histories(_shuffled_ties(data.histories, seed))
+        data = data.with_histories(shuffled_ties(data.histories, seed))
     full, test = hold_out_last(data, target_events)
-    at = _newest(full, _can_be_asked(full, target_events))
-    before = _before(full, at)
+    at = newest(full, can_be_asked(full, target_events))
+    before = before_places(full, at)
     note = "The last event of each user is the test target, the last but one the validation target"
     note += (
         ", after events of the same time were put into a random order."
         if shuffle_ties
         else "; events of the same time keep the file's order."
     )
-    return Split("leave-one-out", note, _learn(full, before), full, _ask(full, before, _at(full, at)), test)
+    return Split("leave-one-out", note, learn(full, before), full, ask(full, before, at_places(full, at)), test)
 
 
-# ---- the parts that splits are made of: masks over the E events of data.histories ----
+def cold_item(data: Dataset, share: float = 0.1, valid_share: float = 0.05, seed: int = 0, target_events: Sequence[str] = ()) -> Split:
+    """Some items are new: nobody's event with them is learned from. Each user is asked for the newest of them, by what came before.
+
+    Parameters
+    ----------
+    data : Dataset
+    share, valid_share : float
+        Share of the items with events that are new in the test, and a further share that is new in validation.
+    seed : int
+        Chooses the items.
+    target_events : sequence of str
+        The kinds of event that count as targets; all if empty.
+
+    Raises
+    ------
+    TableError
+        If no chosen item follows another item in any history.
+    SettingError
+        If a share is not between 0 and 1.
+    """
+    check_share("share", share)
+    check_share("valid_share", valid_share)
+    active = np.random.default_rng(seed).permutation(np.flatnonzero(data.item_counts))
+    n_test, n_valid = max(1, round(share * len(active))), round(valid_share * len(active))
+    items, wanted = data.histories.items, target_mask(data, target_events)
+    for_test = np.isin(items, active[:n_test])
+    for_valid = np.isin(items, active[n_test : n_test + n_valid])
+    warm = ~for_test & ~for_valid
+    test_at = newest(data, wanted & for_test & has_before(data, ~for_test))
+    known = ~for_test & before_places(data, test_at)
+    valid_at = newest(data, wanted & for_valid & before_places(data, test_at) & has_before(data, warm))
+    learned = warm & before_places(data, np.minimum(valid_at, test_at))
+    test = ask(data, known, at_places(data, test_at))
+    if not len(test):
+        raise TableError(
+            f"none of the {n_test} items held out as new follows another item in a history",
+            "longer histories",
+            "raise the share or give more data",
+        )
+    note = (
+        f"{n_test:,} items were held out as new (further {n_valid:,} for validation), chosen by chance; their events were not learned from."
+    )
+    return Split("cold-item", note, learn(data, learned), learn(data, known), ask(data, learned, at_places(data, valid_at)), test)
 
 
-def _target_mask(data: Dataset, target_events: Sequence[str]) -> Bools:
-    """bool (E,): events of a kind that counts as a target."""
-    if not target_events:
-        return np.ones(len(data.histories.items), dtype=bool)
-    for name in target_events:
-        if name not in data.event_names:
-            raise SettingError(
-                f"target event {name!r} is not in the data", f"one of {', '.join(data.event_names)}", "see: crossaisle check"
-            )
-    return np.isin(data.histories.events, [data.event_names.index(name) for name in target_events])
+def cold_user(data: Dataset, share: float = 0.1, valid_share: float = 0.05, seed: int = 0, target_events: Sequence[str] = ()) -> Split:
+    """Some users are new: nothing of them is learned from. Each is asked for the newest target event, by the events before it.
 
+    Parameters
+    ----------
+    data : Dataset
+    share, valid_share : float
+        Share of the users with two interactions that are new in the test, and a further share that is new in validation.
+    seed : int
+        Chooses the users.
+    target_events : sequence of str
+        The kinds of event that count as targets; all if empty.
 
-def _can_be_asked(data: Dataset, target_events: Sequence[str]) -> Bools:
-    """bool (E,): target events with at least one event of the same user before them."""
-    h = data.histories
-    return _target_mask(data, target_events) & (np.arange(len(h.items)) > np.repeat(h.offsets[:-1], h.lengths))
-
-
-def _newest(data: Dataset, mask: Bools) -> Ints:
-    """int64 (B,): the place of each user's newest event where ``mask`` is true; E where there is none."""
-    at = np.full(data.n_users, len(mask), dtype=np.int64)
-    places = np.flatnonzero(mask)
-    at[data.histories.owners[places]] = places  # places ascend, so the newest is written last
-    return at
-
-
-def _at(data: Dataset, at: Ints) -> Bools:
-    """bool (E,): exactly the events at ``at``."""
-    mask = np.zeros(len(data.histories.items), dtype=bool)
-    mask[at[at < len(mask)]] = True
-    return mask
-
-
-def _before(data: Dataset, at: Ints) -> Bools:
-    """bool (E,): events before their user's place in ``at``."""
-    return np.arange(len(data.histories.items)) < at[data.histories.owners]
-
-
-def _ask(data: Dataset, known: Bools, wanted: Bools, aisles: Ints | None = None) -> Queries:
-    """One question for each user who has a wanted event; an item wanted twice counts once. ``aisles``: int64 (B,)."""
-    h = data.histories
-    places = np.flatnonzero(wanted)
-    key = h.owners[places] * data.n_items + h.items[places]
-    once = np.zeros(len(wanted), dtype=bool)
-    once[places[np.unique(key, return_index=True)[1]]] = True
-    targets = h.keep(once)
-    users = np.flatnonzero(targets.lengths > 0).astype(np.int64)
-    targets = targets[users]
-    return Queries(
-        users=users,
-        histories=h.keep(known)[users],
-        targets=targets,
-        aisles=np.full(len(users), -1, dtype=np.int64) if aisles is None else aisles[users],
-        times=targets.times[targets.offsets[:-1]],
+    Raises
+    ------
+    TableError
+        If fewer than two users could be asked.
+    SettingError
+        If a share is not between 0 and 1.
+    """
+    check_share("share", share)
+    check_share("valid_share", valid_share)
+    at = newest(data, can_be_asked(data, target_events))
+    able = np.random.default_rng(seed).permutation(np.flatnonzero(at < len(data.histories.items)))
+    if len(able) < 2:
+        raise TableError("fewer than two users have two interactions", "some to learn from and some to ask", "give more interactions")
+    n_test, n_valid = max(1, round(share * len(able))), round(valid_share * len(able))
+    owners, before, target = data.histories.owners, before_places(data, at), at_places(data, at)
+    for_test, for_valid = np.isin(owners, able[:n_test]), np.isin(owners, able[n_test : n_test + n_valid])
+    note = f"{n_test:,} users were held out as new (further {n_valid:,} for validation), chosen by chance; each is asked for the last item."
+    return Split(
+        "cold-user",
+        note,
+        learn(data, ~for_test & ~for_valid),
+        learn(data, ~for_test),
+        ask(data, before & for_valid, target & for_valid),
+        ask(data, before & for_test, target & for_test),
     )
 
 
-def _learn(data: Dataset, kept: Bools) -> Dataset:
-    """The dataset with only the kept events, and only reviews that belong to them and are older than what was cut off."""
-    h = data.histories
-    out = data.with_histories(h.keep(kept))
-    if data.reviews is None:
-        return out
-    # an event of unknown time was cut at an unknown moment: then no review of that user is known to be older
-    removed = pl.DataFrame({schema.USER: data.users.gather(h.owners[~kept]), "cut": np.nan_to_num(h.times[~kept], nan=-np.inf)})
-    cut = removed.group_by(schema.USER).agg(pl.col("cut").min())
-    pairs = pl.DataFrame({schema.USER: data.users.gather(h.owners[kept]), schema.ITEM: data.items[schema.ITEM].gather(h.items[kept])})
-    reviews = data.reviews.join(pairs.unique(), on=[schema.USER, schema.ITEM], how="semi", maintain_order="left")
-    reviews = reviews.join(cut, on=schema.USER, how="left", maintain_order="left")
-    # a user of whom nothing was cut keeps all reviews; otherwise a review must be known to be older than the cut
-    older = pl.col("cut").is_null() | (pl.col(schema.TIMESTAMP) < pl.col("cut")).fill_null(False)
-    return dataclasses.replace(out, reviews=reviews.filter(older).drop("cut"))
+def first_visit(data: Dataset, valid_share: float = 0.2, seed: int = 0, target_events: Sequence[str] = ()) -> Split:
+    """The newest time that a user enters an aisle: which of its items? Nothing of that user from that moment on is learned from.
 
+    Events of one time are one moment: what lies in the same basket is not known. If several new aisles are entered at once, one of them
+    is drawn; its items of that moment are the targets. An item without an aisle is never a target.
 
-def _moments(histories: Histories) -> Ints:
-    """int64 (E,): a number for each run of events of one user at one known time; events of unknown time stand alone."""
-    h = histories
-    new = np.ones(len(h.items), dtype=bool)
-    new[1:] = (h.times[1:] != h.times[:-1]) | (h.owners[1:] != h.owners[:-1])  # NaN differs from NaN
-    return np.cumsum(new).astype(np.int64)
+    Parameters
+    ----------
+    data : Dataset
+    valid_share : float
+        Share of the users asked who are asked for validation; the rest is the test.
+    seed : int
+        Draws the validation users and among aisles entered at once.
+    target_events : sequence of str
+        The kinds of event that count as targets; all if empty.
 
-
-def _shuffled_ties(histories: Histories, seed: int) -> Histories:
-    """The same histories with each run of equal times in a random order."""
-    draw = np.random.default_rng(seed).random(len(histories.items))
-    return histories._take(histories.offsets, np.lexsort((draw, _moments(histories))))
+    Raises
+    ------
+    TableError
+        If no user enters a second aisle.
+    SettingError
+        If the share is not between 0 and 1.
+    """
+    check_share("valid_share", valid_share)
+    rng = np.random.default_rng(seed)
+    h, when = data.histories, moments(data.histories)
+    aisle = data.item_categories[h.items]
+    named = np.array([name != "" for name in data.categories], dtype=bool)[aisle]
+    _, first, cell = np.unique(h.owners * len(data.categories) + aisle, return_index=True, return_inverse=True)
+    enters = named & (when == when[first][cell]) & (when > when[np.repeat(h.offsets[:-1], h.lengths)])
+    enters &= target_mask(data, target_events)
+    last = newest(data, enters)
+    users = np.flatnonzero(last < len(when))
+    if not len(users):
+        raise TableError(
+            "no user goes from one aisle to another",
+            "items of two or more categories in some history",
+            "check the column category of the items",
+        )
+    # the drawn event among those that enter an aisle at the user's chosen moment decides the aisle
+    moment = np.full(data.n_users, -1, dtype=np.int64)
+    moment[users] = when[last[users]]
+    here = enters & (when == moment[h.owners])
+    draw = np.lexsort((np.where(here, rng.random(len(when)), -1.0), h.owners))
+    chosen = np.full(data.n_users, -1, dtype=np.int64)
+    chosen[h.owners[draw]] = aisle[draw]  # the highest draw of a user is written last
+    target = here & (aisle == chosen[h.owners])
+    known = (moment < 0)[h.owners] | (when < moment[h.owners])
+    for_valid = np.isin(h.owners, rng.permutation(users)[: int(valid_share * len(users))])
+    aisles = np.where(moment >= 0, chosen, -1)
+    note = f"The newest time that each of {len(users):,} users entered an aisle new to them; asked which of its items they took."
+    return Split(
+        "first-visit",
+        note,
+        learn(data, known),
+        learn(data, known | for_valid),
+        ask(data, known, target & for_valid, aisles),
+        ask(data, known, target & ~for_valid, aisles),
+    )

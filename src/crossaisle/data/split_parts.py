@@ -1,0 +1,198 @@
+"""What a split is, and the masks over events that every split is made of. Imports: dataset, histories.
+
+A mask is bool (E,) over the events of ``data.histories``; a place is an index into them, E standing for none.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from crossaisle import schema
+from crossaisle.data.dataset import Dataset
+from crossaisle.data.histories import Histories
+from crossaisle.errors import SettingError
+from crossaisle.schema import Bools, Ints, Times
+
+__all__ = [
+    "Queries",
+    "Split",
+    "ask",
+    "at_places",
+    "before_places",
+    "can_be_asked",
+    "check_share",
+    "has_before",
+    "learn",
+    "moments",
+    "newest",
+    "shuffled_ties",
+    "target_mask",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Q questions: given this history, which items come next?
+
+    Attributes
+    ----------
+    users : int64 (Q,)
+        User codes of the dataset that was split; no user is asked twice.
+    histories : Histories
+        Q histories: what was known at that moment.
+    targets : Histories
+        Q rows of relevant item codes, at least one each, no item twice.
+    aisles : int64 (Q,)
+        Position in ``Dataset.categories``: rank only the items of that aisle; -1 for all items.
+    times : float64 (Q,)
+        The moment predicted, NaN where unknown.
+    """
+
+    users: Ints
+    histories: Histories
+    targets: Histories
+    aisles: Ints
+    times: Times
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def __getitem__(self, which: Ints | slice) -> Queries:
+        """The chosen questions, in the order asked for."""
+        return Queries(self.users[which], self.histories[which], self.targets[which], self.aisles[which], self.times[which])
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A dataset cut for an honest trial.
+
+    Attributes
+    ----------
+    name : str
+        What the command line calls it.
+    note : str
+        One sentence for the report.
+    train : Dataset
+        Learn from this; the events of `valid` and `test`, and whatever follows them, are left out.
+    full : Dataset
+        `train` and the events of `valid`, for refitting.
+    valid, test : Queries
+        Questions to choose by, and questions to report. `valid` may hold none, `test` holds at least one.
+    """
+
+    name: str
+    note: str
+    train: Dataset
+    full: Dataset
+    valid: Queries
+    test: Queries
+
+
+def target_mask(data: Dataset, target_events: Sequence[str]) -> Bools:
+    """bool (E,): events of a kind that counts as a target."""
+    if not target_events:
+        return np.ones(len(data.histories.items), dtype=bool)
+    for name in target_events:
+        if name not in data.event_names:
+            raise SettingError(
+                f"target event {name!r} is not in the data", f"one of {', '.join(data.event_names)}", "see: crossaisle check"
+            )
+    return np.isin(data.histories.events, [data.event_names.index(name) for name in target_events])
+
+
+def can_be_asked(data: Dataset, target_events: Sequence[str]) -> Bools:
+    """bool (E,): target events with at least one event of the same user before them."""
+    return target_mask(data, target_events) & has_before(data, np.ones(len(data.histories.items), dtype=bool))
+
+
+def has_before(data: Dataset, kept: Bools) -> Bools:
+    """bool (E,): events with at least one kept event of the same user before them."""
+    h = data.histories
+    earlier = np.concatenate([[0], np.cumsum(kept)])  # earlier[e]: kept events of anybody before e
+    return np.asarray(earlier[:-1] > earlier[np.repeat(h.offsets[:-1], h.lengths)], dtype=np.bool_)
+
+
+def newest(data: Dataset, mask: Bools) -> Ints:
+    """int64 (B,): the place of each user's newest event where ``mask`` is true; E where there is none."""
+    at = np.full(data.n_users, len(mask), dtype=np.int64)
+    places = np.flatnonzero(mask)
+    at[data.histories.owners[places]] = places  # places ascend, so the newest is written last
+    return at
+
+
+def at_places(data: Dataset, at: Ints) -> Bools:
+    """bool (E,): exactly the events at ``at``."""
+    mask = np.zeros(len(data.histories.items), dtype=bool)
+    mask[at[at < len(mask)]] = True
+    return mask
+
+
+def before_places(data: Dataset, at: Ints) -> Bools:
+    """bool (E,): events before their user's place in ``at``."""
+    return np.arange(len(data.histories.items)) < at[data.histories.owners]
+
+
+def ask(data: Dataset, known: Bools, wanted: Bools, aisles: Ints | None = None) -> Queries:
+    """One question for each user who has a wanted event; an item wanted twice counts once. ``aisles``: int64 (B,)."""
+    h = data.histories
+    places = np.flatnonzero(wanted)
+    key = h.owners[places] * data.n_items + h.items[places]
+    once = np.zeros(len(wanted), dtype=bool)
+    once[places[np.unique(key, return_index=True)[1]]] = True
+    targets = h.keep(once)
+    users = np.flatnonzero(targets.lengths > 0).astype(np.int64)
+    targets = targets[users]
+    return Queries(
+        users=users,
+        histories=h.keep(known)[users],
+        targets=targets,
+        aisles=np.full(len(users), -1, dtype=np.int64) if aisles is None else aisles[users],
+        times=targets.times[targets.offsets[:-1]],
+    )
+
+
+def learn(data: Dataset, kept: Bools, until: float | None = None) -> Dataset:
+    """The dataset with only the kept events, and only reviews that belong to them and are older than what was cut off.
+
+    ``until``: a moment for all users, for reviews written after it of things bought before it.
+    """
+    h = data.histories
+    out = data.with_histories(h.keep(kept))
+    if data.reviews is None:
+        return out
+    # an event of unknown time was cut at an unknown moment: then no review of that user is known to be older
+    removed = pl.DataFrame({schema.USER: data.users.gather(h.owners[~kept]), "cut": np.nan_to_num(h.times[~kept], nan=-np.inf)})
+    cut = removed.group_by(schema.USER).agg(pl.col("cut").min())
+    pairs = pl.DataFrame({schema.USER: data.users.gather(h.owners[kept]), schema.ITEM: data.items[schema.ITEM].gather(h.items[kept])})
+    reviews = data.reviews.join(pairs.unique(), on=[schema.USER, schema.ITEM], how="semi", maintain_order="left")
+    reviews = reviews.join(cut, on=schema.USER, how="left", maintain_order="left")
+    # a user of whom nothing was cut keeps all reviews; otherwise a review must be known to be older than the cut
+    older = pl.col("cut").is_null() | (pl.col(schema.TIMESTAMP) < pl.col("cut")).fill_null(False)
+    if until is not None:
+        older &= (pl.col(schema.TIMESTAMP) < until).fill_null(False)
+    return dataclasses.replace(out, reviews=reviews.filter(older).drop("cut"))
+
+
+def moments(histories: Histories) -> Ints:
+    """int64 (E,): a number for each run of events of one user at one known time; events of unknown time stand alone."""
+    h = histories
+    new = np.ones(len(h.items), dtype=bool)
+    new[1:] = (h.times[1:] != h.times[:-1]) | (h.owners[1:] != h.owners[:-1])  # NaN differs from NaN
+    return np.cumsum(new).astype(np.int64)
+
+
+def shuffled_ties(histories: Histories, seed: int) -> Histories:
+    """The same histories with each run of equal times in a random order."""
+    draw = np.random.default_rng(seed).random(len(histories.items))
+    return histories._take(histories.offsets, np.lexsort((draw, moments(histories))))
+
+
+def check_share(name: str, share: float) -> None:
+    """Refuse a share that is not between 0 and 1."""
+    if not 0 < share < 1:
+        raise SettingError(f"{name} is {share}", "a number between 0 and 1", "try 0.1")

@@ -1,0 +1,424 @@
+"""Splits by hand and by property: nothing of the future, and nothing that is to be new, reaches what is learned or known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from crossaisle.data.dataset import Dataset
+from crossaisle.data.histories import Histories
+from crossaisle.data.split import Queries, Split, cold_item, cold_user, first_visit, hold_out_last, leave_one_out, next_basket, time_split
+from crossaisle.errors import SettingError, TableError
+
+AISLES = ("", "a", "b", "c")
+
+
+def dataset(
+    rows: Sequence[Sequence[int]],
+    times: Sequence[Sequence[float]] | None = None,
+    kinds: Sequence[Sequence[int]] | None = None,
+    n_items: int = 8,
+) -> Dataset:
+    """Item i stands in aisle ``AISLES[i % 4]``; every event has its own weight, by which it is known again after a split."""
+    h = Histories.from_lists(rows)
+    flat = np.array([t for r in times for t in r], dtype=np.float64) if times is not None else None
+    events = np.array([e for r in kinds for e in r], dtype=np.int64) if kinds is not None else None
+    h = Histories.from_arrays(h.offsets, h.items, events=events, weights=np.arange(1, len(h.items) + 1), times=flat)
+    items = pl.DataFrame({"item_id": [f"i{i}" for i in range(n_items)], "category": [AISLES[i % 4] for i in range(n_items)]})
+    users = pl.Series("user_id", [f"u{u}" for u in range(len(rows))])
+    owners = h.owners
+    reviews = pl.DataFrame(
+        {
+            "user_id": [f"u{u}" for u in owners],
+            "item_id": [f"i{i}" for i in h.items],
+            "timestamp": h.times,
+            "rating": h.weights.astype(float),  # the event that the review belongs to
+            "text": ["fine"] * len(owners),
+        }
+    )
+    return Dataset(items, users, h, event_names=("view", "purchase"), reviews=reviews)
+
+
+def lists(histories: Histories) -> list[list[int]]:
+    return [row.tolist() for row in histories.rows()]
+
+
+def ids(histories: Histories) -> set[int]:
+    return {int(w) for w in histories.weights}
+
+
+@st.composite
+def datasets(draw: st.DrawFn) -> Dataset:
+    lengths = draw(st.lists(st.integers(0, 7), min_size=1, max_size=6))
+    rows = [draw(st.lists(st.integers(0, 7), min_size=n, max_size=n)) for n in lengths]
+    # few distinct moments, so that ties are frequent; unknown times stand at the end of a history
+    times = [draw(st.lists(st.sampled_from([1.0, 2.0, 3.0, 4.0, np.nan]), min_size=n, max_size=n)) for n in lengths]
+    times = [sorted(t for t in r if t == t) + [t for t in r if t != t] for r in times]
+    kinds = [draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)) for n in lengths]
+    return dataset(rows, times, kinds)
+
+
+target_events = st.sampled_from([(), ("purchase",), ("view", "purchase")])
+
+
+def made(data: Dataset, split: Callable[[], Split]) -> Split:
+    """The split; the example is dropped where it raises its TableError (tested on its own below)."""
+    try:
+        return split()
+    except TableError:
+        assume(False)
+        raise
+
+
+def place(data: Dataset, weight: float) -> int:
+    return int(np.flatnonzero(data.histories.weights == np.float32(weight))[0])
+
+
+def check_any(data: Dataset, split: Split, kinds: Sequence[str]) -> None:
+    """What holds for every split: a user's future is cut off, codes stay valid, targets are of the right kind, no item twice."""
+    h = data.histories
+    assert len(split.test) > 0
+    for name, queries, learned in (
+        ("valid", split.valid, split.train),
+        ("test", split.test, split.full),
+        ("both", split.test, split.train),
+    ):
+        assert len(queries.users) == len(set(queries.users.tolist())), name
+        assert queries.targets.lengths.min(initial=1) >= 1
+        assert queries.histories.lengths.min(initial=1) >= 1
+        for q, user in enumerate(queries.users):
+            targets = queries.targets[np.array([q])]
+            assert len(set(targets.items.tolist())) == len(targets.items)
+            first = min(place(data, w) for w in targets.weights)
+            assert all(h.owners[place(data, w)] == user for w in targets.weights)
+            known = [place(data, w) for w in queries.histories[np.array([q])].weights]
+            assert all(p < first and h.owners[p] == user for p in known)
+            own = [place(data, w) for w in learned.histories[np.array([user])].weights]
+            assert all(p < first for p in own), f"{name}: user {user} has events from the moment of the target on in what is learned"
+            if kinds:
+                assert {data.event_names[e] for e in targets.events} <= set(kinds)
+    # validation questions come before, or from other users than, test questions
+    test_of = dict(zip(split.test.users.tolist(), range(len(split.test)), strict=True))
+    for q, user in enumerate(split.valid.users.tolist()):
+        if user in test_of:
+            after = split.test.targets.weights[split.test.targets.offsets[test_of[user]]]
+            assert max(split.valid.targets[np.array([q])].weights) < after
+    for learned in (split.train, split.full):
+        assert learned.n_users == data.n_users
+        assert learned.items is data.items
+        assert ids(learned.histories) <= ids(h)
+        assert all(h.owners[place(data, w)] == b for b in range(data.n_users) for w in learned.histories[np.array([b])].weights)
+        check_reviews(data, learned)
+    assert ids(split.train.histories) <= ids(split.full.histories)
+    assert not ids(split.train.histories) & (ids(split.valid.targets) | ids(split.test.targets))
+    assert not ids(split.full.histories) & ids(split.test.targets)
+
+
+def check_reviews(data: Dataset, learned: Dataset) -> None:
+    """No review of something not learned, none as new as an event of that user that was cut off."""
+    assert learned.reviews is not None
+    cut = ids(data.histories) - ids(learned.histories)
+    for row in learned.reviews.iter_rows(named=True):
+        user, item = data.user_codes[row["user_id"]], data.item_codes[row["item_id"]]
+        assert item in learned.histories.row(user)
+        own_cut = [data.histories.times[place(data, w)] for w in cut if data.histories.owners[place(data, w)] == user]
+        assert all(row["timestamp"] < t for t in own_cut)
+
+
+# ---- leave-one-out and hold_out_last ----
+
+
+def test_leave_one_out_by_hand() -> None:
+    split = leave_one_out(dataset([[0, 1, 2, 3], [4, 5], [6], []]))
+    assert lists(split.train.histories) == [[0, 1], [4], [6], []]
+    assert lists(split.full.histories) == [[0, 1, 2], [4], [6], []]
+    assert (split.valid.users.tolist(), lists(split.valid.histories), lists(split.valid.targets)) == ([0], [[0, 1]], [[2]])
+    assert (split.test.users.tolist(), lists(split.test.histories), lists(split.test.targets)) == ([0, 1], [[0, 1, 2], [4]], [[3], [5]])
+    assert split.test.aisles.tolist() == [-1, -1]
+    assert np.isnan(split.test.times).all()
+
+
+def test_leave_one_out_asks_only_for_target_events() -> None:
+    data = dataset([[0, 1, 2, 3, 4]], kinds=[[0, 1, 1, 1, 0]])
+    split = leave_one_out(data, target_events=("purchase",))
+    assert (lists(split.test.targets), lists(split.test.histories), lists(split.full.histories)) == ([[3]], [[0, 1, 2]], [[0, 1, 2]])
+    assert (lists(split.valid.targets), lists(split.train.histories)) == ([[2]], [[0, 1]])
+
+
+def test_hold_out_last_by_hand() -> None:
+    train, valid = hold_out_last(dataset([[0, 1, 2], [3], [4, 5]], times=[[1.0, 2.0, 9.0], [1.0], [3.0, 4.0]]))
+    assert lists(train.histories) == [[0, 1], [3], [4]]
+    assert (valid.users.tolist(), lists(valid.targets), valid.times.tolist()) == ([0, 2], [[2], [5]], [9.0, 4.0])
+
+
+def test_queries_can_be_chosen() -> None:
+    valid = hold_out_last(dataset([[0, 1, 2], [3], [4, 5]]))[1]
+    assert (valid[np.array([1])].users.tolist(), lists(valid[1:].targets), len(valid[:0])) == ([2], [[5]], 0)
+
+
+@given(datasets(), target_events, st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_leave_one_out_never_leaks(data: Dataset, kinds: tuple[str, ...], shuffle: bool) -> None:
+    split = made(data, lambda: leave_one_out(data, seed=3, shuffle_ties=shuffle, target_events=kinds))
+    if not shuffle:
+        check_any(data, split, kinds)
+    # whichever order ties take, time never runs backwards
+    for queries, learned in ((split.valid, split.train), (split.test, split.full), (split.test, split.train)):
+        for q, user in enumerate(queries.users):
+            assert not (queries.histories[np.array([q])].times > queries.times[q]).any()
+            assert not (learned.histories[np.array([user])].times > queries.times[q]).any()
+    assert not ids(split.full.histories) & ids(split.test.targets)
+
+
+def test_shuffled_ties_change_the_order_inside_one_time_only() -> None:
+    rows, times = [list(range(8))] * 30, [[1.0, 1.0, 1.0, 2.0, 2.0, np.nan, np.nan, np.nan]] * 30
+    data = dataset(rows, times)
+    held = [leave_one_out(data, seed=s, shuffle_ties=True) for s in (0, 0, 1)]
+    assert lists(held[0].full.histories) == lists(held[1].full.histories) != lists(held[2].full.histories)
+    for row in lists(held[0].full.histories):
+        assert (set(row[:3]), set(row[3:5]), row[5:]) == ({0, 1, 2}, {3, 4}, [5, 6])
+    # all 6 orders of three ties appear about equally often over 30 users
+    assert len({tuple(row[:3]) for row in lists(held[0].full.histories)}) >= 4
+
+
+def test_no_user_with_two_interactions() -> None:
+    for split in (hold_out_last, leave_one_out):
+        with pytest.raises(TableError, match="no user has two interactions; expected at least one user with two"):
+            split(dataset([[1], [2], []]))
+    with pytest.raises(TableError, match="no user has two interactions of which the newer is one of purchase;"):
+        hold_out_last(dataset([[1, 2]], kinds=[[1, 0]]), ("purchase",))
+
+
+def test_unknown_target_event() -> None:
+    with pytest.raises(SettingError, match="target event 'buy' is not in the data; expected one of view, purchase"):
+        leave_one_out(dataset([[1, 2]]), target_events=("buy",))
+
+
+# ---- by time ----
+
+
+@given(
+    datasets(),
+    target_events,
+    st.sampled_from(["first", "all", "basket"]),
+    st.one_of(st.none(), st.sampled_from([2.0, 2.5, 3.0, 4.0])),
+    st.floats(0.05, 0.7),
+)
+@settings(deadline=None, max_examples=100)
+def test_time_split_never_leaks(data: Dataset, kinds: tuple[str, ...], which: str, cut: float | None, share: float) -> None:
+    split = made(data, lambda: time_split(data, share, 0.3, cut, which, kinds))  # type: ignore[arg-type]
+    check_any(data, split, kinds)
+    test_first, full_last = split.test.targets.times.min(), split.full.histories.times.max()
+    assert full_last < test_first
+    assert split.train.histories.times.max(initial=-np.inf) < test_first
+    if len(split.valid):
+        assert split.train.histories.times.max() < split.valid.targets.times.min()
+        assert split.valid.targets.times.max() < test_first
+    assert split.full.reviews is not None
+    assert (split.full.reviews["timestamp"] < test_first).all()
+    if cut is not None:
+        assert full_last < cut <= test_first
+
+
+def by_time() -> Dataset:
+    return dataset([[0, 1, 2, 2, 3, 4], [5, 6, 7], [1, 2]], times=[[1, 2, 5, 5, 5, 6], [1, 2, 3], [5, 6]])
+
+
+def test_time_split_by_hand() -> None:
+    split = time_split(by_time(), cut=4.0, valid_share=0.5)
+    assert lists(split.full.histories) == [[0, 1], [5, 6, 7], []]
+    assert (split.test.users.tolist(), lists(split.test.histories), lists(split.test.targets)) == ([0], [[0, 1]], [[2]])
+    # of the five dated events before the cut, times 1 1 2 2 3, the newest half starts at 2
+    assert lists(split.train.histories) == [[0], [5], []]
+    assert (split.valid.users.tolist(), lists(split.valid.targets)) == ([0, 1], [[1], [6]])
+    assert "1 users who first came later were not asked" in split.note
+    assert lists(time_split(by_time(), cut=4.0, targets="all").test.targets) == [[2, 3, 4]]
+
+
+def test_next_basket_by_hand() -> None:
+    split = next_basket(by_time(), cut=4.0)
+    assert (split.name, lists(split.test.targets)) == ("next-basket", [[2, 3]])
+    again = next_basket(dataset([[0, 1, 1, 0, 2]], times=[[1, 1, 5, 5, 5]]), cut=4.0)
+    assert (lists(again.test.histories), lists(again.test.targets)) == ([[0, 1]], [[1, 0, 2]])
+
+
+def test_time_split_cuts_off_the_newest_share() -> None:
+    data = dataset([[u % 8] * 10 for u in range(10)], times=[list(range(10))] * 10)
+    split = time_split(data, test_share=0.2, valid_share=0.25)
+    assert (split.full.histories.times.max(), split.train.histories.times.max()) == (7, 5)
+    assert split.note.startswith("Learned from the time before 1970-01-01, asked for the first item")
+
+
+def test_time_split_leaves_undated_events_out_and_says_so() -> None:
+    split = time_split(dataset([[0, 1, 2, 3]], times=[[1, 2, 3, np.nan]]), cut=3.0)
+    assert lists(split.full.histories) == [[0, 1]]
+    assert "1 interactions without a time were left out" in split.note
+
+
+def test_time_split_refuses() -> None:
+    with pytest.raises(TableError, match="no interaction has a timestamp; expected timestamps"):
+        time_split(dataset([[0, 1]]))
+    with pytest.raises(TableError, match="no user has interactions on both sides of the cut at 1970-01-01"):
+        time_split(by_time(), cut=0.0)
+    with pytest.raises(TableError, match="both sides"):
+        time_split(by_time(), cut=99.0)
+    with pytest.raises(SettingError, match=r"test_share is 1\.0; expected a number between 0 and 1"):
+        time_split(by_time(), test_share=1.0)
+    with pytest.raises(SettingError, match="cut is nan; expected a moment"):
+        time_split(by_time(), cut=float("nan"))
+
+
+# ---- new items, new users, new aisles ----
+
+
+@given(datasets(), target_events, st.integers(0, 5), st.floats(0.1, 0.6), st.floats(0.1, 0.4))
+@settings(deadline=None, max_examples=100)
+def test_cold_items_are_never_learned(data: Dataset, kinds: tuple[str, ...], seed: int, share: float, valid_share: float) -> None:
+    split = made(data, lambda: cold_item(data, share, valid_share, seed, kinds))
+    check_any(data, split, kinds)
+    cold, cold_valid = set(split.test.targets.items.tolist()), set(split.valid.targets.items.tolist())
+    assert not cold & set(split.full.histories.items.tolist())
+    assert not (cold | cold_valid) & set(split.train.histories.items.tolist())
+    assert not cold & set(split.test.histories.items.tolist())
+    assert not (cold | cold_valid) & set(split.valid.histories.items.tolist())
+
+
+def test_cold_item_holds_out_the_share() -> None:
+    rng = np.random.default_rng(0)
+    data = dataset([rng.permutation(40)[:20].tolist() for _ in range(50)], n_items=40)
+    split = cold_item(data, share=0.25, valid_share=0.1)
+    assert len(set(data.histories.items.tolist()) - set(split.full.histories.items.tolist())) == 10
+    assert len(set(data.histories.items.tolist()) - set(split.train.histories.items.tolist())) == 14
+    assert "10 items were held out as new (further 4" in split.note
+    others = [cold_item(data, seed=s).test.targets.items.tolist() for s in (0, 0, 1)]
+    assert others[0] == others[1] != others[2]
+
+
+def test_cold_item_refuses() -> None:
+    with pytest.raises(TableError, match="none of the 1 items held out as new follows another item in a history"):
+        cold_item(dataset([[0], [1]]))
+    with pytest.raises(SettingError, match="share is 0; expected a number between 0 and 1"):
+        cold_item(dataset([[0, 1]]), share=0)
+
+
+@given(datasets(), target_events, st.integers(0, 5), st.floats(0.1, 0.6), st.floats(0.1, 0.4))
+@settings(deadline=None, max_examples=100)
+def test_cold_users_are_never_learned(data: Dataset, kinds: tuple[str, ...], seed: int, share: float, valid_share: float) -> None:
+    split = made(data, lambda: cold_user(data, share, valid_share, seed, kinds))
+    check_any(data, split, kinds)
+    assert not set(split.test.users.tolist()) & set(split.valid.users.tolist())
+    assert (split.full.histories.lengths[split.test.users] == 0).all()
+    assert (split.train.histories.lengths[split.test.users] == 0).all()
+    assert (split.train.histories.lengths[split.valid.users] == 0).all()
+    assert split.full.reviews is not None
+    assert not set(split.full.reviews["user_id"]) & {f"u{u}" for u in split.test.users}
+
+
+def test_cold_user_holds_out_the_share() -> None:
+    split = cold_user(dataset([[0, 1, 2]] * 40), share=0.25, valid_share=0.1)
+    assert (len(split.test), len(split.valid)) == (10, 4)
+    assert lists(split.test.targets) == [[2]] * 10
+    assert lists(split.test.histories) == [[0, 1]] * 10
+    assert (split.full.histories.lengths > 0).sum() == 30
+    assert (split.train.histories.lengths > 0).sum() == 26
+
+
+def test_cold_user_refuses() -> None:
+    with pytest.raises(TableError, match="fewer than two users have two interactions"):
+        cold_user(dataset([[0, 1], [1]]))
+
+
+def aisle_of(data: Dataset, items: np.ndarray) -> set[int]:
+    return set(data.item_categories[items].tolist())
+
+
+@given(datasets(), target_events, st.integers(0, 5), st.floats(0.1, 0.9))
+@settings(deadline=None, max_examples=150)
+def test_first_visits_are_first_and_never_learned(data: Dataset, kinds: tuple[str, ...], seed: int, valid_share: float) -> None:
+    split = made(data, lambda: first_visit(data, valid_share, seed, kinds))
+    check_any(data, split, kinds)
+    for queries in (split.valid, split.test):
+        for q in range(len(queries)):
+            targets, history = queries.targets[np.array([q])], queries.histories[np.array([q])]
+            assert aisle_of(data, targets.items) == {int(queries.aisles[q])}
+            assert data.categories[queries.aisles[q]] != ""
+            assert int(queries.aisles[q]) not in aisle_of(data, history.items)
+            # nothing of the same basket is known
+            assert not (history.times >= queries.times[q]).any()
+            everything_of_user = data.histories[queries.users[[q]]]
+            before = everything_of_user.weights < targets.weights.min()
+            # all that came before another time is known
+            earlier = before & ~(everything_of_user.times == queries.times[q])
+            assert set(everything_of_user.weights[earlier]) == set(history.weights)
+
+
+def test_first_visit_by_hand() -> None:
+    # aisles of items 0..7: "" a b c "" a b c
+    data = dataset([[1, 5, 2, 1, 6], [1, 0, 4], [3], [7, 2, 6, 1]], times=[[1, 2, 3, 4, 5], [1, 2, 3], [1], [1, 2, 2, 2]])
+    split = first_visit(data, valid_share=0.01)
+    assert (split.test.users.tolist(), len(split.valid)) == ([0, 3], 0)
+    assert lists(split.test.histories) == [[1, 5], [7]]
+    assert lists(split.test.targets)[0] == [2]
+    assert lists(split.test.targets)[1] in ([2, 6], [1])
+    assert lists(split.train.histories) == [[1, 5], [1, 0, 4], [3], [7]]
+    assert data.categories[split.test.aisles[0]] == "b"
+    # both aisles entered at once are drawn sooner or later
+    assert {tuple(lists(first_visit(data, 0.01, seed=s).test.targets)[1]) for s in range(20)} == {(2, 6), (1,)}
+
+
+def test_first_visit_validation_users_are_whole_in_full_only() -> None:
+    data = dataset([[1, 2, 1]] * 10)
+    split = first_visit(data, valid_share=0.3)
+    assert (len(split.valid), len(split.test)) == (3, 7)
+    assert set(split.train.histories.lengths.tolist()) == {1}
+    assert (split.full.histories.lengths[split.valid.users] == 3).all()
+    assert (split.full.histories.lengths[split.test.users] == 1).all()
+
+
+def test_first_visit_refuses() -> None:
+    with pytest.raises(TableError, match="no user goes from one aisle to another; expected items of two or more categories"):
+        first_visit(dataset([[1, 5], [2, 6], [2, 0]]))
+    with pytest.raises(SettingError, match=re.escape("valid_share is 1; expected a number between 0 and 1")):
+        first_visit(dataset([[1, 2]]), valid_share=1)
+
+
+def test_reviews_are_cut_with_their_events() -> None:
+    data = dataset([[0, 1, 2], [3], [4, 5]], times=[[1, 2, 3], [1], [1, 9]])
+    reviews = pl.DataFrame(
+        [
+            ("u0", "i0", 1.0, 5.0, "at once"),
+            ("u0", "i0", 3.0, 5.0, "as late as the target"),
+            ("u0", "i2", 0.5, 5.0, "of the target, though dated before it"),
+            ("u0", "i1", None, 5.0, "undated"),
+            ("u1", "i3", 8.0, 5.0, "late, by a user of whom nothing is held out"),
+            ("u1", "i7", 0.5, 5.0, "of something never bought"),
+        ],
+        schema={"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Float64, "rating": pl.Float64, "text": pl.String},
+        orient="row",
+    )
+    data = Dataset(data.items, data.users, data.histories, reviews=reviews)
+    learned = hold_out_last(data)[0].reviews
+    assert learned is not None
+    assert learned["text"].to_list() == ["at once", "late, by a user of whom nothing is held out"]
+    learned = time_split(data, cut=3.0).full.reviews
+    assert learned is not None
+    assert learned["text"].to_list() == ["at once"]
+
+
+def test_no_split_changes_its_data() -> None:
+    data = dataset([[1, 2, 3, 1, 0]] * 12, times=[[1, 2, 3, 3, 5]] * 12)
+    before = {name: getattr(data.histories, name).copy() for name in ("offsets", "items", "events", "weights", "times")}
+    made_splits = [leave_one_out(data, shuffle_ties=True), time_split(data, cut=3.0), next_basket(data, cut=3.0)]
+    made_splits += [cold_item(data, 0.5), cold_user(data), first_visit(data)]
+    for name, array in before.items():
+        np.testing.assert_array_equal(getattr(data.histories, name), array)
+    names = ["leave-one-out", "time-split", "next-basket", "cold-item", "cold-user", "first-visit"]
+    assert [s.name for s in made_splits] == names
+    assert all(s.note.endswith(".") and "\n" not in s.note for s in made_splits)
+    assert all(isinstance(s.test, Queries) for s in made_splits)
