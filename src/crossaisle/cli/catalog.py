@@ -32,12 +32,12 @@ def add(
     They can be recommended at once. Writes a new version of the model.
     """
     from crossaisle import Recommender
-    from crossaisle.data.readers.tables import scan_table
+    from crossaisle.data.readers.tables import read_table
 
     names = options.parse_columns(columns)
     loaded = Recommender.load(model)
     before = loaded.items.height
-    loaded.add_items(scan_table(items, columns=names, encoding=encoding).collect())
+    loaded.add_items(read_table(items, columns=names, encoding=encoding))
     version = loaded.save(model)
     added = loaded.items.height - before
     if as_json:

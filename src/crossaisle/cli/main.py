@@ -37,6 +37,9 @@ app.command("import")(import_.import_)
 app.command("settings")(settings.settings)
 app.command("info")(info.info)
 
+_STOPPED = 130
+_USERS_OSERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+
 
 @app.callback(invoke_without_command=True)
 def _root(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
@@ -66,12 +69,14 @@ def run(argv: Sequence[str]) -> int:
         0, 2 or 130, as described above.
     """
     try:
-        result = app(args=list(argv), standalone_mode=False)
+        result = app(args=list(argv), prog_name="crossaisle", standalone_mode=False)
+        if result == _STOPPED:  # what typer makes of Ctrl-C inside a command
+            raise KeyboardInterrupt
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("stopped by Ctrl-C; what was complete before is kept", 130)
+        return _fail("stopped by Ctrl-C; what was complete before is kept", _STOPPED)
     except CrossAisleError as error:
         return _fail(str(error), 2)
-    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+    except (BrokenPipeError, SystemExit):  # the reader of a pipe, such as head, has seen enough; SystemExit is how typer takes it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
@@ -88,9 +93,6 @@ def run(argv: Sequence[str]) -> int:
         command = context.command_path if context is not None else "crossaisle"
         return _fail(f"{message().removesuffix('.').replace('Value error, ', '')}; next: {command} --help", 2)
     return result if isinstance(result, int) else 0
-
-
-_USERS_OSERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
 
 
 def main() -> None:

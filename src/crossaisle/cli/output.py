@@ -51,10 +51,11 @@ def check_writable(out: str | Path, folder: bool = False) -> Path:
             raise OutputError(f"output file {str(path)!r} is a folder", "a file", "give another name")
         if not path.absolute().parent.is_dir():
             raise OutputError(f"folder {str(path.parent)!r} does not exist", "a folder to write into", f"mkdir -p {path.parent}")
-    elif path.exists() and not path.is_dir():
-        raise OutputError(f"output folder {str(path)!r} is a file", "a folder", "give another name")
-    # the nearest folder that is there already must take a new entry; permission bits alone do not tell (read-only mounts, root)
-    home = next(p for p in [path.absolute(), *path.absolute().parents] if p.is_dir())
+    # what is there already must be a folder that takes a new entry; permission bits alone do not tell (read-only mounts, root)
+    home = path.absolute() if folder else path.absolute().parent
+    home = next(p for p in [home, *home.parents] if p.exists())
+    if not home.is_dir():
+        raise OutputError(f"{str(home)!r} is a file", "a folder to write into", "choose another --out")
     try:
         with tempfile.NamedTemporaryFile(dir=home, prefix=".crossaisle-"):
             pass

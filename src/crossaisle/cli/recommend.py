@@ -58,7 +58,7 @@ def recommend(
     if out is not None:
         check_writable(out)
     from crossaisle import Recommender
-    from crossaisle.data.readers.tables import scan_table
+    from crossaisle.data.readers.tables import read_table
 
     names = options.parse_columns(columns)
     loaded = Recommender.load(model)
@@ -66,7 +66,7 @@ def recommend(
         "k": k,
         "categories": options.split_names(categories, known=loaded.categories),
         "beyond_history": beyond_history,
-        "candidates": None if candidates is None else scan_table(candidates, columns=names).collect(),
+        "candidates": None if candidates is None else read_table(candidates, columns=names),
         "where": where,
         "keep_seen": keep_seen,
         "max_per_category": max_per_category,
@@ -75,7 +75,7 @@ def recommend(
         "lang": lang,
     }
     if histories is not None:
-        lists = loaded.recommend_histories(scan_table(histories, columns=names).collect(), **request)
+        lists = loaded.recommend_histories(read_table(histories, columns=names), **request)
     else:
         lists = loaded.recommend("all" if all_users else user, **request)
     if out is not None:
