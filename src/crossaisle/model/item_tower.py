@@ -1,0 +1,177 @@
+"""The item tower: a mapping of senses with presence marks becomes one vector an item. Imports: settings.
+
+    e_i = a_i m_i v_i  +  sum over senses s present at i of  P_s(x_is)
+
+v_i is the id vector, a_i marks items that were trained on (a never-trained id vector would be noise, so cold items have none) and
+m_i ~ Bernoulli(1 - id_dropout) while training. P_s is a linear map of whitened vectors for a dense sense (Su et al. 2021,
+"Whitening Sentence Representations", eq. 6, as the fixed first layer) and a learned vector a word for a sparse one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor, nn
+
+from crossaisle.encode.senses import Sense, Senses
+from crossaisle.model.settings import ModelSettings
+from crossaisle.schema import Bools, Floats
+
+__all__ = ["ItemTower", "Whitening"]
+
+
+class Whitening(nn.Module):
+    """x -> (x - mean) @ matrix: centred, the leading components at equal variance, mean squared length 1."""
+
+    mean: Tensor
+    matrix: Tensor
+
+    def __init__(self, width: int, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("matrix", torch.zeros(width, dim))
+
+    def fit(self, x: Floats) -> None:
+        """Fit on the rows of x, float32 (N, width); components beyond its rank are left at zero."""
+        x64 = x.astype(np.float64)
+        mean = x64.mean(0)
+        covariance = np.cov((x64 - mean).T) if len(x) > 1 else np.zeros((x.shape[1],) * 2)
+        values, vectors = np.linalg.eigh(np.atleast_2d(covariance))
+        values, vectors = values[::-1], vectors[:, ::-1]
+        k = min(self.matrix.shape[1], int((values > 1e-7 * max(float(values[0]), 1e-12)).sum()))
+        matrix = np.zeros(self.matrix.shape)
+        matrix[:, :k] = vectors[:, :k] / np.sqrt(values[:k]) / np.sqrt(max(k, 1))
+        # the sign of an eigenvector is arbitrary: fix it, so that two machines agree
+        matrix *= np.where(matrix[np.abs(matrix).argmax(0), np.arange(matrix.shape[1])] < 0, -1.0, 1.0)
+        self.mean.copy_(torch.from_numpy(mean))
+        self.matrix.copy_(torch.from_numpy(matrix))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) @ self.matrix
+
+
+class _BagSum(torch.autograd.Function):
+    """bags @ table for a fixed sparse matrix, with the transposed matrix at hand for the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, bags: Tensor, bags_t: Tensor) -> Tensor:
+        ctx.bags_t = bags_t
+        return bags @ table
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return ctx.bags_t @ grads[0], None, None
+
+
+def _torch_csr(m: csr_matrix) -> Tensor:
+    parts = (
+        torch.from_numpy(m.indptr.astype(np.int64)),
+        torch.from_numpy(m.indices.astype(np.int64)),
+        torch.from_numpy(m.data.astype(np.float32)),
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(*parts, size=m.shape, check_invariants=False)
+
+
+class _DenseSense(nn.Module):
+    def __init__(self, width: int, settings: ModelSettings) -> None:
+        super().__init__()
+        self.whiten = Whitening(width, min(settings.text_dim, width))
+        self.project = nn.Linear(min(settings.text_dim, width), settings.dim, bias=False)
+        self.x: Tensor = torch.empty(0)
+
+    def attach(self, sense: Sense) -> None:
+        values = torch.from_numpy(np.ascontiguousarray(sense.values, dtype=np.float32)).to(self.whiten.mean.device)
+        self.x = self.whiten(values) * torch.from_numpy(sense.present).to(values.device)[:, None]
+
+    def forward(self, rows: Tensor | None) -> Tensor:
+        out: Tensor = self.project(self.x if rows is None else self.x[rows])
+        return out
+
+
+class _BagSense(nn.Module):
+    def __init__(self, width: int, settings: ModelSettings) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(width, settings.dim) * 0.02)
+        self.bags: csr_matrix = csr_matrix((0, width), dtype=np.float32)
+        self._whole: tuple[Tensor, Tensor] | None = None
+
+    def attach(self, sense: Sense) -> None:
+        present = csr_matrix((sense.present.astype(np.float32), (np.arange(len(sense.present)),) * 2), shape=(len(sense.present),) * 2)
+        self.bags = csr_matrix(present @ sense.values)
+        self._whole = None
+
+    def forward(self, rows: Tensor | None) -> Tensor:
+        if rows is None:
+            if self._whole is None:
+                self._whole = self._pair(self.bags)
+            pair = self._whole
+        else:
+            pair = self._pair(self.bags[rows.cpu().numpy()])
+        out: Tensor = _BagSum.apply(self.table, *pair)  # type: ignore[no-untyped-call]
+        return out
+
+    def _pair(self, bags: csr_matrix) -> tuple[Tensor, Tensor]:
+        device = self.table.device
+        return _torch_csr(bags).to(device), _torch_csr(csr_matrix(bags.T)).to(device)
+
+
+class ItemTower(nn.Module):
+    """Vectors of items from their senses and, where trained, their id.
+
+    Parameters
+    ----------
+    widths : dict
+        Width of each sense: ``{"text": (384, True), "words": (20000, False)}``, True for dense.
+    n_items : int
+        Rows of the id table; 0 leaves ids out.
+    """
+
+    trained: Tensor
+
+    def __init__(self, settings: ModelSettings, widths: dict[str, tuple[int, bool]], n_items: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.id_table = nn.Parameter(torch.randn(n_items, settings.dim) * 0.02) if n_items else None
+        self.register_buffer("trained", torch.zeros(n_items, dtype=torch.bool))
+        self.senses = nn.ModuleDict(
+            {name: (_DenseSense if dense else _BagSense)(width, settings) for name, (width, dense) in sorted(widths.items())}
+        )
+        self.n_items = n_items
+
+    def fit_whitening(self, senses: Senses) -> None:
+        """Fit the fixed first layer of each dense sense on the items that have it."""
+        for name, module in self.senses.items():
+            if isinstance(module, _DenseSense):
+                sense = senses[name]
+                module.whiten.fit(np.asarray(sense.values, dtype=np.float32)[sense.present])
+
+    def attach(self, senses: Senses, trained: Bools) -> None:
+        """Set the catalogue: N rows of each sense; ``trained`` (N,) marks items whose id vector may be used."""
+        for name, module in self.senses.items():
+            module.attach(senses[name])  # type: ignore[operator]
+        self.n_items = len(trained)
+        self.trained = torch.from_numpy(np.ascontiguousarray(trained)).to(self.trained.device)
+
+    def forward(self, rows: Tensor | None = None) -> Tensor:
+        """float32 (N, D) of the whole catalogue, or of the chosen rows, before any normalisation."""
+        out: Tensor | None = None
+        if self.id_table is not None:
+            table: Tensor = self.id_table
+            if len(table) < self.n_items:  # items that joined after training have no id vector
+                table = torch.cat([table, table.new_zeros(self.n_items - len(table), table.shape[1])])
+            keep = self.trained if rows is None else self.trained[rows]
+            if self.training and self.settings.id_dropout > 0 and len(self.senses) > 0:
+                keep = keep & (torch.rand(len(keep), device=keep.device) >= self.settings.id_dropout)
+            out = (table if rows is None else table[rows]) * keep[:, None]
+        for module in self.senses.values():
+            part = module(rows)
+            out = part if out is None else out + part
+        if out is None:
+            raise ValueError("an item tower without ids and without senses; expected at least one")
+        return out

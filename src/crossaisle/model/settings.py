@@ -1,0 +1,33 @@
+"""Settings of the network. Imports: settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crossaisle.settings import Settings, setting
+
+__all__ = ["ModelSettings"]
+
+
+@dataclass(frozen=True)
+class ModelSettings(Settings):
+    """Shape and regularisation of the network."""
+
+    senses: tuple[str, ...] = setting(
+        ("id", "text", "words"), "what an item is made of: id, text (language model), words (learned words, brands, categories)"
+    )
+    dim: int = setting(256, "width of item and history vectors", low=8, high=4096)
+    text_dim: int = setting(256, "dimensions kept of the language model's vectors after whitening", low=1)
+    blocks: int = setting(2, "transformer blocks", low=1, high=48)
+    heads: int = setting(4, "attention heads; must divide dim", low=1)
+    feedforward: int = setting(2, "width of the feed-forward layer, as a multiple of dim", low=1)
+    window: int = setting(64, "newest events of a history that the network reads", low=2, high=4096)
+    dropout: float = setting(0.4, "dropout on attention and on both branches of a block", low=0.0, high=0.95)
+    input_dropout: float = setting(0.2, "dropout on the history tokens", low=0.0, high=0.95)
+    id_dropout: float = setting(
+        0.1, "share of items whose id vector is left out in a training step, so that text learns to stand alone", low=0.0, high=1.0
+    )
+    temperature: float = setting(16.0, "starting factor between cosine and logit (learned)", low=0.1, high=100.0)
+    use_events: bool = setting(True, "tokens carry the event kind, where there are several")
+    use_weights: bool = setting(True, "tokens carry the event weight, where weights differ")
+    use_times: bool = setting(False, "tokens carry the time since the event before")

@@ -1,0 +1,103 @@
+"""The history encoder: packed rows of history tokens through a causal transformer. Imports: settings, dropout.
+
+Rows hold several histories end to end, so that padding costs nothing; a token sees only earlier tokens of its own history.
+Pre-norm blocks (Xiong et al. 2020) with a learned relative position bias (Shaw et al. 2018; in the scalar form of T5,
+Raffel et al. 2020); next-item prediction at every position as in SASRec (Kang and McAuley 2018).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from crossaisle.model.dropout import CheapDropout
+from crossaisle.model.settings import ModelSettings
+
+__all__ = ["UserEncoder"]
+
+TIME_BUCKETS = 16
+
+
+class _Block(nn.Module):
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        d, self.heads = settings.dim, settings.heads
+        self.norm_a, self.norm_f = nn.LayerNorm(d), nn.LayerNorm(d)
+        self.qkv, self.out = nn.Linear(d, 3 * d), nn.Linear(d, d)
+        self.up, self.down = nn.Linear(d, settings.feedforward * d), nn.Linear(settings.feedforward * d, d)
+        self.bias = nn.Parameter(torch.zeros(settings.heads, settings.window))  # by distance into the past
+        self.dropout = CheapDropout(settings.dropout)
+
+    def forward(self, x: Tensor, distance: Tensor, hidden: Tensor) -> Tensor:
+        r, t, d = x.shape
+        q, k, v = self.qkv(self.norm_a(x)).view(r, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        a = q @ k.transpose(-1, -2) / math.sqrt(d // self.heads) + self.bias[:, distance]  # (R, H, T, T)
+        a = self.dropout(a.masked_fill(hidden[:, None], float("-inf")).softmax(-1))
+        x = x + self.dropout(self.out((a @ v).transpose(1, 2).reshape(r, t, d)))
+        out: Tensor = x + self.dropout(self.down(self.dropout(F.gelu(self.up(self.norm_f(x))))))
+        return out
+
+
+class UserEncoder(nn.Module):
+    """History tokens to history states, both (R, T, D)."""
+
+    def __init__(self, settings: ModelSettings, n_events: int, with_weights: bool, with_times: bool) -> None:
+        super().__init__()
+        d = settings.dim
+        self.norm_in, self.norm_out = nn.LayerNorm(d), nn.LayerNorm(d)
+        self.position = nn.Parameter(torch.randn(settings.window, d) * 0.02)
+        self.event = nn.Parameter(torch.zeros(n_events, d)) if n_events > 1 else None
+        self.weight = nn.Parameter(torch.zeros(d)) if with_weights else None
+        self.gap = nn.Parameter(torch.zeros(TIME_BUCKETS + 1, d)) if with_times else None
+        self.blocks = nn.ModuleList([_Block(settings) for _ in range(settings.blocks)])
+        self.dropout = CheapDropout(settings.input_dropout)
+
+    def forward(self, e: Tensor, segment: Tensor, place: Tensor, event: Tensor, weight: Tensor, gap: Tensor) -> Tensor:
+        """States after each token.
+
+        Parameters
+        ----------
+        e : float32 (R, T, D)
+            Item vectors of the tokens.
+        segment : int64 (R, T)
+            Which history of the row a token belongs to; -1 for padding.
+        place : int64 (R, T)
+            Position inside the history's window.
+        event : int64 (R, T)
+            Event kind.
+        weight : float32 (R, T)
+            Event weight.
+        gap : float32 (R, T)
+            Seconds since the event before, NaN where unknown.
+        """
+        x = self.norm_in(e) + self.position[place]
+        if self.event is not None:
+            x = x + self.event[event]
+        if self.weight is not None:
+            x = x + torch.log1p(weight.clamp_min(0))[..., None] * self.weight
+        if self.gap is not None:
+            x = x + self.gap[time_bucket(gap)]
+        x = self.dropout(x)
+        steps = torch.arange(e.shape[1], device=e.device)
+        distance = (steps[:, None] - steps[None, :]).clamp(0, self.position.shape[0] - 1)
+        hidden = (segment[:, :, None] != segment[:, None, :]) | (steps[:, None] < steps[None, :])
+        for block in self.blocks:
+            x = block(x, distance, hidden)
+        out: Tensor = self.norm_out(x)
+        return out
+
+
+def time_bucket(gap: Tensor) -> Tensor:
+    """Bucket of a gap in seconds: 0 same moment, then by powers of two from an hour; `TIME_BUCKETS` where unknown.
+
+    Examples
+    --------
+    >>> time_bucket(torch.tensor([0.0, 3600.0, 86400.0, float("nan")])).tolist()
+    [0, 1, 5, 16]
+    """
+    known = torch.nan_to_num(gap, nan=0.0).clamp_min(0)
+    bucket = torch.log2(known / 3600 + 1).floor().clamp(0, TIME_BUCKETS - 1).long()
+    return torch.where(gap.isnan(), torch.full_like(bucket, TIME_BUCKETS), bucket)

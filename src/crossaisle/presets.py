@@ -1,0 +1,67 @@
+"""Every setting in one tree, and the three presets. Imports: settings of each room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from crossaisle.data.build import DataSettings
+from crossaisle.encode.text import TextSettings
+from crossaisle.encode.words import WordSettings
+from crossaisle.errors import SettingError
+from crossaisle.model.settings import ModelSettings
+from crossaisle.settings import Settings, setting
+from crossaisle.train.settings import TrainSettings
+
+__all__ = ["PRESETS", "AllSettings", "preset_settings"]
+
+
+@dataclass(frozen=True)
+class AllSettings(Settings):
+    """The settings of every room, by section."""
+
+    seed: int = setting(0, "every random choice follows from it", low=0, high=2**31)
+    device: str = setting("auto", "where to compute", choices=("auto", "cpu", "cuda"))
+    data: DataSettings = field(default_factory=DataSettings)
+    text: TextSettings = field(default_factory=TextSettings)
+    words: WordSettings = field(default_factory=WordSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.model.dim % self.model.heads:
+            raise SettingError(f"model.dim {self.model.dim} is not a multiple of model.heads {self.model.heads}", "one", "change either")
+        for name in self.model.senses:
+            if name not in ("id", "text", "words"):
+                raise SettingError(f"model.senses names {name!r}", "id, text, words", "see: crossaisle settings model")
+        if not self.model.senses:
+            raise SettingError("model.senses is empty", "at least one of id, text, words", "see: crossaisle settings model")
+
+
+PRESETS: dict[str, dict[str, str]] = {
+    "quick": {"model.dim": "128", "model.heads": "2", "train.epochs": "4"},
+    "balanced": {},
+    "best": {"model.dim": "384", "model.heads": "6", "train.epochs": "10"},
+}
+"""What each preset changes from the defaults."""
+
+
+def preset_settings(
+    name: str = "balanced", changes: Mapping[str, str] | None = None, *, seed: int = 0, device: str = "auto"
+) -> AllSettings:
+    """The settings of a preset with ``{"section.key": "value"}`` applied.
+
+    Raises
+    ------
+    SettingError
+        If the preset or a setting is unknown.
+
+    Examples
+    --------
+    >>> preset_settings("quick", {"train.epochs": "2"}).train.epochs
+    2
+    """
+    if name not in PRESETS:
+        raise SettingError(f"unknown preset {name!r}", f"one of {', '.join(PRESETS)}", "pass --preset balanced")
+    return AllSettings().changed({"seed": str(seed), "device": device, **PRESETS[name], **(changes or {})})

@@ -1,0 +1,377 @@
+"""The front door: fit, recommend, save, load. Imports: the rooms above; checks and maps ids, leaves computing to them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+import torch
+from safetensors.torch import load_file, save_file
+
+import crossaisle
+from crossaisle import schema
+from crossaisle.contracts import Progress
+from crossaisle.data.adhoc import read_histories, read_new_items
+from crossaisle.data.dataset import Dataset
+from crossaisle.data.histories import Histories
+from crossaisle.encode.items import ItemReader
+from crossaisle.errors import ModelError, RequestError
+from crossaisle.presets import AllSettings, preset_settings
+from crossaisle.rank.catalogue import Catalogue
+from crossaisle.rank.recommend import recommend
+from crossaisle.rank.request import Request
+from crossaisle.rank.similar import similar_items
+from crossaisle.store import folder_lock, open_version, write_version
+from crossaisle.train.device import choose_device
+from crossaisle.train.fit import NetworkScorer
+
+__all__ = ["Recommender", "network_scorer"]
+
+_TRAINING = ".training"
+"""Folder inside a model folder that holds the checkpoints of a fit that has not ended."""
+
+
+def network_scorer(settings: AllSettings, name: str = "crossaisle", cache: Path | None = None) -> NetworkScorer:
+    """The network that the settings describe, not yet fitted."""
+    device = choose_device(settings.device)
+    reads = any(s != "id" for s in settings.model.senses)
+    reader = ItemReader(settings.model.senses, settings.text, settings.words, device, cache) if reads else None
+    return NetworkScorer(
+        settings.model,
+        settings.train,
+        reader,
+        seed=settings.seed,
+        device=device,
+        target_events=settings.data.target_events,
+        name=name,
+    )
+
+
+class Recommender:
+    """A model of a catalogue and the people who use it.
+
+    Attributes
+    ----------
+    settings : AllSettings
+    quality : dict
+        Of the newest, held-back target of each history, from before the last training on everything.
+    notes : list of str
+        What the last call has to say beside its result.
+    """
+
+    def __init__(self, settings: AllSettings) -> None:
+        self.settings = settings
+        self.quality: dict[str, Any] = {}
+        self.notes: list[str] = []
+        self.report: dict[str, Any] = {}
+        self._scorer: NetworkScorer | None = None
+        self._catalogue: Catalogue | None = None
+        self._users: pl.Series = pl.Series(schema.USER, [], dtype=pl.String)
+        self._histories: Histories | None = None
+        self._folder: Path | None = None
+        self._version: Path | None = None
+
+    @classmethod
+    def preset(
+        cls, name: str = "balanced", *, seed: int = 0, device: str = "auto", settings: Mapping[str, str] | None = None
+    ) -> Recommender:
+        """A recommender with the settings of a preset and ``{"section.key": "value"}`` changes.
+
+        Raises
+        ------
+        SettingError
+            If the preset or a setting is unknown, or a value does not fit.
+        """
+        return cls(preset_settings(name, settings, seed=seed, device=device))
+
+    # fitting
+
+    def fit(self, data: Dataset, *, out: str | Path | None = None, resume: bool = False, progress: Progress | None = None) -> Self:
+        """Train on a dataset.
+
+        Parameters
+        ----------
+        out : path, optional
+            The model folder that `save` will write: it holds a checkpoint after each epoch, and is locked against other runs meanwhile.
+        resume : bool
+            Go on from the checkpoint in ``out``, if there is one.
+
+        Raises
+        ------
+        TableError
+            If no user has two interactions, the newer of a target kind.
+        OutputError, ModelError
+            If ``out`` is held by another run or cannot be written, or its checkpoint belongs to other data or settings.
+        """
+        scorer = network_scorer(self.settings)
+        folder = None if out is None else Path(out)
+        with contextlib.nullcontext() if folder is None else folder_lock(folder):
+            scorer.fit(data, progress=progress, checkpoint=None if folder is None else folder / _TRAINING / "fit", resume=resume)
+        self._scorer, self._catalogue = scorer, Catalogue.of(data)
+        self._users, self._histories, self.report, self._folder = data.users, data.histories, data.report, folder
+        run = scorer.selection
+        self.quality = {
+            "ndcg@10": max(run.scores, default=None),
+            "what": "the newest item of each history, held back; the whole catalogue ranked, items already seen left out",
+            "epoch": run.best_epoch,
+            "minutes": round((run.seconds + scorer.refitting.seconds) / 60, 2),
+        }
+        note = getattr(scorer.reader, "note", "")
+        self.notes = [note] if note else []
+        return self
+
+    def _fitted(self) -> tuple[NetworkScorer, Catalogue]:
+        if self._scorer is None or self._catalogue is None:
+            raise RequestError("this recommender is not fitted", "a fitted or loaded one", "call fit(data) or Recommender.load(folder)")
+        return self._scorer, self._catalogue
+
+    # what it knows
+
+    @property
+    def items(self) -> pl.DataFrame:
+        """The items table, one row an item; see `Dataset.items`."""
+        return self._fitted()[1].items
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The aisles, in alphabetical order."""
+        return self._fitted()[1].aisles
+
+    @property
+    def users(self) -> list[str]:
+        """The users whose histories the model holds."""
+        out: list[str] = self._users.to_list()
+        return out
+
+    def info(self) -> dict[str, Any]:
+        """Data, settings, scores, size, seed and versions: plain values, ready for JSON."""
+        scorer, catalogue = self._fitted()
+        assert scorer.network is not None
+        return {
+            "version": None if self._version is None else self._version.name,
+            "crossaisle": crossaisle.__version__,
+            "users": len(self._users),
+            "items": catalogue.n_items,
+            "categories": len(catalogue.aisles),
+            "parameters": sum(p.numel() for p in scorer.network.parameters()),
+            "reader": getattr(scorer.reader, "note", "") or "none",
+            "seed": self.settings.seed,
+            "quality": self.quality,
+            "epochs": {"scores": scorer.selection.scores, "losses": scorer.selection.losses},
+            "settings": self.settings.to_dict(),
+            "data": self.report,
+        }
+
+    # recommending
+
+    def recommend(
+        self, users: Sequence[str] | str = "all", *, k: int = 10, progress: Progress | None = None, **options: Any
+    ) -> pl.DataFrame:
+        """Lists for users whose histories the model holds.
+
+        Parameters
+        ----------
+        users : sequence of str, or "all"
+            User ids; one that the model does not know gets what is popular, with a note. Give a list even for a single user.
+        k : int
+            Items a list.
+        **options
+            ``categories``, ``beyond_history``, ``candidates``, ``where``, ``keep_seen``, ``max_per_category``, ``diversity``,
+            ``explain``, ``lang``: see `crossaisle.rank.request.Request`.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``user_id``, ``item_id``, ``category``, ``score``, ``rank``; with ``explain`` also ``because``, ``path``, ``reason``.
+
+        Raises
+        ------
+        RequestError
+            If the model holds no histories, or an option cannot be used.
+        """
+        self._fitted()
+        if self._histories is None:
+            raise RequestError("this model holds no histories", "a model saved with them", "pass histories instead of users")
+        if isinstance(users, str) and users != "all":
+            raise RequestError(f"users is the text {users!r}", "a list of user ids, or 'all'", f"pass [{users!r}]")
+        if isinstance(users, str):
+            ids, histories = self.users, self._histories
+        else:
+            ids = list(users)
+            places = {u: p for p, u in enumerate(self.users)}
+            rows = np.array([places.get(u, len(places)) for u in ids], dtype=np.int64)
+            histories = _with_empty(self._histories)[rows]
+        return self._recommend(histories, ids, schema.USER, Request(k=k, **options), progress)
+
+    def recommend_histories(
+        self, histories: pl.DataFrame, *, k: int = 10, progress: Progress | None = None, **options: Any
+    ) -> pl.DataFrame:
+        """Lists for histories that you give.
+
+        Their columns: ``query_id`` (or ``user_id``), ``item_id``; ``timestamp``, ``position``, ``event``, ``weight``. See `recommend` for the
+        options and the result, whose first column is ``query_id``.
+        """
+        _, catalogue = self._fitted()
+        ids, coded, notes = read_histories(histories, catalogue.codes, catalogue.event_names)
+        return self._recommend(coded, ids, schema.QUERY, Request(k=k, **options), progress, notes)
+
+    def _recommend(
+        self,
+        histories: Histories,
+        ids: Sequence[str],
+        column: str,
+        request: Request,
+        progress: Progress | None,
+        notes: Sequence[str] = (),
+    ) -> pl.DataFrame:
+        scorer, catalogue = self._fitted()
+        self.notes = list(notes)
+        vectors = scorer.item_vectors() if request.diversity > 0 else None
+        return recommend(
+            scorer, catalogue, histories, ids, request, query_column=column, vectors=vectors, note=self.notes.append, progress=progress
+        )
+
+    def similar_items(self, item_id: str, k: int = 10, other_categories: bool = False) -> pl.DataFrame:
+        """The items closest to one item: ``item_id``, ``category``, ``score`` (cosine), ``rank``.
+
+        Raises
+        ------
+        RequestError
+            If the item is unknown or k is below 1.
+        """
+        scorer, catalogue = self._fitted()
+        self.notes = []
+        return similar_items(scorer.item_vectors(), catalogue, catalogue.code(item_id), k, other_categories)
+
+    def add_items(self, items: pl.DataFrame, progress: Progress | None = None) -> Self:
+        """Add new items; they can be recommended at once, from what is said about them.
+
+        Raises
+        ------
+        TableError
+            If the table cannot be used, or an item is already there.
+        RequestError
+            If the model reads ids only.
+        """
+        scorer, catalogue = self._fitted()
+        if scorer.reader is None:
+            raise RequestError(
+                "this model knows items by id only", "a model that reads text or words", "fit again with model.senses=id,text,words"
+            )
+        new, self.notes = read_new_items(items, catalogue.items)
+        scorer.add_items(new, progress)
+        self._catalogue = Catalogue(pl.concat([catalogue.items, new]), scorer.counts, catalogue.event_names)
+        return self
+
+    # saving and loading
+
+    def save(self, folder: str | Path, histories: bool = True) -> Path:
+        """Write a new version into a model folder and point to it; whole or not at all.
+
+        Parameters
+        ----------
+        histories : bool
+            Keep the histories beside the model, for `recommend`.
+
+        Returns
+        -------
+        Path
+            The version's folder.
+        """
+        self._fitted()
+        folder = Path(folder)
+        with folder_lock(folder):
+            self._version = write_version(folder, lambda new: self._write(new, histories), optional=("histories.parquet",))
+            if self._folder is not None and self._folder.resolve() == folder.resolve():
+                _remove_training(folder)
+        return self._version
+
+    def _write(self, folder: Path, histories: bool) -> None:
+        scorer, catalogue = self._fitted()
+        tensors, config = scorer.state()
+        save_file(tensors, folder / "model.safetensors")
+        described = {
+            "network": config,
+            "reader": None if scorer.reader is None else scorer.reader.to_dict(),  # type: ignore[attr-defined]
+            "settings": self.settings.to_dict(),
+            "event_names": list(catalogue.event_names),
+            "quality": self.quality,
+            "report": self.report,
+            "versions": {"crossaisle": crossaisle.__version__, "torch": torch.__version__, "python": platform.python_version()},
+        }
+        (folder / "model.json").write_text(json.dumps(described, ensure_ascii=False, indent=1), encoding="utf-8")
+        catalogue.items.write_parquet(folder / "items.parquet")
+        if histories and self._histories is not None:
+            h = self._histories
+            pl.DataFrame(
+                {
+                    schema.USER: self._users.gather(h.owners),
+                    schema.ITEM: catalogue.items[schema.ITEM].gather(h.items),
+                    schema.EVENT: pl.Series(catalogue.event_names, dtype=pl.String).gather(h.events),
+                    schema.WEIGHT: h.weights,
+                    schema.TIMESTAMP: pl.Series(h.times).fill_nan(None),
+                }
+            ).write_parquet(folder / "histories.parquet")
+
+    @classmethod
+    def load(cls, folder: str | Path, *, device: str = "auto") -> Recommender:
+        """The current version of a model folder, every file checked.
+
+        Raises
+        ------
+        ModelError
+            If the folder is no model, a file is missing or altered, or its format is newer than this program.
+        """
+        version = open_version(folder)
+        try:
+            described = json.loads((version / "model.json").read_text(encoding="utf-8"))
+            tensors = load_file(version / "model.safetensors")
+            items = pl.read_parquet(version / "items.parquet")
+            out = cls(dataclasses.replace(AllSettings.from_dict(described["settings"]), device=device))
+            where = choose_device(device)
+            reader = None if described["reader"] is None else ItemReader.from_dict(described["reader"], where)
+            out._scorer = NetworkScorer.from_state(tensors, described["network"], reader, where)
+        except (OSError, KeyError, ValueError, pl.exceptions.PolarsError) as error:
+            raise ModelError(
+                f"model {version} cannot be read ({error})", "a version written by crossaisle", "fit the model again"
+            ) from None
+        out._catalogue = Catalogue(items, out._scorer.counts, tuple(described["event_names"]))
+        out.quality, out.report, out._version = described["quality"], described["report"], version
+        if (version / "histories.parquet").exists():
+            out._users, out._histories = _read_histories(version / "histories.parquet", out._catalogue)
+        return out
+
+
+def _with_empty(histories: Histories) -> Histories:
+    """The same histories and, at the end, an empty one."""
+    return dataclasses.replace(histories, offsets=np.append(histories.offsets, histories.offsets[-1]))
+
+
+def _read_histories(path: Path, catalogue: Catalogue) -> tuple[pl.Series, Histories]:
+    table = pl.read_parquet(path)
+    lengths = table.group_by(schema.USER, maintain_order=True).len()
+    offsets = np.zeros(lengths.height + 1, dtype=np.int64)
+    np.cumsum(lengths["len"].to_numpy(), out=offsets[1:])
+    kinds = {name: code for code, name in enumerate(catalogue.event_names)}
+    histories = Histories.from_arrays(
+        offsets,
+        np.fromiter((catalogue.codes[i] for i in table[schema.ITEM]), dtype=np.int64, count=table.height),
+        np.fromiter((kinds[e] for e in table[schema.EVENT]), dtype=np.int64, count=table.height),
+        table[schema.WEIGHT].to_numpy(),
+        table[schema.TIMESTAMP].fill_null(float("nan")).to_numpy(),
+    )
+    return lengths[schema.USER], histories
+
+
+def _remove_training(folder: Path) -> None:
+    for file in (folder / _TRAINING).glob("*"):
+        file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        (folder / _TRAINING).rmdir()

@@ -1,0 +1,48 @@
+"""Checkpoints: written whole or not at all. Imports: errors."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from crossaisle.errors import ModelError
+
+__all__ = ["load_checkpoint", "save_checkpoint"]
+
+
+def save_checkpoint(path: Path, payload: dict[str, Any]) -> None:
+    """Write to a file beside it, flush to disk, then rename: a kill at any moment leaves the old checkpoint or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("wb") as f:
+            torch.save(payload, f)
+            f.flush()
+            os.fsync(f.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
+    """What `save_checkpoint` wrote, or None where there is nothing.
+
+    Raises
+    ------
+    ModelError
+        If it belongs to other data or settings, or cannot be read.
+    """
+    if not path.exists():
+        return None
+    try:
+        payload: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ModelError(f"checkpoint {path} cannot be read ({error})", "a whole checkpoint", "start again without --resume") from None
+    if payload["fingerprint"] != fingerprint:
+        raise ModelError(
+            f"checkpoint {path} was made from other data or settings", "the same tables, settings and seed", "start again without --resume"
+        )
+    return payload

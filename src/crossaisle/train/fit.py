@@ -1,0 +1,319 @@
+"""The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, loop, packing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+import polars as pl
+import torch
+from torch.nn import functional as F
+
+from crossaisle.contracts import Progress
+from crossaisle.data.dataset import Dataset
+from crossaisle.data.histories import Histories
+from crossaisle.data.split import Queries, hold_out_last
+from crossaisle.encode.senses import Sense, Senses, stack_items
+from crossaisle.metrics import Values, ndcg
+from crossaisle.model.network import Network
+from crossaisle.model.settings import ModelSettings
+from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.train.loop import TrainingRun, train
+from crossaisle.train.packing import pack_for_reading
+from crossaisle.train.settings import TrainSettings
+
+__all__ = ["NetworkScorer"]
+
+READING_ROWS = 64
+RANKED_AT_ONCE = 1024
+
+
+class SenseReader(Protocol):
+    """What the network needs of ``encode.items.ItemReader``."""
+
+    def fit(self, items: pl.DataFrame) -> Any:
+        """Choose readers and vocabulary."""
+
+    def read(self, items: pl.DataFrame, progress: Progress | None = None) -> dict[str, Sense]:
+        """The senses of each row."""
+        ...
+
+
+class NetworkScorer:
+    """P(next item | history, text), trained on a dataset.
+
+    Parameters
+    ----------
+    model, training : ModelSettings, TrainSettings
+    reader : SenseReader or None
+        Reads the catalogue; not needed where ``model.senses`` is only "id" (SASRec).
+    target_events : tuple of str
+        Event kinds that count as targets (default: all).
+    """
+
+    def __init__(
+        self,
+        model: ModelSettings,
+        training: TrainSettings,
+        reader: SenseReader | None,
+        *,
+        seed: int = 0,
+        device: str = "cpu",
+        target_events: tuple[str, ...] = (),
+        name: str = "crossaisle",
+    ) -> None:
+        self.name, self.model, self.training, self.reader = name, model, training, reader
+        self.seed, self.device, self.target_events = seed, torch.device(device), target_events
+        self.selection, self.refitting = TrainingRun(), TrainingRun()
+        self.senses: Senses = {}
+        self.network: Network | None = None
+        self.counts: Ints = np.zeros(0, np.int64)
+        self._vectors: torch.Tensor | None = None
+
+    # fitting
+
+    def fit(
+        self,
+        data: Dataset,
+        valid: Queries | None = None,
+        full: Dataset | None = None,
+        *,
+        progress: Progress | None = None,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+    ) -> Self:
+        """Train on ``data``, stopping by ``valid``; then once more on ``full`` for as long, where given.
+
+        Without ``valid`` the newest item of each history is held out, and ``full`` is ``data`` where the setting ``train.refit`` says so.
+        """
+        if valid is None:
+            full = data if self.training.refit else None
+            data, valid = hold_out_last(data, self.target_events)
+        if self.reader is not None:
+            self.senses = self.reader.fit(data.items).read(data.items, progress)
+        fingerprint = self._fingerprint(data, full)
+        chosen = _sample_queries(valid, self.training.validation_users, self.seed)
+        first = None if checkpoint is None else checkpoint.with_name(checkpoint.name + ".select")
+        network = self._new_network(data)
+        self.selection = train(
+            network,
+            data.histories,
+            self.training,
+            seed=self.seed,
+            epochs=self.training.epochs,
+            target_mask=self._targets(data),
+            validate=(lambda net: self._validation_score(net, data, chosen)) if len(chosen) else None,
+            stage="choosing when to stop" if full is not None else "training",
+            progress=progress,
+            checkpoint=first,
+            fingerprint=fingerprint,
+            resume=resume,
+        )
+        self._use(network, data)
+        if full is not None:
+            network = self._new_network(full)
+            self.refitting = train(
+                network,
+                full.histories,
+                self.training,
+                seed=self.seed,
+                epochs=self.selection.best_epoch,
+                target_mask=self._targets(full),
+                stage="training on everything",
+                progress=progress,
+                checkpoint=checkpoint,
+                fingerprint=fingerprint,
+                resume=resume,
+            )
+            self._use(network, full)
+        return self
+
+    def _new_network(self, data: Dataset) -> Network:
+        n_events = len(data.event_names) if self.model.use_events else 1
+        weighted = self.model.use_weights and bool((data.histories.weights != 1).any())
+        timed = self.model.use_times and bool(np.isfinite(data.histories.times).any())
+        return self._build(data.item_counts, n_events, weighted, timed, fit_whitening=True)
+
+    def _build(self, counts: Ints, n_events: int, weighted: bool, timed: bool, fit_whitening: bool) -> Network:
+        widths = {name: (s.dim, isinstance(s.values, np.ndarray)) for name, s in self.senses.items()}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            network = Network(self.model, widths, len(counts) if "id" in self.model.senses else 0, n_events, weighted, timed)
+        if fit_whitening:
+            network.tower.fit_whitening(self.senses)
+        network.tower.attach(self.senses, counts > 0)
+        network.to(self.device)
+        return network
+
+    def _targets(self, data: Dataset) -> Bools | None:
+        if not self.target_events:
+            return None
+        wanted = np.isin(np.array(data.event_names), self.target_events)
+        mask: Bools = wanted[data.histories.events]
+        return mask
+
+    def _validation_score(self, network: Network, data: Dataset, queries: Queries) -> float:
+        with torch.inference_mode():
+            vectors = F.normalize(network.tower(), dim=-1)
+            values: list[Values] = []
+            for start in range(0, len(queries), RANKED_AT_ONCE):
+                part = queries[np.arange(start, min(start + RANKED_AT_ONCE, len(queries)))]
+                scores = _states(network, part.histories) @ vectors.T
+                scores[part.histories.owners, part.histories.items] = -torch.inf
+                aisle = part.aisles >= 0
+                if aisle.any():
+                    scores[torch.from_numpy(aisle[:, None] & (data.item_categories[None, :] != part.aisles[:, None]))] = -torch.inf
+                top = scores.topk(min(10, scores.shape[1]), dim=1).indices.cpu().numpy()
+                values.append(ndcg(top, part.targets, 10))
+        return float(np.concatenate(values).mean())
+
+    def _use(self, network: Network, data: Dataset) -> None:
+        self.network, self.counts, self._vectors = network, data.item_counts, None
+
+    def _fingerprint(self, data: Dataset, full: Dataset | None) -> str:
+        digest = hashlib.sha256(json.dumps([self.model.to_dict(), self.training.to_dict(), self.seed, self.target_events]).encode())
+        for d in (data, full):
+            if d is not None:
+                for array in (d.histories.offsets, d.histories.items, d.histories.events, d.histories.weights, d.histories.times):
+                    digest.update(array.tobytes())
+        digest.update("\x00".join(data.items["item_id"].to_list()).encode())
+        for name, sense in sorted(self.senses.items()):
+            values = sense.values if isinstance(sense.values, np.ndarray) else sense.values.data
+            digest.update(name.encode() + np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()
+
+    # scoring
+
+    def _fitted(self) -> tuple[Network, torch.Tensor]:
+        if self.network is None:
+            raise RuntimeError("this model is not fitted; expected fit() before scoring")
+        if self._vectors is None:
+            with torch.inference_mode():
+                self.network.eval()
+                self._vectors = F.normalize(self.network.tower(), dim=-1)
+        return self.network, self._vectors
+
+    def item_vectors(self) -> Floats:
+        """float32 (N, D), each of length 1."""
+        out: Floats = self._fitted()[1].cpu().numpy()
+        return out
+
+    def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
+        """Logits; see `contracts.Scorer`. An empty history is answered by popularity."""
+        network, vectors = self._fitted()
+        with torch.inference_mode():
+            states = _states(network, histories)
+            wanted = vectors if candidates is None else vectors[torch.from_numpy(candidates)]
+            out: Floats = (network.scale * (states @ wanted.T)).cpu().numpy()
+        empty = histories.lengths == 0
+        if empty.any():
+            popularity = np.log1p(self.counts).astype(np.float32)
+            out[empty] = popularity if candidates is None else popularity[candidates]
+        return out
+
+    def add_items(self, items: pl.DataFrame, progress: Progress | None = None) -> None:
+        """Append items that came after training: they are read, not trained."""
+        if self.network is None or self.reader is None:
+            raise RuntimeError("items cannot be added to a model without a reader; expected a fitted model that reads text")
+        self.senses = stack_items(self.senses, self.reader.read(items, progress))
+        self.counts = np.concatenate([self.counts, np.zeros(items.height, np.int64)])
+        trained = np.zeros(len(self.counts), bool)
+        trained[: len(self.network.tower.trained)] = self.network.tower.trained.cpu().numpy()
+        self.network.tower.attach(self.senses, trained)
+        self._vectors = None
+
+    # taking apart and putting together
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Tensors (parameters, senses, item vectors) and a JSON-ready description, from which `from_state` builds the same scorer."""
+        network, vectors = self._fitted()
+        tensors = {f"network.{k}": v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+        tensors["item_vectors"] = vectors.cpu().clone()
+        tensors["item_counts"] = torch.from_numpy(self.counts)
+        for name, sense in self.senses.items():
+            tensors[f"sense.{name}.present"] = torch.from_numpy(sense.present)
+            if isinstance(sense.values, np.ndarray):
+                tensors[f"sense.{name}.values"] = torch.from_numpy(sense.values)
+            else:
+                for part in ("data", "indices", "indptr"):
+                    tensors[f"sense.{name}.{part}"] = torch.from_numpy(np.ascontiguousarray(getattr(sense.values, part)))
+        encoder = network.encoder
+        config = {
+            "name": self.name,
+            "seed": self.seed,
+            "target_events": list(self.target_events),
+            "model": self.model.to_dict(),
+            "train": self.training.to_dict(),
+            "n_events": 1 if encoder.event is None else len(encoder.event),
+            "with_weights": encoder.weight is not None,
+            "with_times": encoder.gap is not None,
+            "n_trained_items": 0 if network.tower.id_table is None else len(network.tower.id_table),
+            "sense_widths": {name: s.dim for name, s in self.senses.items()},
+            "selection": vars(self.selection),
+            "refitting": vars(self.refitting),
+        }
+        return tensors, config
+
+    @classmethod
+    def from_state(cls, tensors: dict[str, torch.Tensor], config: dict[str, Any], reader: SenseReader | None, device: str = "cpu") -> Self:
+        """The inverse of `state`."""
+        from scipy.sparse import csr_matrix
+
+        out = cls(
+            ModelSettings.from_dict(config["model"]),
+            TrainSettings.from_dict(config["train"]),
+            reader,
+            seed=config["seed"],
+            device=device,
+            target_events=tuple(config["target_events"]),
+            name=config["name"],
+        )
+        senses: dict[str, Sense] = {}
+        for name, width in config["sense_widths"].items():
+            present = tensors[f"sense.{name}.present"].numpy()
+            if f"sense.{name}.values" in tensors:
+                senses[name] = Sense(tensors[f"sense.{name}.values"].numpy(), present)
+            else:
+                parts = tuple(tensors[f"sense.{name}.{p}"].numpy() for p in ("data", "indices", "indptr"))
+                senses[name] = Sense(csr_matrix(parts, shape=(len(present), width)), present)
+        out.senses, out.counts = senses, tensors["item_counts"].numpy()
+        trained_items = int(config["n_trained_items"]) or len(out.counts)
+        first = {n: Sense(s.values[:trained_items], s.present[:trained_items]) for n, s in senses.items()}
+        out.senses = first
+        network = out._build(
+            out.counts[:trained_items], config["n_events"], config["with_weights"], config["with_times"], fit_whitening=False
+        )
+        trained = tensors["network.tower.trained"].numpy()
+        network.tower.trained = torch.zeros(len(trained), dtype=torch.bool, device=network.tower.trained.device)
+        network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")})
+        out.senses = senses
+        network.tower.attach(senses, trained)
+        network.eval()
+        out.network = network
+        out.selection, out.refitting = TrainingRun(**config["selection"]), TrainingRun(**config["refitting"])
+        return out
+
+
+def _states(network: Network, histories: Histories) -> torch.Tensor:
+    """float32 (B, D): the state after each history, of length 1; zero where the history is empty."""
+    packing = pack_for_reading(histories, network.tower.settings.window)
+    device = network.log_scale.device
+    with torch.inference_mode():
+        vectors = network.tower() if len(packing.rows) else torch.zeros(0)
+        out = torch.zeros(len(histories), network.tower.settings.dim, device=device)
+        for start in range(0, len(packing.rows), READING_ROWS):
+            here = np.flatnonzero((packing.last_row >= start) & (packing.last_row < start + READING_ROWS))
+            states = network.states(vectors, packing.rows.rows(slice(start, start + READING_ROWS)).to(device))
+            out[torch.from_numpy(here)] = states[
+                torch.from_numpy(packing.last_row[here] - start), torch.from_numpy(packing.last_column[here])
+            ]
+    return out
+
+
+def _sample_queries(queries: Queries, most: int, seed: int) -> Queries:
+    if len(queries) <= most:
+        return queries
+    return queries[np.sort(np.random.default_rng(seed).choice(len(queries), most, replace=False))]

@@ -1,0 +1,214 @@
+"""The training loop. Imports: settings, packing, checkpoint.
+
+Order is meaning here: an epoch seeds its own random numbers from (seed, epoch), so a run that was killed and resumed takes the same steps
+as an unbroken one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from crossaisle.contracts import Progress
+from crossaisle.data.histories import Histories
+from crossaisle.model.losses import catalogue_cross_entropy, fast_dtype
+from crossaisle.model.network import Network, PackedRows
+from crossaisle.schema import Bools
+from crossaisle.train.checkpoint import load_checkpoint, save_checkpoint
+from crossaisle.train.packing import pack_for_training
+from crossaisle.train.settings import TrainSettings
+
+__all__ = ["TrainingRun", "large_product_dtype", "train"]
+
+SAMPLED_NEGATIVES = 4096
+
+
+@dataclass
+class TrainingRun:
+    """What a training run left behind.
+
+    Attributes
+    ----------
+    losses, scores : list of float
+        Training loss and validation N@10 of each epoch (scores are empty without validation).
+    best_epoch : int
+        The epoch (from 1) whose weights were kept.
+    seconds : float
+    """
+
+    losses: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+    seconds: float = 0.0
+
+
+def large_product_dtype(settings: TrainSettings, device: torch.device) -> torch.dtype:
+    """Precision of the products with the whole catalogue."""
+    if settings.precision == "auto":
+        return torch.bfloat16 if device.type == "cuda" else fast_dtype()
+    return torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
+
+
+def _optimizer(network: Network, settings: TrainSettings) -> torch.optim.AdamW:
+    plain = {id(p) for n, p in network.named_parameters() if p.ndim < 2 or n.endswith(("position", "bias", "event", "gap"))}
+    groups = [
+        {"params": [p for p in network.parameters() if id(p) not in plain], "weight_decay": settings.weight_decay},
+        {"params": [p for p in network.parameters() if id(p) in plain], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
+
+
+def _rate(step: int, steps: int, settings: TrainSettings) -> float:
+    """Learning rate of a step, as a share of the highest: linear up, cosine down to the floor."""
+    warm = max(1, round(settings.warmup * steps))
+    if step < warm:
+        return (step + 1) / warm
+    done = min(1.0, (step - warm) / max(1, steps - warm))
+    return settings.floor + (1 - settings.floor) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _sample(
+    rows: PackedRows, n_items: int, negatives: int, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A shared sample of the catalogue for one step.
+
+    Returns the sampled codes, the log-correction of each, and tokens and targets as rows of the sample. Every target of the step is in it;
+    the rest are uniform, each standing for (N - n_targets) / K items, so that the sum over the sample estimates the sum over the catalogue.
+    """
+    targets = torch.unique(rows.targets[rows.target_weights > 0])
+    draw = torch.randint(n_items, (negatives,), generator=generator)
+    draw = torch.unique(draw)
+    draw = draw[~torch.isin(draw, targets)]
+    tokens = torch.unique(rows.items)
+    tokens = tokens[~torch.isin(tokens, torch.cat([targets, draw]))]  # needed as history only: not in the softmax
+    codes = torch.cat([targets, draw, tokens])
+    correction = torch.zeros(len(targets) + len(draw))
+    correction[len(targets) :] = math.log(max(1.0, (n_items - len(targets)) / max(1, len(draw))))
+    place = torch.empty(n_items, dtype=torch.int64)
+    place[codes] = torch.arange(len(codes))
+    return codes, correction, place[rows.items], place[rows.targets]
+
+
+def _step_loss(network: Network, rows: PackedRows, negatives: int, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    chosen = rows.target_weights > 0
+    if negatives == 0:
+        vectors = network.tower()
+        tokens, targets, softmax_vectors, bias = rows.items, rows.targets, vectors, None
+    else:
+        codes, correction, tokens, targets = _sample(rows, network.tower.n_items, negatives, generator)
+        vectors = network.tower(codes)
+        softmax_vectors, bias = vectors[: len(correction)], correction.to(vectors.device)
+    with torch.autocast(rows.items.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+        states = network.states(vectors, rows, tokens)
+    return catalogue_cross_entropy(
+        states[chosen], F.normalize(softmax_vectors, dim=-1), network.scale, targets[chosen], rows.target_weights[chosen], bias, dtype=dtype
+    )
+
+
+def train(
+    network: Network,
+    histories: Histories,
+    settings: TrainSettings,
+    *,
+    seed: int,
+    epochs: int,
+    target_mask: Bools | None = None,
+    validate: Callable[[Network], float] | None = None,
+    stage: str = "train",
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
+    fingerprint: str = "",
+    resume: bool = False,
+) -> TrainingRun:
+    """Train ``network`` in place; with ``validate`` it ends with the weights of the best epoch.
+
+    Parameters
+    ----------
+    epochs : int
+        How many of ``settings.epochs`` to run; the schedule is always that of the whole.
+    validate : callable, optional
+        Gives the validation N@10 of the network, higher is better.
+    checkpoint : Path, optional
+        Where to save after each epoch; with ``resume`` training goes on from there.
+    """
+    device = next(network.parameters()).device
+    dtype = large_product_dtype(settings, device)
+    width = network.tower.settings.window
+    per_step = max(1, settings.tokens_per_step // width)
+    negatives = settings.negatives or (0 if network.tower.n_items <= settings.full_softmax_items else SAMPLED_NEGATIVES)
+    optimizer = _optimizer(network, settings)
+    run, best, first = TrainingRun(), None, 0
+    if checkpoint is not None and resume and (saved := load_checkpoint(checkpoint, fingerprint)) is not None:
+        network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        run = TrainingRun(**saved["run"])
+        best, first = saved["best"], saved["epoch"]
+    started = time.monotonic() - run.seconds
+
+    for epoch in range(first, epochs):
+        if validate is not None and epoch - run.best_epoch >= settings.patience and run.scores:
+            break
+        rows = pack_for_training(histories, width, seed * 100_003 + epoch, target_mask)
+        steps = -(-len(rows) // per_step)
+        total, loss_sum, clock = steps * settings.epochs, 0.0, time.monotonic()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed * 100_003 + epoch)
+            generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
+            network.train()
+            for step in range(steps):
+                part = rows.rows(slice(step * per_step, (step + 1) * per_step)).to(device)
+                for group in optimizer.param_groups:
+                    group["lr"] = settings.learning_rate * _rate(epoch * steps + step, total, settings)
+                loss = _step_loss(network, part, negatives, generator, dtype)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                if settings.clip > 0:
+                    torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+                optimizer.step()
+                loss_sum += float(loss.detach())
+                if progress is not None:
+                    rate = (step + 1) * per_step * width / max(1e-9, time.monotonic() - clock)
+                    progress(
+                        stage,
+                        epoch * steps + step + 1,
+                        epochs * steps,
+                        f"epoch {epoch + 1}/{epochs}, loss {loss_sum / (step + 1):.3f}, {rate:,.0f} places/s",
+                    )
+        run.losses.append(loss_sum / max(1, steps))
+        network.eval()
+        if validate is not None:
+            run.scores.append(validate(network))
+            if best is None or run.scores[-1] > max(run.scores[:-1], default=-np.inf):
+                run.best_epoch, best = epoch + 1, _copy(network)
+        else:
+            run.best_epoch = epoch + 1
+        run.seconds = time.monotonic() - started
+        if checkpoint is not None:
+            save_checkpoint(
+                checkpoint,
+                {
+                    "fingerprint": fingerprint,
+                    "epoch": epoch + 1,
+                    "network": network.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "best": best,
+                    "run": vars(run),
+                },
+            )
+    if best is not None:
+        network.load_state_dict(best)
+    network.eval()
+    run.seconds = time.monotonic() - started
+    return run
+
+
+def _copy(network: Network) -> dict[str, Any]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}

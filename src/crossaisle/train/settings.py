@@ -1,0 +1,28 @@
+"""Settings of training. Imports: settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crossaisle.settings import Settings, setting
+
+__all__ = ["TrainSettings"]
+
+
+@dataclass(frozen=True)
+class TrainSettings(Settings):
+    """Optimiser, schedule and stopping."""
+
+    epochs: int = setting(8, "passes over the data; the learning rate falls over these", low=1, high=10000)
+    patience: int = setting(3, "epochs without a better validation N@10 before training stops", low=1)
+    refit: bool = setting(True, "after choosing when to stop, train once more on everything for as long")
+    learning_rate: float = setting(0.01, "highest learning rate", low=0.0, high=10.0)
+    weight_decay: float = setting(0.05, "AdamW weight decay, not on vectors and positions", low=0.0, high=100.0)
+    warmup: float = setting(0.05, "share of the steps in which the learning rate rises", low=0.0, high=1.0)
+    floor: float = setting(0.02, "learning rate at the end, as a share of the highest", low=0.0, high=1.0)
+    clip: float = setting(5.0, "largest gradient norm", low=0.0)
+    tokens_per_step: int = setting(2048, "history places in one step", low=2)
+    negatives: int = setting(0, "sampled negatives shared by a step; 0 = the whole catalogue up to full_softmax_items, 4096 above", low=0)
+    full_softmax_items: int = setting(100_000, "largest catalogue that is trained with the full softmax", low=1)
+    validation_users: int = setting(20_000, "most users whose held-back item is ranked after each epoch", low=1)
+    precision: str = setting("auto", "of the large products: bfloat16 where the processor has it", choices=("auto", "float32", "bfloat16"))
