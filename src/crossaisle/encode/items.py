@@ -69,6 +69,8 @@ class ItemReader:
             chosen = self.text_settings
             if chosen.reader == "auto":
                 chosen = chosen.changed({"reader": self._saved["name"]})
+            if self._saved.get("precision"):  # "auto" would differ on a machine with other matrix units
+                chosen = chosen.changed({"precision": self._saved["precision"]})
             reader, _ = choose_reader(chosen, [], self.device)
             if reader.fingerprint != self._saved["fingerprint"]:
                 raise ModelError(
@@ -84,7 +86,12 @@ class ItemReader:
         described = (
             self._saved
             if self.reader is None
-            else {"name": self.reader.name, "fingerprint": self.reader.fingerprint, "dim": self.reader.dim}
+            else {
+                "name": self.reader.name,
+                "fingerprint": self.reader.fingerprint,
+                "dim": self.reader.dim,
+                "precision": getattr(self.reader, "precision", ""),
+            }
         )
         return {
             "senses": list(self.senses),

