@@ -1,0 +1,72 @@
+"""Items like one item, by the cosine of their vectors. Imports: catalogue, slate, topk."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from crossaisle import schema
+from crossaisle.errors import RequestError
+from crossaisle.rank.catalogue import Catalogue
+from crossaisle.rank.slate import unit_rows
+from crossaisle.rank.topk import top_k
+from crossaisle.schema import Floats
+
+__all__ = ["similar_items"]
+
+
+def similar_items(vectors: Floats, catalogue: Catalogue, item: int, k: int = 10, other_categories: bool = False) -> pl.DataFrame:
+    """The k available items whose vectors are closest to an item's.
+
+    Parameters
+    ----------
+    vectors : float32 (N, D)
+        Item vectors; they need not have unit length.
+    catalogue : Catalogue
+        The items, N rows.
+    item : int
+        An item code; `Catalogue.code` maps an id to it.
+    k : int
+        How many, at least 1.
+    other_categories : bool
+        Only items of named aisles other than the item's own.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``item_id``, ``category``, ``score`` (cosine, float32), ``rank`` from 1; equal cosines in item order.
+
+    Raises
+    ------
+    RequestError
+        If k is below 1, or other categories are asked for and there are none.
+
+    Examples
+    --------
+    >>> items = pl.DataFrame({"item_id": ["a", "b", "c"], "category": ["Toys", "Toys", "Pets"]})
+    >>> vectors = np.array([[1, 0], [0, 1], [1, 1]], dtype=np.float32)
+    >>> similar_items(vectors, Catalogue(items, np.ones(3, dtype=np.int64)), 0, k=1)["item_id"].to_list()
+    ['c']
+    """
+    if k < 1:
+        raise RequestError(f"k is {k}", "a whole number of at least 1", "pass -k 10")
+    aisles = catalogue.item_aisles
+    allowed = catalogue.available.copy()
+    allowed[item] = False
+    if other_categories:
+        elsewhere = (aisles != aisles[item]) & (aisles < len(catalogue.aisles))
+        if not elsewhere.any():
+            raise RequestError("the catalogue has one single category", "a second one for other categories", "leave out --other-categories")
+        allowed &= elsewhere
+    units = unit_rows(vectors)
+    cosines = (units @ units[item]).astype(np.float32)
+    best = top_k(cosines[None], k, allowed[None])[0]
+    best = best[best >= 0]
+    return pl.DataFrame(
+        {
+            schema.ITEM: catalogue.items[schema.ITEM].gather(best),
+            schema.CATEGORY: catalogue.items[schema.CATEGORY].gather(best),
+            schema.SCORE: cosines[best],
+            schema.RANK: np.arange(1, len(best) + 1, dtype=np.int64),
+        }
+    )

@@ -1,0 +1,170 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rank_fakes import FakeScorer, histories, shop
+
+from crossaisle.data.histories import Histories
+from crossaisle.rank import explain as explain_module
+from crossaisle.rank.explain import because_items, explain
+
+COFFEE = {
+    "title": ["Espresso machine", "Burr grinder", "Cat bed", "Milk jug", "Kettle", "Dog bowl"],
+    "brand": ["Lava", "lava", "", "", "Boil", "Lava"],
+    "categories": [["Kitchen", "Coffee"], ["Kitchen", "Coffee"], ["Pets"], ["Kitchen", "Coffee"], ["Kitchen", "Tea"], None],
+}
+AISLES = ["Kitchen", "Kitchen", "Pets", "Kitchen", "Kitchen", "Pets"]
+
+
+def carried_by_first(item, n=6):
+    """A fake in which item 0 speaks for one item and nothing speaks for anything else."""
+    table = np.zeros((n, n))
+    table[0, item] = 1
+    return FakeScorer(table)
+
+
+def plain_because(scorer, history, item):
+    """Straight from the definition, for scores that need no common zero."""
+    best, cause = 0.0, -1
+    whole = scorer.score(Histories.from_lists([history]))[0, item]
+    for j in dict.fromkeys(reversed(history)):
+        without = scorer.score(Histories.from_lists([[h for h in history if h != j]]))[0]
+        if j != item and whole - without[item] > best + 1e-4:
+            best, cause = whole - without[item], j
+    return cause
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 40))
+def test_because_is_the_item_whose_loss_costs_most(seed, rows):
+    rng = np.random.default_rng(seed)
+    table = rng.normal(size=(12, 12))
+    scorer = FakeScorer(table - table.mean(axis=1, keepdims=True))
+    past = [rng.integers(0, 12, size=rng.integers(1, 7)).tolist() for _ in range(4)]
+    queries = np.repeat(np.arange(4), 3)
+    items = rng.integers(0, 12, size=12)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explain_module, "_ROWS", rows)
+        found = because_items(scorer, Histories.from_lists(past), queries, items, 12)
+    assert found.tolist() == [plain_because(scorer, past[q], i) for q, i in zip(queries, items, strict=True)]
+
+
+def test_a_shift_common_to_all_items_changes_nothing():
+    past, queries, items = histories("abc", "cde"), np.array([0, 0, 1]), np.array([3, 4, 5])
+    plain = because_items(FakeScorer.random(6), past, queries, items, 6)
+    shifted = FakeScorer.random(6)
+    shifted.shift = -7.0
+    assert (because_items(shifted, past, queries, items, 6) == plain).all()
+    assert (plain >= 0).any()
+
+
+def test_only_the_listed_items_and_a_sample_are_scored():
+    scorer = FakeScorer.random(2000)
+    because_items(scorer, Histories.from_lists([[1, 2, 3]]), np.array([0]), np.array([9]), 2000)
+    assert scorer.calls == [(4, 257)]  # the history whole and without each of three; the item and 256 others
+
+
+def test_only_the_newest_different_items_are_left_out():
+    scorer = FakeScorer(np.eye(200))
+    past = Histories.from_lists([[*range(150), 149]])
+    assert because_items(scorer, past, np.array([0]), np.array([160]), 200).tolist() == [-1]
+    assert scorer.calls[0][0] == 51
+
+
+def test_an_item_is_no_reason_for_itself():
+    assert because_items(FakeScorer(np.eye(3)), histories("ab"), np.array([0]), np.array([0]), 3).tolist() == [-1]
+
+
+@pytest.mark.parametrize(
+    ("item", "path", "reason"),
+    [
+        (1, "Coffee", "“Burr grinder” is suggested mainly because you bought “Espresso machine” (also by lava)."),
+        (2, "Kitchen > Pets", "“Cat bed” (Pets) is suggested mainly because you bought “Espresso machine” (Kitchen)."),
+        (3, "Coffee", "“Milk jug” is suggested mainly because you bought “Espresso machine” (also in Coffee)."),
+        (4, "Coffee > Tea", "“Kettle” is suggested mainly because you bought “Espresso machine” (also in Kitchen)."),
+        (5, "Kitchen > Pets", "“Dog bowl” (Pets) is suggested mainly because you bought “Espresso machine” (Kitchen, also by Lava)."),
+    ],
+)
+def test_reasons_in_english(item, path, reason):
+    catalogue = shop(AISLES, event_names=("Purchase",), **COFFEE)
+    table = explain(carried_by_first(item), catalogue, histories("a"), np.array([0]), np.array([item]))
+    assert table.rows() == [("a", path, reason)]
+
+
+@pytest.mark.parametrize(
+    ("item", "event", "reason"),
+    [
+        (1, "view", "推荐“Burr grinder”，主要因为您浏览过“Espresso machine”（同为 lava 品牌）。"),
+        (2, "cart", "推荐“Cat bed”（Pets），主要因为您曾把“Espresso machine”（Kitchen）加入购物车。"),
+        (3, "interaction", "推荐“Milk jug”，主要因为您的历史记录中有“Espresso machine”（同属“Coffee”）。"),
+        (5, "review", "推荐“Dog bowl”（Pets），主要因为您评价过“Espresso machine”（Kitchen，同为 Lava 品牌）。"),
+    ],
+)
+def test_reasons_in_chinese(item, event, reason):
+    catalogue = shop(AISLES, event_names=(event,), **COFFEE)
+    assert explain(carried_by_first(item), catalogue, histories("a"), np.array([0]), np.array([item]), "zh")["reason"].to_list() == [reason]
+
+
+def test_the_deed_is_the_newest_one_with_that_item():
+    past = Histories.from_arrays(np.array([0, 3]), np.array([0, 0, 3]), events=np.array([1, 0, 1]))
+    catalogue = shop(AISLES, event_names=("purchase", "click"), **COFFEE)
+    assert "you bought “Espresso" in explain(carried_by_first(4), catalogue, past, np.array([0]), np.array([4]))["reason"][0]
+    swapped = shop(AISLES, event_names=("click", "purchase"), **COFFEE)
+    assert "you looked at “Espresso" in explain(carried_by_first(4), swapped, past, np.array([0]), np.array([4]))["reason"][0]
+
+
+@pytest.mark.parametrize(
+    ("lang", "reasons"),
+    [
+        (
+            "en",
+            [
+                "No single item of your history decides here; “Cat bed” is no. 1 of 2 in Pets by popularity.",
+                "No single item of your history decides here; “Dog bowl” is from Pets.",
+                "There is no history of yours yet; “Cat bed” is no. 1 of 2 in Pets by popularity.",
+            ],
+        ),
+        (
+            "zh",
+            [
+                "您的历史记录中没有哪一件单独起决定作用；“Cat bed”在“Pets”中热度排名第 1（共 2 件）。",
+                "您的历史记录中没有哪一件单独起决定作用；“Dog bowl”来自“Pets”。",
+                "尚无您的历史记录；“Cat bed”在“Pets”中热度排名第 1（共 2 件）。",
+            ],
+        ),
+    ],
+)
+def test_without_a_carrying_item_only_popularity_is_named(lang, reasons):
+    catalogue = shop(AISLES, counts=[9, 1, 3, 1, 1, 0], **COFFEE)
+    nothing = FakeScorer(np.zeros((6, 6)))
+    table = explain(nothing, catalogue, histories("ab", ""), np.array([0, 0, 1]), np.array([2, 5, 2]), lang)
+    assert table["reason"].to_list() == reasons
+    assert table["because"].to_list() == [None] * 3
+    assert table["path"].to_list() == ["Pets"] * 3
+
+
+def test_bare_items_are_named_by_their_ids():
+    catalogue = shop(["", "", "A"])
+    table = explain(carried_by_first([1, 2], 3), catalogue, histories("a", ""), np.array([0, 0, 1]), np.array([1, 2, 1]))
+    assert table.rows() == [
+        ("a", None, "“b” is suggested mainly because of “a” in your history."),
+        ("a", "A", "“c” (A) is suggested mainly because of “a” in your history."),
+        (None, None, "There is no history of yours yet; “b” is in no named category."),
+    ]
+
+
+def test_long_titles_are_cut_and_stay_one_line():
+    titles = ["word " * 40, "字" * 100, "a\nb {} c"]
+    catalogue = shop("AAA", title=titles)
+    reasons = explain(carried_by_first([1, 2], 3), catalogue, histories("a"), np.array([0, 0]), np.array([1, 2]))["reason"].to_list()
+    assert "“" + "字" * 60 + "…”" in reasons[0]
+    assert "“" + ("word " * 12).strip() + "…”" in reasons[0]
+    assert reasons[1].startswith("“a b {} c” is suggested")
+
+
+def test_titles_with_braces_are_kept():
+    catalogue = shop("AA", title=["{} x", "{1} y"])
+    assert (
+        "of “{} x” (also in A) in your history"
+        in explain(carried_by_first(1, 2), catalogue, histories("a"), np.array([0]), np.array([1]))["reason"][0]
+    )
