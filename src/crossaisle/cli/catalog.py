@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from crossaisle.cli import options
+from crossaisle.cli.progress import progress_bar
 from crossaisle.cli.show import print_json, print_notes
 
 __all__ = ["app"]
@@ -37,7 +38,9 @@ def add(
     names = options.parse_columns(columns)
     loaded = Recommender.load(model)
     before = loaded.items.height
-    loaded.add_items(read_table(items, columns=names, encoding=encoding))
+    new = read_table(items, columns=names, encoding=encoding)
+    with progress_bar(quiet=as_json) as progress:
+        loaded.add_items(new, progress=progress)
     version = loaded.save(model)
     added = loaded.items.height - before
     if as_json:

@@ -76,14 +76,14 @@ def evaluate(
                 data_name=Path(interactions).name,
                 progress=progress,
             )
-        written = write_report(results, Path(out), lang)
+        page = write_report(results, Path(out), lang)
     if as_json:
-        print_json({"report": [str(p) for p in written], "summary": results.summary.to_dicts(), "skipped": results.facts.skipped})
+        print_json({"report": str(page), "summary": results.summary.to_dicts(), "skipped": results.facts.skipped})
         return
     for view in results.views:
         print_table(summary_rows(results, view.name), title=f"{protocol}, {view.name}: {view.note} ({view.n:,} questions)")
     print_notes([f"{model} left out: {reason}" for model, reason in results.facts.skipped.items()])
-    print(f"report: {written[0]}")
+    print(f"report: {page}")
 
 
 def summary_rows(results: Results, view: str, measures: tuple[str, ...] = ("recall@10", "ndcg@10", "hit_rate@10")) -> list[dict[str, Any]]:

@@ -82,8 +82,8 @@ def run(argv: Sequence[str]) -> int:
     except OSError as error:
         if error.errno not in _USERS_OSERRORS:
             raise
-        where = f" {error.filename}" if error.filename else ""
-        return _fail(f"{error.strerror}:{where}; expected a place that can be read and written; next: check the path and the free space", 2)
+        found = f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
+        return _fail(f"{found}; expected a place that can be read and written; next: check the path and the free space", 2)
     except Exception as error:
         # typer's own complaints (unknown command, missing option, value out of range) have kept this method through all its versions
         message = getattr(error, "format_message", None)

@@ -1,4 +1,4 @@
-"""``crossaisle recommend``: a model and people in, a ranked list each out. Imports: options, output, show."""
+"""``crossaisle recommend``: a model and people in, a ranked list each out. Imports: options, output, progress, show."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from crossaisle.cli import options
 from crossaisle.cli.output import check_writable, write_frame
+from crossaisle.cli.progress import progress_bar
 from crossaisle.cli.show import print_json, print_notes, print_table
 from crossaisle.errors import RequestError
 
@@ -74,10 +75,12 @@ def recommend(
         "explain": explain,
         "lang": lang,
     }
-    if histories is not None:
-        lists = loaded.recommend_histories(read_table(histories, columns=names), **request)
-    else:
-        lists = loaded.recommend("all" if all_users else user, **request)
+    given = None if histories is None else read_table(histories, columns=names)
+    with progress_bar(quiet=as_json) as progress:
+        if given is not None:
+            lists = loaded.recommend_histories(given, progress=progress, **request)
+        else:
+            lists = loaded.recommend("all" if user is None or all_users else user, progress=progress, **request)
     if out is not None:
         path = write_frame(lists, out)
         if as_json:

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from crossaisle.errors import ModelError
+from crossaisle.errors import ModelError, OutputError
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 
 
 def save_checkpoint(path: Path, payload: dict[str, Any]) -> None:
-    """Write to a file beside it, flush to disk, then rename: a kill at any moment leaves the old checkpoint or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write to a file beside it, flush to disk, then rename: a kill at any moment leaves the old checkpoint or the new one.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written or is full; nothing is left behind.
+    """
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("wb") as f:
             torch.save(payload, f)
             f.flush()
             os.fsync(f.fileno())
         draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what an earlier epoch left stays
+            path.parent.rmdir()
+        raise OutputError(
+            f"checkpoint {path} cannot be written ({error.strerror})",
+            "a folder that can be written and has room",
+            "free some space or choose another --out",
+        ) from None
     finally:
         draft.unlink(missing_ok=True)
 
