@@ -1,0 +1,180 @@
+"""How long a fit will take and how much memory it needs, before anything is trained. Imports: presets, data, encode.fields, model.losses.
+
+Time goes into reading the distinct item texts with the language model, and into training: the products with the whole catalogue and the
+transformer, counted in floating-point operations. `measure_speed` times this machine for a moment; `RATES` holds which part of that speed
+a real fit was seen to reach, and everything else that was measured.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crossaisle.data.dataset import Dataset
+from crossaisle.encode.fields import item_texts, non_latin_share
+from crossaisle.presets import PRESETS, AllSettings, preset_settings
+
+__all__ = ["RATES", "Rates", "Speed", "Work", "forecast", "measure_speed", "predict", "work_of"]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What was measured on real fits.
+
+    Attributes
+    ----------
+    training_share : float
+        Operations a second of a training step, as a share of `Speed.fast`.
+    reading_share : float
+        Operations a second of the language model reading texts, as a share of `Speed.plain`.
+    multilingual_letters : float
+        Letters a second that the multilingual reader reads; its package uses one core.
+    letters_per_token : float
+    base_gb, vector_copies, chunk_bytes : float
+        Memory: the program itself; how many float32 copies of the learned and composed vectors are alive in a step (values, gradients,
+        moments, composed items); bytes an item of the products that are held at a time.
+    """
+
+    training_share: float
+    reading_share: float
+    multilingual_letters: float
+    letters_per_token: float
+    base_gb: float
+    vector_copies: float
+    chunk_bytes: float
+
+
+RATES = Rates(
+    training_share=0.35,
+    reading_share=0.6,
+    multilingual_letters=3000.0,
+    letters_per_token=4.0,
+    base_gb=0.9,
+    vector_copies=9.0,
+    chunk_bytes=8192.0,
+)
+
+READER_FLOPS_PER_TOKEN = 2 * 12 * 384**2 * 6
+"""Six layers of width 384: two operations a weight."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Operations a second of this machine: ``plain`` in float32, ``fast`` in the precision that training multiplies in."""
+
+    plain: float
+    fast: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """What there is to do.
+
+    Attributes
+    ----------
+    positions : int
+        Places of the histories that training reads, in one pass.
+    items : int
+    letters : int
+        Letters of the distinct item texts, as far as the reader reads them.
+    multilingual : bool
+        The multilingual reader will be chosen.
+    words : int
+        Learned word, brand and category vectors, about.
+    """
+
+    positions: int
+    items: int
+    letters: int
+    multilingual: bool
+    words: int
+
+
+def measure_speed(seconds: float = 0.1) -> Speed:
+    """Time products of the shape that training multiplies, for about twice ``seconds``."""
+    import torch
+
+    from crossaisle.model.losses import fast_dtype
+
+    def rate(dtype: torch.dtype) -> float:
+        left, right = torch.ones(1024, 256, dtype=dtype), torch.ones(256, 4096, dtype=dtype)
+        left @ right  # the first product sets up
+        done, start = 0, time.perf_counter()
+        while time.perf_counter() - start < seconds:
+            left @ right
+            done += 1
+        return done * 2 * 1024 * 256 * 4096 / (time.perf_counter() - start)
+
+    plain = rate(torch.float32)
+    return Speed(plain, plain if fast_dtype() == torch.float32 else rate(fast_dtype()))
+
+
+def work_of(data: Dataset, settings: AllSettings) -> Work:
+    """Count what a fit with these settings has to do."""
+    texts = sorted(set(item_texts(data.items)))
+    limit = int(settings.text.max_tokens * RATES.letters_per_token)
+    # a word vector is learned for what at least two items share: on shop catalogues, about one for each item (words, pairs, brands, nodes)
+    return Work(
+        positions=len(data.histories.items),
+        items=data.n_items,
+        letters=sum(min(len(t), limit) for t in texts),
+        multilingual=settings.text.reader == "auto" and non_latin_share(texts[:5000]) >= settings.text.multilingual_share,
+        words=data.n_items,
+    )
+
+
+def predict(work: Work, settings: AllSettings, speed: Speed, rates: Rates = RATES) -> dict[str, float]:
+    """Minutes and memory of one fit.
+
+    Returns
+    -------
+    dict
+        ``reading_minutes`` (nothing where the texts were read before), ``training_minutes`` (all epochs; twice where ``train.refit``
+        is on), ``memory_gb``.
+
+    Examples
+    --------
+    >>> work = Work(positions=200_000, items=12_000, letters=1_500_000, multilingual=False, words=12_000)
+    >>> slow, quick = (predict(work, preset_settings(name), Speed(1e11, 3e11)) for name in ("balanced", "quick"))
+    >>> slow["training_minutes"] > quick["training_minutes"] > 0
+    True
+    """
+    model, train = settings.model, settings.train
+    ranked = work.items if work.items <= train.full_softmax_items and not train.negatives else train.negatives or 4096
+    reads_text = "text" in model.senses
+    steps = work.positions / train.tokens_per_step
+    products = 6 * ranked * model.dim
+    body = 6 * (4 + 2 * model.feedforward) * model.dim**2 * model.blocks
+    tower = 6 * ranked * model.text_dim * model.dim if reads_text else 0
+    an_epoch = work.positions * (products + body) + steps * tower
+    rounds = 2 if train.refit else 1
+    training = rounds * train.epochs * an_epoch / (rates.training_share * speed.fast)
+    tokens = work.letters / rates.letters_per_token
+    reading = (
+        work.letters / rates.multilingual_letters
+        if work.multilingual
+        else tokens * READER_FLOPS_PER_TOKEN / (rates.reading_share * speed.plain)
+    )
+    vectors = 4 * model.dim * (work.items + work.words) * rates.vector_copies
+    memory = rates.base_gb + (vectors + ranked * rates.chunk_bytes) / 1e9
+    return {"reading_minutes": reading / 60 if reads_text else 0.0, "training_minutes": training / 60, "memory_gb": memory}
+
+
+def forecast(data: Dataset, changes: Mapping[str, str] | None = None, speed: Speed | None = None) -> list[dict[str, Any]]:
+    """Minutes and memory of each preset on this machine, with ``{"section.key": "value"}`` changes.
+
+    Returns
+    -------
+    list of dict
+        ``preset``, ``reading_minutes``, ``training_minutes``, ``memory_gb``, ``cores``; rounded to what a forecast can promise.
+    """
+    speed = speed or measure_speed()
+    out: list[dict[str, Any]] = []
+    for name in PRESETS:
+        settings = preset_settings(name, changes)
+        numbers = predict(work_of(data, settings), settings, speed)
+        out.append({"preset": name, **{k: round(v, 1) for k, v in numbers.items()}, "cores": os.cpu_count() or 1})
+    return out
