@@ -1,7 +1,10 @@
-"""Tables to a dataset: read, judge, clean, order, number. Imports: clean, dataset, describe, histories, items, rejected, rows, readers.tables.
+"""Tables to a dataset: read, judge, clean, order, number.
 
-The order inside a user is timestamp, then position, then file order. An event without a time, among events that have one, stands right after the event that precedes
-it by position (then file order), so a sequence that is dated only in part keeps its order; such an event before any dated one comes first.
+Imports: clean, dataset, describe, histories, items, rejected, rows, readers.tables.
+
+The order inside a user is timestamp, then position, then file order. An event without a time, among events that have one, stands
+right after the event that precedes it by position (then file order), so a sequence that is dated only in part keeps its order; such
+an event before any dated one comes first.
 """
 
 from __future__ import annotations
@@ -20,13 +23,13 @@ from crossaisle.data.dataset import Dataset
 from crossaisle.data.describe import describe
 from crossaisle.data.histories import Histories
 from crossaisle.data.items import complete_catalogue, typed_items, without_twins
-from crossaisle.data.readers.tables import read_table, rename_columns
+from crossaisle.data.readers.tables import read_with_form, rename_columns
 from crossaisle.data.rejected import Rejected
 from crossaisle.data.rows import REASON, ROW, source_name, typed_rows
 from crossaisle.errors import SettingError, TableError
 from crossaisle.settings import Settings, setting
 
-__all__ = ["DataSettings", "Table", "build_dataset"]
+__all__ = ["DataSettings", "Table", "build_dataset", "in_order"]
 
 Table = str | Path | pl.DataFrame | pl.LazyFrame
 """A contract table: where it lies, or the frame itself."""
@@ -69,13 +72,14 @@ def build_dataset(
     encoding : str, optional
         Of text files; UTF-8 and GB18030 are recognised if not given.
     rejected_to : Path, optional
-        Where rejected rows are written, one JSON object a line with ``table``, ``row``, ``reason`` and ``values``. Nothing is written if there are none.
+        Where rejected rows are written, one JSON object a line with ``table``, ``row``, ``reason`` and ``values``. Nothing is written
+        if there are none.
 
     Raises
     ------
     TableError
-        If a table cannot be read, lacks a required column, has more rejected rows than allowed, names an item twice with different content, or no
-        user has two interactions.
+        If a table cannot be read, lacks a required column, has more rejected rows than allowed, names an item twice with different
+        content, or no user has two interactions.
 
     Examples
     --------
@@ -85,7 +89,7 @@ def build_dataset(
     (['1', '2'], ['a', 'b'], [[0, 1], [1]])
     """
     settings = settings or DataSettings()
-    raw = _read_all({"interactions": interactions, "items": items, "reviews": reviews}, columns or {}, encoding)
+    raw, forms = _read_all({"interactions": interactions, "items": items, "reviews": reviews}, columns or {}, encoding)
     rejected = Rejected(settings.max_rejected)
     facts: dict[str, Any] = {}
     source = source_name(interactions, "interactions")
@@ -97,6 +101,8 @@ def build_dataset(
     if "reviews" in raw:
         texts, facts["reviews"] = _reviews(raw["reviews"], source_name(reviews, "reviews"), rejected)
 
+    for role, form in forms.items():
+        facts[role]["form"] = form
     rows, dropped = _without_duplicates(rows) if settings.drop_duplicates else (rows, 0)
     before = rows.height
     if settings.core > 0:
@@ -122,13 +128,19 @@ def build_dataset(
     return data
 
 
-def _read_all(tables: Mapping[str, Table | None], columns: Mapping[str, str], encoding: str | None) -> dict[str, pl.DataFrame]:
+def _read_all(
+    tables: Mapping[str, Table | None], columns: Mapping[str, str], encoding: str | None
+) -> tuple[dict[str, pl.DataFrame], dict[str, str]]:
     raw: dict[str, pl.DataFrame] = {}
+    forms: dict[str, str] = {}
     seen: set[str] = set()
     for role, table in tables.items():
         if table is None:
             continue
-        frame = read_table(table, encoding=encoding) if isinstance(table, (str, Path)) else table.lazy().collect()
+        if isinstance(table, (str, Path)):
+            frame, forms[role] = read_with_form(table, encoding=encoding)
+        else:
+            frame, forms[role] = table.lazy().collect(), "frame"
         if frame.height == 0:
             raise TableError(f"{source_name(table, role)} has no row", "at least one row", "check where it comes from")
         seen |= set(frame.columns)
@@ -137,7 +149,7 @@ def _read_all(tables: Mapping[str, Table | None], columns: Mapping[str, str], en
         if theirs not in seen:
             shown = ", ".join(sorted(c for c in seen if not c.startswith("__"))[:20])
             raise TableError(f"--columns {ours}={theirs}: no table has a column {theirs!r}", f"one of: {shown}", "correct the name")
-    return raw
+    return raw, forms
 
 
 def _facts(raw: pl.DataFrame, rows: pl.DataFrame, source: str) -> dict[str, Any]:
@@ -147,7 +159,7 @@ def _facts(raw: pl.DataFrame, rows: pl.DataFrame, source: str) -> dict[str, Any]
 
 def _events(raw: pl.DataFrame, source: str, rejected: Rejected) -> tuple[pl.DataFrame, dict[str, Any]]:
     rows, form = typed_rows(raw, source)
-    facts = _facts(raw, rows, source) | {"time_form": form}
+    facts = _facts(raw, rows, source) | {"time_form": form, "positions": int(rows[schema.POSITION].count())}
     rejected.add("interactions", source, raw, rows)
     if schema.CATEGORY in raw.columns and not raw.schema[schema.CATEGORY].is_nested():
         rows = rows.with_columns(raw.select(clean_text(pl.col(schema.CATEGORY))).to_series())
@@ -187,7 +199,7 @@ def _assemble(rows: pl.DataFrame, items: pl.DataFrame, reviews: pl.DataFrame | N
         .join(items.select(schema.ITEM).with_row_index("i"), on=schema.ITEM, how="left")
         .select("u", "i", schema.EVENT, schema.WEIGHT, schema.TIMESTAMP, schema.POSITION, ROW)
     )
-    ordered = _in_order(coded)
+    ordered = in_order(coded)
     offsets = np.zeros(len(users) + 1, dtype=np.int64)
     np.cumsum(np.bincount(ordered["u"].to_numpy(), minlength=len(users)), out=offsets[1:])
     histories = Histories.from_arrays(
@@ -200,7 +212,8 @@ def _assemble(rows: pl.DataFrame, items: pl.DataFrame, reviews: pl.DataFrame | N
     return Dataset(items, users, histories, tuple(names), reviews)
 
 
-def _in_order(coded: pl.DataFrame) -> pl.DataFrame:
+def in_order(coded: pl.DataFrame) -> pl.DataFrame:
+    """Events (``u``, ``timestamp``, ``position``, `ROW`, ...) sorted by user, then in the order described at the top of this file."""
     place = [pl.col(schema.POSITION), pl.col(ROW)]
     time = coded[schema.TIMESTAMP]
     if 0 < time.null_count() < len(time):

@@ -54,28 +54,35 @@ def _unescape(values: pl.Series) -> pl.Series:
 def split_paths(values: pl.Series) -> pl.Series:
     """Category paths in any usual form as lists of clean names, outermost first; null becomes an empty list.
 
-    Read are lists, lists of lists (the first is taken), JSON and Python lists as text, and names joined by ``>``, ``›``, ``»`` or ``|``, or by
-    ``/`` between blanks. A comma or a bare slash belongs to the name ("Food, Drink", "Cakes/Pies").
+    Read are lists, lists of lists (the first is taken), JSON and Python lists as text, and names joined by ``>``, ``›``, ``»`` or ``|``,
+    or by ``/`` between blanks. A comma or a bare slash belongs to the name ("Food, Drink", "Cakes/Pies").
 
     Examples
     --------
     >>> split_paths(pl.Series(["A > B &amp; C", "['A', 'B']", "A|B", "Cakes/Pies", None])).to_list()
     [['A', 'B & C'], ['A', 'B'], ['A', 'B'], ['Cakes/Pies'], []]
     """
-    if values.dtype in (pl.List, pl.Array) or isinstance(values.dtype, (pl.List, pl.Array)):
-        lists = values.cast(pl.List(values.dtype.inner))  # type: ignore[union-attr]
-        while isinstance(lists.dtype.inner, (pl.List, pl.Array)):  # type: ignore[union-attr]
+    dtype = values.dtype
+    if isinstance(dtype, (pl.List, pl.Array)):
+        lists = values.arr.to_list() if isinstance(dtype, pl.Array) else values
+        while isinstance(lists.dtype, pl.List) and isinstance(lists.dtype.inner, pl.List):
             lists = lists.list.first()
         lists = lists.cast(pl.List(pl.String))
     else:
         distinct = values.cast(pl.String).drop_nulls().unique()
         table = pl.DataFrame({"k": distinct, "v": pl.Series([_split_path(v) for v in distinct.to_list()], dtype=pl.List(pl.String))})
         lists = values.cast(pl.String).to_frame("k").join(table, on="k", how="left", maintain_order="left")["v"]
-    cleaned = lists.list.eval(clean_text(pl.element())).list.eval(pl.element().filter(pl.element() != ""))
+    # names repeat a thousandfold: clean each once
+    nodes = lists.alias("node").to_frame().with_row_index("row").explode("node", empty_as_null=True)
+    names = nodes.select(pl.col("node").unique().drop_nulls()).with_columns(clean_text(pl.col("node")).alias("clean"))
+    nodes = nodes.join(names, on="node", how="left", maintain_order="left").filter(pl.col("clean") != "")
     # the same name twice in a row, as Amazon writes it
-    once = cleaned.list.eval(pl.element().filter((pl.element() != pl.element().shift(1)).fill_null(True)))
-    empty = pl.lit([], dtype=pl.List(pl.String))
-    return once.to_frame("p").select(pl.coalesce(pl.col("p"), empty))["p"].alias(values.name)
+    nodes = nodes.filter((pl.col("clean") != pl.col("clean").shift(1)).over("row").fill_null(True))
+    paths = nodes.group_by("row", maintain_order=True).agg("clean")
+    whole = pl.DataFrame({"row": pl.arange(0, len(values), dtype=pl.UInt32, eager=True)}).join(
+        paths, on="row", how="left", maintain_order="left"
+    )
+    return whole.select(pl.coalesce("clean", pl.lit([], dtype=pl.List(pl.String))))["clean"].alias(values.name)
 
 
 def _split_path(text: str) -> list[str]:
@@ -104,7 +111,7 @@ def parse_number(column: pl.Expr) -> pl.Expr:
     [1299.5, 9.99, 12.0, None, None]
     """
     bare = (
-        column.cast(pl.String).str.strip_chars().str.replace_all(r"^(?:[A-Z]{2,3}|[A-Z]{0,2}[$€£¥￥₹])\s*|\s*(?:[A-Z]{3}|[$€£¥￥元₹])$", "")
+        column.cast(pl.String).str.strip_chars().str.replace_all(r"^(?:[A-Z]{0,2}[$€£¥￥₹]|[A-Z]{2,3})\s*|\s*(?:[A-Z]{3}|[$€£¥￥元₹])$", "")
     )
     comma = bare.str.contains(r"^-?\d+,\d{1,2}$|^-?\d{1,3}(?:\.\d{3})+,\d{1,2}$")
     point = pl.when(comma).then(bare.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)).otherwise(bare)

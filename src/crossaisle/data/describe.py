@@ -1,4 +1,4 @@
-"""What a dataset holds, as plain values ready for JSON: the data report. Imports: dataset."""
+"""What a dataset holds, as plain values ready for JSON: the data report. Imports: dataset, items."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import polars as pl
 from crossaisle import schema
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.items import CATALOGUE
+from crossaisle.schema import Bools, Ints
 
 __all__ = ["describe"]
 
@@ -29,11 +30,13 @@ def describe(data: Dataset, facts: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``tables`` (the facts), ``users``, ``items``, ``interactions``, ``history_lengths``, ``events`` (kind -> count), ``aisles`` (one dict each), ``time``,
-        ``order`` (repeats, ties), ``text`` (column -> share of items that have it), ``unknown_items`` (items and interactions that
-        the catalogue lacks), ``never_used`` items.
+        ``tables`` (the facts), ``users``, ``items``, ``interactions``, ``history_lengths``, ``events`` (kind -> count), ``aisles`` (one
+        dict each), ``users_in_two_aisles``, ``time``, ``order`` (repeats; neighbours of one user at the same moment, and how many of
+        those stand in the order of their ids), ``text`` (column -> share of known items that have it), ``unknown_items`` (items and
+        interactions that the catalogue lacks), ``never_used`` items, ``unavailable`` items.
     """
     counts = data.item_counts
+    aisles, several = _aisles(data, counts)
     known = data.items[schema.KNOWN].to_numpy()
     kinds = np.bincount(data.histories.events, minlength=len(data.event_names))
     return {
@@ -43,18 +46,20 @@ def describe(data: Dataset, facts: dict[str, Any]) -> dict[str, Any]:
         "interactions": len(data.histories.items),
         "history_lengths": _lengths(data),
         "events": {name: int(n) for name, n in zip(data.event_names, kinds, strict=True)},
-        "aisles": _aisles(data, counts),
+        "aisles": aisles,
+        "users_in_two_aisles": several,
         "time": _time(data, facts.get("interactions", {}).get("time_form", "none")),
         "order": _order(data),
         "text": _text(data, known),
         "unknown_items": {"items": int((~known).sum()), "interactions": int(counts[~known].sum())},
         "never_used": int((counts == 0).sum()),
+        "unavailable": int((~data.items[schema.AVAILABLE]).sum()),
     }
 
 
 def _lengths(data: Dataset) -> dict[str, float]:
     lengths = data.histories.lengths
-    low, median, high = (float(np.quantile(lengths, q)) for q in (0.1, 0.5, 0.9))
+    low, median, high = (round(float(np.quantile(lengths, q)), 1) for q in (0.1, 0.5, 0.9))
     return {
         "mean": round(float(lengths.mean()), 2),
         "p10": low,
@@ -65,14 +70,16 @@ def _lengths(data: Dataset) -> dict[str, float]:
     }
 
 
-def _aisles(data: Dataset, counts: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
+def _aisles(data: Dataset, counts: Ints) -> tuple[list[dict[str, Any]], int]:
     aisle = data.item_categories
     n = len(data.categories)
-    pairs = np.unique(data.histories.owners * n + aisle[data.histories.items]) % n
+    visits = np.unique(data.histories.owners * n + aisle[data.histories.items])
+    several = int((np.bincount(visits // n) > 1).sum())
+    pairs = visits % n
     items, events, users = np.bincount(aisle, minlength=n), np.bincount(aisle, weights=counts, minlength=n), np.bincount(pairs, minlength=n)
     titled = np.bincount(aisle, weights=(data.items[schema.TITLE] != "").to_numpy(), minlength=n)
     order = np.argsort(-events, kind="stable")
-    return [
+    rows = [
         {
             "aisle": data.categories[a],
             "items": int(items[a]),
@@ -82,6 +89,7 @@ def _aisles(data: Dataset, counts: np.ndarray[Any, Any]) -> list[dict[str, Any]]
         }
         for a in order
     ]
+    return rows, several
 
 
 def _time(data: Dataset, form: str) -> dict[str, Any]:
@@ -102,12 +110,14 @@ def _order(data: Dataset) -> dict[str, Any]:
     inside = owners[1:] == owners[:-1]
     tied = inside & (h.times[1:] == h.times[:-1]) & (h.items[1:] != h.items[:-1])
     place = np.empty(data.n_items, dtype=np.int64)
-    place[data.items[schema.ITEM].arg_sort().to_numpy()] = np.arange(data.n_items)
+    ids = data.items[schema.ITEM]
+    numbers = ids.cast(pl.Int64, strict=False)
+    place[(ids if numbers.null_count() else numbers).arg_sort().to_numpy()] = np.arange(data.n_items)
     rising = tied & (place[h.items[1:]] > place[h.items[:-1]])
     return {"repeats": repeats, "pairs": int(inside.sum()), "same_time": int(tied.sum()), "same_time_rising_id": int(rising.sum())}
 
 
-def _text(data: Dataset, known: np.ndarray[Any, Any]) -> dict[str, float]:
+def _text(data: Dataset, known: Bools) -> dict[str, float]:
     items = data.items.filter(pl.Series(known))
     if items.height == 0:
         return {}

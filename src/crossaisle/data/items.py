@@ -39,8 +39,8 @@ _YES, _NO = (
 def typed_items(raw: pl.DataFrame, source: str) -> tuple[pl.DataFrame, dict[str, int], list[str]]:
     """Items as the catalogue has them, with `ROW` and `REASON`.
 
-    A price or an availability that cannot be read does not cost the item: the value is left out and counted. A brand that only says "unknown" or
-    the like is no brand.
+    A price or an availability that cannot be read does not cost the item: the value is left out and counted. A brand that only says
+    "unknown" or the like is no brand.
 
     Returns
     -------
@@ -122,7 +122,8 @@ def _joined(raw: pl.DataFrame, column: str) -> pl.Expr:
 
 def _further_text(raw: pl.DataFrame) -> tuple[list[str], list[str]]:
     """Columns beyond the contract that hold text, and those that do not: numbers, dates, links."""
-    extras, ignored = [], []
+    extras: list[str] = []
+    ignored: list[str] = []
     for name, dtype in raw.schema.items():
         if name in CATALOGUE or name in (ROW, REASON, FAULT):
             continue

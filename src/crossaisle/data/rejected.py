@@ -13,7 +13,7 @@ import polars as pl
 from crossaisle.data.rows import REASON, ROW
 from crossaisle.errors import OutputError, TableError
 
-__all__ = ["Rejected"]
+__all__ = ["REASON", "ROW", "Rejected"]
 
 _LONGEST = 300
 

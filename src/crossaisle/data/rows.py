@@ -11,7 +11,7 @@ from crossaisle.data.readers.tables import FAULT
 from crossaisle.data.times import parse_times
 from crossaisle.errors import TableError
 
-__all__ = ["REASON", "ROW", "id_text", "require_columns", "typed_rows"]
+__all__ = ["REASON", "ROW", "id_text", "require_columns", "source_name", "typed_rows"]
 
 ROW, REASON = "__row__", "__reason__"
 """Place of a row in its table (from 1, header not counted), and why it is rejected (null: it is good)."""
@@ -65,6 +65,7 @@ def id_text(frame: pl.DataFrame, column: str, source: str) -> pl.Expr:
     raw = pl.col(column)
     if isinstance(dtype, (pl.List, pl.Array, pl.Struct, pl.Object)):
         raise TableError(f"{source} has lists or records in {column!r}", "one scalar an id", "flatten the column first")
+    text: pl.Expr
     if dtype.is_float():
         whole = raw.is_finite() & (raw == raw.round(0)) & (raw.abs() < 2**63)
         text = pl.when(whole).then(raw.cast(pl.Int64, strict=False).cast(pl.String)).when(raw.is_not_nan()).then(raw.cast(pl.String))
@@ -90,8 +91,8 @@ def typed_rows(raw: pl.DataFrame, source: str, *, text: bool = False) -> tuple[p
     Returns
     -------
     rows : polars.DataFrame
-        ``user_id``, ``item_id``, ``timestamp`` (float64, null unknown), ``position``, ``weight``, ``rating`` (float64), ``event`` (str), `ROW` and
-        `REASON`; for reviews ``rating`` and ``text`` only.
+        ``user_id``, ``item_id``, ``timestamp`` (float64, null unknown), ``position``, ``weight``, ``rating`` (float64), ``event`` (str),
+        `ROW` and `REASON`; for reviews ``rating`` and ``text`` instead of the last four.
     form : str
         How the timestamps were read.
     """

@@ -25,7 +25,7 @@ FAULT = "__row_fault__"
 _CHUNK = 100_000
 
 
-def parse_delimited(text: str, source: str, separator: str | None = None) -> pl.DataFrame:
+def parse_delimited(text: str, source: str, separator: str | None = None, *, quoted: bool = True) -> pl.DataFrame:
     """A frame of strings; empty fields are null.
 
     Parameters
@@ -36,6 +36,8 @@ def parse_delimited(text: str, source: str, separator: str | None = None) -> pl.
         What to call it in an error.
     separator : str, optional
         Comma, tab or semicolon; taken from the header if not given.
+    quoted : bool
+        Whether quotation marks hold fields together; without, they are characters like any other.
 
     Examples
     --------
@@ -45,21 +47,22 @@ def parse_delimited(text: str, source: str, separator: str | None = None) -> pl.
     header = text[: text.find("\n")] if "\n" in text else text
     if separator is None or separator not in header:
         separator = max(",\t;|", key=lambda s: (header.count(s), s == ","))
-    if '"' not in text and "\r" not in text.replace("\r\n", "\n"):
+    if ('"' not in text or not quoted) and "\r" not in text.replace("\r\n", "\n"):
+        _check_names(header.rstrip("\r").split(separator), source)
         try:
-            return pl.read_csv(
-                text.encode(), separator=separator, infer_schema=False, quote_char=None, missing_utf8_is_empty_string=False, rechunk=False
-            )
+            return pl.read_csv(text.encode(), separator=separator, infer_schema=False, quote_char=None)
         except pl.exceptions.PolarsError:
             pass  # a row with too many fields: read it again the patient way, which marks such rows
     limit = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     try:
-        return _patient(text, source, separator)
+        return _patient(text, source, separator, quoted)
     finally:
         csv.field_size_limit(limit)
 
 
-def _patient(text: str, source: str, separator: str) -> pl.DataFrame:
+def _patient(text: str, source: str, separator: str, quoted: bool) -> pl.DataFrame:
+    if not quoted:
+        return _frame(csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=csv.QUOTE_NONE), source)
     try:
         return _frame(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), source)
     except csv.Error:
@@ -70,12 +73,16 @@ def _patient(text: str, source: str, separator: str) -> pl.DataFrame:
     return lenient if good[0] >= good[1] else unquoted
 
 
-def _frame(rows: Iterator[list[str]], source: str) -> pl.DataFrame:
-    names = next(rows)
-    width = len(names)
+def _check_names(names: list[str], source: str) -> None:
     twice = {n for n in names if names.count(n) > 1}
     if twice:
         raise TableError(f"{source} has the column {min(twice)!r} twice", "each column once", "rename or remove one of them")
+
+
+def _frame(rows: Iterator[list[str]], source: str) -> pl.DataFrame:
+    names = next(rows)
+    width = len(names)
+    _check_names(names, source)
     chunks, any_fault = [], False
     full = (row for row in rows if row)
     while chunk := list(islice(full, _CHUNK)):

@@ -7,7 +7,7 @@ JSON object does not end the reading: it is marked in the column `FAULT`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any
 
@@ -43,8 +43,8 @@ def _objects(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
         yield value if isinstance(value, dict) else {FAULT: "no JSON object"}
 
 
-def parse_jsonlines(text: str, source: str) -> pl.DataFrame:
-    """A frame of strings, one column for every key that some line has.
+def parse_jsonlines(text: str, source: str, keep: Collection[str] | None = None) -> pl.DataFrame:
+    """A frame of strings, one column for every key that some line has (or for those of ``keep`` that some line has).
 
     Examples
     --------
@@ -59,9 +59,9 @@ def parse_jsonlines(text: str, source: str) -> pl.DataFrame:
     names: dict[str, None] = {}
     chunks = []
     while chunk := list(islice(rows, _CHUNK)):
-        keys = dict.fromkeys(k for row in chunk for k in row)
+        keys = dict.fromkeys(k for row in chunk for k in row if keep is None or k in keep or k == FAULT)
         names.update(keys)
         chunks.append(pl.DataFrame({k: pl.Series(k, [_text(row.get(k)) for row in chunk], dtype=pl.String) for k in keys}))
-    if set(names) <= {FAULT}:
+    if set(names) <= {FAULT} and keep is None:
         raise TableError(f"{source} holds no JSON object", "JSON lines: one object a line", "check the file's format and ending")
     return pl.concat(chunks, how="diagonal")

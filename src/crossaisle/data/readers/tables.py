@@ -18,7 +18,9 @@ from crossaisle.data.readers.delimited import FAULT, parse_delimited
 from crossaisle.data.readers.jsonlines import parse_jsonlines
 from crossaisle.errors import TableError
 
-__all__ = ["FAULT", "read_table", "rename_columns", "scan_table"]
+TAB = "\t"
+
+__all__ = ["FAULT", "read_table", "read_with_form", "rename_columns", "scan_table"]
 
 
 def scan_table(path: str | Path, *, columns: Mapping[str, str] | None = None, encoding: str | None = None) -> pl.LazyFrame:
@@ -44,7 +46,7 @@ def scan_table(path: str | Path, *, columns: Mapping[str, str] | None = None, en
         If the file is missing, empty, binary, cut short, or in another encoding.
     """
     normal_encoding(encoding)
-    return rename_columns(_scan(Path(path), encoding), columns or {})
+    return rename_columns(_scan(Path(path), encoding)[0], columns or {})
 
 
 def read_table(path: str | Path, *, columns: Mapping[str, str] | None = None, encoding: str | None = None) -> pl.DataFrame:
@@ -55,14 +57,20 @@ def read_table(path: str | Path, *, columns: Mapping[str, str] | None = None, en
     TableError
         As `scan_table`; also if a Parquet file is damaged inside, or the table has no row.
     """
-    frame = scan_table(path, columns=columns, encoding=encoding)
+    return rename_columns(read_with_form(path, encoding=encoding)[0].lazy(), columns or {}).collect()
+
+
+def read_with_form(path: str | Path, *, encoding: str | None = None) -> tuple[pl.DataFrame, str]:
+    """A table read whole, and what it was: ``Parquet``, ``CSV, utf-8``, ``TSV, gb18030``, ``JSON lines, utf-8``; errors as `read_table`."""
+    normal_encoding(encoding)
+    frame, form = _scan(Path(path), encoding)
     try:
         table = frame.collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _damaged(path, error) from None
     if table.height == 0:
         raise TableError(f"{path} has a header and no row", "at least one row", "check how the file was written")
-    return table
+    return table, form
 
 
 def rename_columns(frame: pl.LazyFrame, columns: Mapping[str, str]) -> pl.LazyFrame:
@@ -72,7 +80,7 @@ def rename_columns(frame: pl.LazyFrame, columns: Mapping[str, str]) -> pl.LazyFr
     return frame.drop([ours for ours in renames.values() if ours in names and ours not in renames]).rename(renames)
 
 
-def _scan(path: Path, encoding: str | None) -> pl.LazyFrame:
+def _scan(path: Path, encoding: str | None) -> tuple[pl.LazyFrame, str]:
     if path.is_dir():
         return _scan_many(path, sorted(p for p in path.rglob("*.parquet") if p.is_file()))
     if not path.exists() and globbing.has_magic(str(path)):
@@ -80,22 +88,22 @@ def _scan(path: Path, encoding: str | None) -> pl.LazyFrame:
     return _scan_one(path, encoding)
 
 
-def _scan_one(path: Path, encoding: str | None) -> pl.LazyFrame:
+def _scan_one(path: Path, encoding: str | None) -> tuple[pl.LazyFrame, str]:
     if path.is_file() and _starts_with(path, b"PAR1"):
-        return _scan_parquet(path)
+        return _scan_parquet(path), "Parquet"
     raw = load(path)
     if raw[:4] == b"PAR1":
-        return _scan_parquet(path, raw)
+        return _scan_parquet(path, raw), "Parquet"
     ending = "".join(path.suffixes[-2:]).lower().removesuffix(".gz")
     if ending.endswith((".parquet", ".pq")):
         raise TableError(
             f"{path} is not a Parquet file", "a file that starts with PAR1", "give it the ending of what it is, or export it again"
         )
-    text, _ = decode(raw, str(path), encoding)
+    text, used = decode(raw, str(path), encoding)
     if text.lstrip()[:1] in ("{", "[") or ending.endswith((".jsonl", ".ndjson", ".json")):
-        return parse_jsonlines(text, str(path)).lazy()
-    separator = "\t" if ending.endswith((".tsv", ".tab")) else "," if ending.endswith(".csv") else None
-    return parse_delimited(text, str(path), separator).lazy()
+        return parse_jsonlines(text, str(path)).lazy(), f"JSON lines, {used}"
+    separator = TAB if ending.endswith((".tsv", ".tab")) else "," if ending.endswith(".csv") else None
+    return parse_delimited(text, str(path), separator).lazy(), f"{'TSV' if separator == TAB else 'CSV'}, {used}"
 
 
 def _starts_with(path: Path, magic: bytes) -> bool:
@@ -115,10 +123,10 @@ def _scan_parquet(path: Path, raw: bytes | None = None) -> pl.LazyFrame:
     return frame
 
 
-def _scan_many(place: Path, files: list[Path]) -> pl.LazyFrame:
+def _scan_many(place: Path, files: list[Path]) -> tuple[pl.LazyFrame, str]:
     if not files:
         raise TableError(f"{place} holds no Parquet file", "a folder or a glob of Parquet files", "give the file itself for other formats")
-    return pl.concat([_scan_one(p, None) for p in files], how="diagonal_relaxed")
+    return pl.concat([_scan_one(p, None)[0] for p in files], how="diagonal_relaxed"), f"{len(files)} Parquet files"
 
 
 def _damaged(path: str | Path, error: Exception) -> TableError:
