@@ -1,0 +1,411 @@
+"""The model folder: whole or not at all, whatever happens to the writer."""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from crossaisle.errors import ModelError, OutputError
+from crossaisle.store import FORMAT_VERSION, folder_lock, open_version, read_manifest, version_names, write_version
+
+
+def writer(text):
+    def write(folder):
+        (folder / "model.json").write_text(text)
+        (folder / "histories.parquet").write_bytes(b"histories of " + text.encode())
+        (folder / "more").mkdir()
+        (folder / "more" / "words.json").write_text(text)
+
+    return write
+
+
+@pytest.fixture
+def model(tmp_path):
+    folder = tmp_path / "shop.model"
+    write_version(folder, writer("one"), optional=["histories.parquet"])
+    return folder
+
+
+def names_in(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+def text_of(folder, version=None):
+    return (open_version(folder, version) / "model.json").read_text()
+
+
+def test_versions_are_kept_and_the_newest_loads(model):
+    assert write_version(model, writer("two")) == model / "v0002"
+    assert names_in(model) == ["current", "v0001", "v0002"]
+    assert (model / "current").read_text() == "v0002\n"
+    assert (text_of(model), text_of(model, "v0001")) == ("two", "one")
+
+
+def test_the_pointer_decides(model):
+    write_version(model, writer("two"))
+    (model / "current").write_text("v0001")
+    assert text_of(model) == "one"
+    assert write_version(model, writer("three")).name == "v0003"
+
+
+def test_versions_count_past_9999(model):
+    (model / "v0001").rename(model / "v9999")
+    (model / "current").write_text("v9999")
+    assert write_version(model, writer("x")).name == "v10000"
+    assert version_names(model) == ["v9999", "v10000"]
+
+
+def test_the_manifest_says_what_is_there(model):
+    manifest = read_manifest(model / "v0001")
+    assert (manifest["format_version"], manifest["version"]) == (FORMAT_VERSION, "v0001")
+    assert sorted(manifest["files"]) == ["histories.parquet", "model.json", "more/words.json"]
+    assert manifest["files"]["histories.parquet"]["optional"] is True
+    assert manifest["files"]["model.json"]["bytes"] == 3
+
+
+def test_a_new_version_has_the_usual_permissions(model):
+    (model / "usual").mkdir()
+    assert (model / "v0001").stat().st_mode == (model / "usual").stat().st_mode
+
+
+# what cannot be loaded
+
+
+def test_no_model(tmp_path):
+    with pytest.raises(ModelError, match=r"no model at .*nowhere; expected a model folder; next: .*crossaisle fit"):
+        open_version(tmp_path / "nowhere")
+    assert version_names(tmp_path / "nowhere") == []
+
+
+def test_a_folder_without_a_pointer(tmp_path, model):
+    with pytest.raises(ModelError, match=r"current is missing or not readable; expected the pointer of a model folder; .*crossaisle fit"):
+        open_version(tmp_path)
+    (model / "current").unlink()
+    with pytest.raises(ModelError, match=r"current is missing or not readable; .*write v0001 into it"):
+        open_version(model)
+    (model / "current").write_bytes(b"\xff\xfe")
+    with pytest.raises(ModelError, match=r"current is missing or not readable"):
+        open_version(model)
+
+
+def test_a_file_is_no_model(tmp_path):
+    (tmp_path / "model.csv").write_text("a,b")
+    with pytest.raises(ModelError, match=r"model.csv/current is missing or not readable"):
+        open_version(tmp_path / "model.csv")
+
+
+@pytest.mark.parametrize("pointer", ["v0007", "", "../shop.model/v0001", "/etc", "v1"])
+def test_a_pointer_to_no_version(model, pointer):
+    (model / "current").write_text(pointer)
+    with pytest.raises(
+        ModelError, match=r"has no version .*; expected one of its versions \(v0001\); next: write the name of one into .*current"
+    ):
+        open_version(model)
+
+
+@pytest.mark.parametrize("name", ["model.json", "more/words.json", "histories.parquet"])
+def test_an_altered_file_is_named(model, name):
+    path = model / "v0001" / name
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+    with pytest.raises(ModelError, match=rf"model file .*v0001/{name} was altered; expected the content that the manifest lists"):
+        open_version(model)
+    path.write_bytes(b"")
+    with pytest.raises(ModelError, match="was altered"):
+        open_version(model)
+
+
+def test_a_missing_file_is_named(model):
+    (model / "v0001" / "more" / "words.json").unlink()
+    with pytest.raises(ModelError, match=r"model file .*v0001/more/words.json is missing; expected every file that the manifest lists"):
+        open_version(model)
+
+
+def test_an_optional_file_can_be_deleted(model):
+    (model / "v0001" / "histories.parquet").unlink()
+    assert text_of(model) == "one"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "",
+        "{",
+        "[]",
+        '{"format": "other", "format_version": 1, "files": {}}',
+        '{"format": "crossaisle-model", "format_version": "1", "files": {}}',
+        '{"format": "crossaisle-model", "format_version": 1, "files": []}',
+        '{"format": "crossaisle-model", "format_version": 1, "files": {"a": {"bytes": 1}}}',
+    ],
+)
+def test_a_manifest_that_cannot_be_read(model, broken):
+    (model / "v0001" / "manifest.json").write_text(broken)
+    with pytest.raises(ModelError, match=r"manifest.json is missing or not readable; expected the manifest of a model version"):
+        open_version(model)
+
+
+def test_no_manifest(model):
+    (model / "v0001" / "manifest.json").unlink()
+    with pytest.raises(ModelError, match=r"manifest.json is missing or not readable"):
+        open_version(model)
+
+
+def test_a_newer_format_is_refused(model):
+    path = model / "v0001" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": FORMAT_VERSION + 1, "files": "told in a new way"}))
+    with pytest.raises(
+        ModelError, match=rf"has format {FORMAT_VERSION + 1}; expected format {FORMAT_VERSION} or older; next: upgrade crossaisle"
+    ):
+        open_version(model)
+
+
+# what cannot be written
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a defect"), KeyboardInterrupt()])
+def test_a_writer_that_fails_leaves_nothing(tmp_path, model, error):
+    def write(folder):
+        writer("half")(folder)
+        raise error
+
+    with pytest.raises(type(error)):
+        write_version(model, write)
+    assert (names_in(model), text_of(model)) == (["current", "v0001"], "one")
+    with pytest.raises(type(error)):
+        write_version(tmp_path / "new" / "deep.model", write)
+    assert names_in(tmp_path) == ["shop.model"]
+
+
+def test_a_file_in_the_way(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(OutputError, match=r"file.* cannot be written \(.*\); expected a folder that this user can write"):
+            write_version(folder, writer("x"))
+    assert names_in(tmp_path) == ["file"]
+
+
+@pytest.fixture
+def as_a_plain_user():
+    """Root may write anywhere; lay that aside for a while."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def closed_folder():
+    parent = Path(tempfile.mkdtemp())
+    parent.chmod(0o755)
+    folder = parent / "closed.model"
+    folder.mkdir(mode=0o555)
+    folder.chmod(0o555)
+    yield folder
+    folder.chmod(0o755)
+    shutil.rmtree(parent)
+
+
+def test_a_folder_that_is_not_writable(closed_folder, as_a_plain_user):
+    for folder in (closed_folder, closed_folder / "below"):
+        with pytest.raises(OutputError, match=r"closed.model.* cannot be written \(Permission denied\); .*change its permissions"):
+            write_version(folder, writer("x"))
+        assert names_in(closed_folder) == []
+
+
+def test_disk_full_by_a_limit_on_file_size(model):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(OutputError, match=r"no space left while writing .*shop.model; expected room .*nothing was written"):
+            write_version(model, lambda folder: (folder / "big").write_bytes(b"x" * 20_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (names_in(model), text_of(model)) == (["current", "v0001"], "one")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or os.geteuid() != 0:
+        pytest.skip("a small disk can only be mounted by root")
+    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a small disk")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda folder: (folder / "big").write_bytes(b"x" * 500_000),
+        lambda folder: save_file({"w": np.ones(200_000, dtype=np.float32)}, folder / "model.safetensors"),
+        lambda folder: pl.DataFrame({"a": np.random.default_rng(0).random(100_000)}).write_parquet(folder / "items.parquet"),
+    ],
+    ids=["file", "safetensors", "parquet"],
+)
+def test_a_disk_that_is_really_full(small_disk, write):
+    folder = small_disk / "shop.model"
+    with pytest.raises(OutputError, match=r"no space left while writing"):
+        write_version(folder, write)
+    assert names_in(small_disk) == []
+    write_version(folder, writer("one"))
+    with pytest.raises(OutputError, match=r"no space left while writing"):
+        write_version(folder, write)
+    assert (names_in(folder), text_of(folder)) == (["current", "v0001"], "one")
+
+
+# two writers, killed writers
+
+
+OTHER_RUNS = """
+import os, signal, sys
+from crossaisle.store import folder_lock, write_version
+
+def say(word):
+    print(word, os.getpid(), flush=True)
+
+def hold(folder):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    with folder_lock(folder):
+        say("holding")
+        signal.sigwait({signal.SIGTERM})
+
+def keep_writing(folder):
+    def write(new):
+        token = os.urandom(8).hex()
+        for name in ("model.bin", "items.bin", "histories.bin"):
+            (new / name).write_text(token * 20_000)
+    say("writing")
+    while True:
+        write_version(folder, write)
+
+for line in sys.stdin:
+    task, folder = line.rstrip().split(" ", 1)
+    if os.fork() == 0:
+        globals()[task](folder)
+        os._exit(0)
+    _, status = os.wait()
+    print("ended", status, flush=True)
+"""
+
+
+class OtherRuns:
+    """A second process, imported once, that forks a run for each task; one run at a time."""
+
+    def __init__(self, process):
+        self.process = process
+
+    def start(self, task, folder):
+        self.process.stdin.write(f"{task} {folder}\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline().split()[1])
+
+    def end(self, pid, by):
+        os.kill(pid, by)
+        return int(self.process.stdout.readline().split()[1])
+
+
+@pytest.fixture(scope="module")
+def other_runs():
+    with subprocess.Popen([sys.executable, "-c", OTHER_RUNS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield OtherRuns(process)
+        process.stdin.close()
+
+
+def test_two_runs_writing_the_same_folder(model, other_runs):
+    other = other_runs.start("hold", model)
+    with pytest.raises(OutputError, match=r"another run is writing .*shop.model; expected a folder that no other run is writing"):
+        write_version(model, writer("two"))
+    assert text_of(model) == "one"
+    assert other_runs.end(other, signal.SIGTERM) == 0
+    assert write_version(model, writer("two")).name == "v0002"
+    assert names_in(model) == ["current", "v0001", "v0002"]
+
+
+def test_a_killed_run_holds_no_lock(model, other_runs):
+    assert other_runs.end(other_runs.start("hold", model), signal.SIGKILL) == signal.SIGKILL
+    assert names_in(model) == [".lock", "current", "v0001"]
+    write_version(model, writer("two"))
+    assert names_in(model) == ["current", "v0001", "v0002"]
+
+
+def test_the_lock_nests_in_one_thread_only(model):
+    refused = []
+
+    def try_it():
+        try:
+            write_version(model, writer("other thread"))
+        except OutputError as error:
+            refused.append(str(error))
+
+    with folder_lock(model), folder_lock(model):
+        assert write_version(model, writer("two")).name == "v0002"
+        thread = threading.Thread(target=try_it)
+        thread.start()
+        thread.join()
+        assert (model / ".lock").exists()
+    assert len(refused) == 1
+    assert refused[0].startswith("another run is writing")
+    assert names_in(model) == ["current", "v0001", "v0002"]
+
+
+def test_a_lock_on_a_new_folder_leaves_nothing(tmp_path):
+    with folder_lock(tmp_path / "a" / "b"):
+        assert names_in(tmp_path / "a" / "b") == [".lock"]
+    assert names_in(tmp_path) == []
+
+
+def test_what_a_killed_writer_left_is_removed(model):
+    (model / ".writing-v0002").mkdir()
+    (model / ".writing-v0002" / "half").write_text("x")
+    (model / ".writing-current").write_text("v00")
+    assert write_version(model, writer("two")).name == "v0002"
+    assert names_in(model) == ["current", "v0001", "v0002"]
+
+
+def test_kill_9_at_any_moment_of_a_save(tmp_path, other_runs):
+    folder, dice = tmp_path / "shop.model", random.Random(0)
+    caught_in_the_middle = 0
+    for _ in range(20):
+        before = (folder / "current").read_text() if (folder / "current").exists() else None
+        other = other_runs.start("keep_writing", folder)
+        deadline = time.monotonic() + 20
+        while not (folder / "current").exists() and time.monotonic() < deadline:
+            time.sleep(0.001)  # only before the very first version is nothing there to load
+        time.sleep(dice.uniform(0, 0.03))
+        assert other_runs.end(other, signal.SIGKILL) == signal.SIGKILL
+        caught_in_the_middle += any(n.startswith(".writing-") for n in names_in(folder))
+        version = open_version(folder)
+        contents = {(version / name).read_text() for name in ("model.bin", "items.bin", "histories.bin")}
+        assert len(contents) == 1
+        assert before is None or int(version.name[1:]) >= int(before[1:])
+    assert caught_in_the_middle > 0
+    last = write_version(folder, writer("after"))
+    assert open_version(folder) == last
+    assert all(n == "current" or n.startswith("v") for n in names_in(folder))
+    for name in version_names(folder):
+        assert open_version(folder, name).name == name
+
+
+def test_tensors_come_back(model):
+    version = write_version(model, lambda folder: save_file({"w": np.arange(3.0)}, folder / "model.safetensors"))
+    assert load_file(open_version(model) / "model.safetensors")["w"].tolist() == [0, 1, 2]
+    assert open_version(model) == version
