@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PairedTest", "bootstrap_interval", "bootstrap_means", "paired_test"]
+__all__ = ["PairedTest", "bootstrap_interval", "bootstrap_means", "paired_test", "paired_tests"]
 
 Values = npt.NDArray[np.float64]
 
@@ -109,8 +109,21 @@ def paired_test(a: npt.ArrayLike, b: npt.ArrayLike, seed: int, n: int = 2000, le
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if first.shape != second.shape:
         raise ValueError(f"{first.shape} against {second.shape} values; expected the same queries in both")
-    means = bootstrap_means(first - second, seed, n)
+    return paired_tests((first - second)[:, None], seed, n, level)[0]
+
+
+def paired_tests(differences: npt.ArrayLike, seed: int, n: int = 2000, level: float = 0.95) -> list[PairedTest]:
+    """`paired_test` of M pairs of models at once.
+
+    Parameters
+    ----------
+    differences : float (Q, M)
+        a - b of each query, one column a pair.
+    """
+    table = np.asarray(differences, dtype=np.float64)
+    means = bootstrap_means(table, seed, n)
     tail = (1 - level) / 2
-    low, high = np.quantile(means, (tail, 1 - tail))
-    smaller = min(int((means <= 0).sum()), int((means >= 0).sum()))
-    return PairedTest(float((first - second).mean()), float(low), float(high), min(1.0, 2 * (smaller + 1) / (n + 1)))
+    low, high = np.quantile(means, (tail, 1 - tail), axis=0)
+    smaller = np.minimum((means <= 0).sum(axis=0), (means >= 0).sum(axis=0))
+    p = np.minimum(1.0, 2 * (smaller + 1) / (n + 1))
+    return [PairedTest(*map(float, row)) for row in zip(table.mean(axis=0), low, high, p, strict=True)]

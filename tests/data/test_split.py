@@ -210,7 +210,7 @@ def test_unknown_target_event() -> None:
     st.one_of(st.none(), st.sampled_from([2.0, 2.5, 3.0, 4.0])),
     st.floats(0.05, 0.7),
 )
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 def test_time_split_never_leaks(data: Dataset, kinds: tuple[str, ...], which: str, cut: float | None, share: float) -> None:
     split = made(data, lambda: time_split(data, share, 0.3, cut, which, kinds))  # type: ignore[arg-type]
     check_any(data, split, kinds)
@@ -278,7 +278,7 @@ def test_time_split_refuses() -> None:
 
 
 @given(datasets(), target_events, st.integers(0, 5), st.floats(0.1, 0.6), st.floats(0.1, 0.4))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 def test_cold_items_are_never_learned(data: Dataset, kinds: tuple[str, ...], seed: int, share: float, valid_share: float) -> None:
     split = made(data, lambda: cold_item(data, share, valid_share, seed, kinds))
     check_any(data, split, kinds)
@@ -308,7 +308,7 @@ def test_cold_item_refuses() -> None:
 
 
 @given(datasets(), target_events, st.integers(0, 5), st.floats(0.1, 0.6), st.floats(0.1, 0.4))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 def test_cold_users_are_never_learned(data: Dataset, kinds: tuple[str, ...], seed: int, share: float, valid_share: float) -> None:
     split = made(data, lambda: cold_user(data, share, valid_share, seed, kinds))
     check_any(data, split, kinds)
@@ -339,7 +339,7 @@ def aisle_of(data: Dataset, items: np.ndarray) -> set[int]:
 
 
 @given(datasets(), target_events, st.integers(0, 5), st.floats(0.1, 0.9))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_first_visits_are_first_and_never_learned(data: Dataset, kinds: tuple[str, ...], seed: int, valid_share: float) -> None:
     split = made(data, lambda: first_visit(data, valid_share, seed, kinds))
     check_any(data, split, kinds)

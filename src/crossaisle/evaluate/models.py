@@ -1,0 +1,184 @@
+"""The models that a trial can run, by name, made when asked for. Imports nothing of its own room.
+
+``crossaisle`` is the network as the settings say; ``crossaisle-words``, ``crossaisle-text``, ``crossaisle-ids`` and any of them joined
+(``crossaisle-ids-words``) are the same network with only those senses; ``crossaisle-shuffled-text`` is the placebo: every item reads
+another item's text. ``sasrec`` is the network on ids alone with settings of its own. The rest are baselines.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from crossaisle.contracts import Progress, Scorer
+from crossaisle.data.dataset import Dataset
+from crossaisle.encode.senses import Sense, select_items
+from crossaisle.errors import RequestError
+from crossaisle.presets import AllSettings
+from crossaisle.schema import Floats
+
+__all__ = ["BASELINE_NAMES", "SASREC", "MakeScorer", "ModelSource", "ShuffledReader", "check_models", "holds_chance", "role"]
+
+MakeScorer = Callable[[str, AllSettings, int, Dataset], Scorer]
+"""``make_scorer(name, settings, seed, data)``: an unfitted model."""
+
+BASELINE_NAMES = (
+    "popularity",
+    "popularity-month",
+    "popularity-aisle",
+    "item-knn",
+    "user-knn",
+    "ease",
+    "ials",
+    "text-knn",
+    "transition-graph",
+)
+SASREC: Mapping[str, str] = {"model.senses": "id", "model.id_dropout": "0"}
+"""What the ids-only network changes from the settings of ours."""
+
+_OURS, _PLACEBO = "crossaisle", "crossaisle-shuffled-text"
+_SENSES = {"ids": "id", "text": "text", "words": "words"}
+
+
+def role(name: str) -> str:
+    """``ours``, ``control`` or ``baseline``.
+
+    Examples
+    --------
+    >>> role("crossaisle"), role("crossaisle-words"), role("sasrec")
+    ('ours', 'control', 'baseline')
+    """
+    return "ours" if name == _OURS else "control" if name.startswith(_OURS) else "baseline"
+
+
+def holds_chance(name: str) -> bool:
+    """True for models that come out differently with another seed, and so run once a seed."""
+    return name == "sasrec" or name.startswith(_OURS)
+
+
+def _senses(name: str) -> tuple[str, ...] | None:
+    """The senses of ``crossaisle-ids-words``: ("id", "words"); None for any other kind of name."""
+    parts = name.split("-")
+    if parts[0] != _OURS or len(parts) < 2 or any(p not in _SENSES for p in parts[1:]) or len(set(parts)) < len(parts):
+        return None
+    return tuple(_SENSES[p] for p in parts[1:])
+
+
+def check_models(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, each once.
+
+    Raises
+    ------
+    RequestError
+        If a name is unknown (the nearest one is suggested), or there is none.
+
+    Examples
+    --------
+    >>> check_models(["ease", "crossaisle-ids-words", "ease"])
+    ('ease', 'crossaisle-ids-words')
+    """
+    known = (*BASELINE_NAMES, "sasrec", _OURS, _PLACEBO, *(f"{_OURS}-{s}" for s in _SENSES))
+    for name in names:
+        if name not in known and _senses(name) is None:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise RequestError(f"unknown model {name!r}", f"a known model, the nearest is {near!r}", f"choose from {', '.join(known)}")
+    if not names:
+        raise RequestError("no model to compare", "at least one", f"choose from {', '.join(known)}")
+    return tuple(dict.fromkeys(names))
+
+
+class ShuffledReader:
+    """A reader whose items are handed each other's senses: what is read stays, whose it is changes."""
+
+    def __init__(self, inner: Any, seed: int) -> None:
+        self.inner, self.seed = inner, seed
+
+    @property
+    def note(self) -> str:
+        """What the reader underneath says about itself."""
+        return f"{self.inner.note}; texts shuffled among the items"
+
+    def fit(self, items: pl.DataFrame) -> ShuffledReader:
+        """Fit the reader underneath."""
+        self.inner.fit(items)
+        return self
+
+    def read(self, items: pl.DataFrame, progress: Progress | None = None) -> dict[str, Sense]:
+        """The senses of the items, their rows permuted, all senses alike."""
+        order = np.random.default_rng(self.seed).permutation(items.height)
+        return select_items(self.inner.read(items, progress), order)
+
+
+class ModelSource:
+    """Makes models of one dataset; the items' text is read once for all baselines.
+
+    Parameters
+    ----------
+    data : Dataset
+    settings : AllSettings
+    progress : Progress, optional
+        Told about the reading of texts.
+    """
+
+    def __init__(self, data: Dataset, settings: AllSettings, progress: Progress | None = None) -> None:
+        self.data, self.settings, self.progress = data, settings, progress
+        self.notes: list[str] = []
+
+    @cached_property
+    def text_vectors(self) -> Floats | None:
+        """float32 (N, D): the language model's vectors of the items; None where no item has any text."""
+        from crossaisle.encode.items import ItemReader
+        from crossaisle.train.device import choose_device
+
+        if not any(
+            self.data.items[c].str.len_chars().sum() for c, kind in self.data.items.schema.items() if kind == pl.String and c != "item_id"
+        ):
+            return None
+        reader = ItemReader(("text",), self.settings.text, self.settings.words, choose_device(self.settings.device)).fit(self.data.items)
+        sense = reader.read(self.data.items, self.progress)["text"]
+        self.notes.append(reader.note)
+        return np.where(sense.present[:, None], sense.values, 0.0).astype(np.float32)
+
+    def make(self, name: str, settings: AllSettings, seed: int, data: Dataset) -> Scorer:
+        """An unfitted model; see the file's first lines for the names."""
+        if role(name) == "baseline" and name != "sasrec":
+            return self._baseline(name)
+        from crossaisle.encode.items import ItemReader
+        from crossaisle.train.device import choose_device
+        from crossaisle.train.fit import NetworkScorer
+
+        senses = _senses(name)
+        if name == "sasrec":
+            settings = settings.changed(SASREC)
+        elif senses is not None:
+            settings = settings.changed({"model.senses": ",".join(senses)})
+        reader: Any = None
+        device = choose_device(settings.device)
+        if set(settings.model.senses) != {"id"}:
+            reader = ItemReader(settings.model.senses, settings.text, settings.words, device)
+        if name == _PLACEBO and reader is not None:
+            reader = ShuffledReader(reader, seed)
+        return NetworkScorer(
+            settings.model,
+            settings.train,
+            reader,
+            seed=seed,
+            device=device,
+            target_events=settings.data.target_events,
+            name=name,
+        )
+
+    def _baseline(self, name: str) -> Scorer:
+        if name == "popularity-month":
+            from crossaisle.baselines.popularity import Popularity
+
+            return Popularity(last_days=30)
+        from crossaisle.baselines import BASELINES
+
+        scorer: Scorer = BASELINES[name](self.text_vectors if name in ("text-knn", "transition-graph") else None)
+        return scorer
