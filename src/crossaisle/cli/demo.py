@@ -1,4 +1,4 @@
-"""``crossaisle demo``: the main job on packaged real data. Imports: options, output, progress, show, evaluate."""
+"""``crossaisle demo``: the main job on packaged real data. Imports: options, output, progress, show."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,10 +13,7 @@ from crossaisle.cli.progress import progress_bar
 from crossaisle.cli.show import print_json, print_notes, print_table
 from crossaisle.errors import RequestError
 
-if TYPE_CHECKING:
-    from crossaisle.evaluate.results import Results
-
-__all__ = ["evaluate", "summary_rows"]
+__all__ = ["evaluate"]
 
 _MODELS = "popularity,popularity-aisle,item-knn,user-knn,ease,ials,text-knn,transition-graph,sasrec,crossaisle"
 
@@ -33,6 +30,8 @@ def evaluate(
     preset: options.Preset = "balanced",
     seeds: Annotated[int, typer.Option("--seeds", metavar="N", help="Runs of each model that holds chance, with seeds 0 to N-1.")] = 1,
     refit: Annotated[bool, typer.Option("--refit", help="Fit once more on training and validation events before the test.")] = False,
+    keep_seen: Annotated[bool, typer.Option("--keep-seen", help="Rank items of the history too.")] = False,
+    shuffle_ties: Annotated[bool, typer.Option("--shuffle-ties", help="Leave-one-out: events of one time in a random order.")] = False,
     assignments: options.Set = None,
     device: options.Device = "auto",
     columns: options.Columns = None,
@@ -52,6 +51,7 @@ def evaluate(
     from crossaisle import Dataset
     from crossaisle.evaluate.protocol import evaluate as trial
     from crossaisle.evaluate.report import write_report
+    from crossaisle.evaluate.summary import against, summary_rows
     from crossaisle.presets import preset_settings
 
     settings = preset_settings(preset, chosen, device=device)
@@ -73,6 +73,8 @@ def evaluate(
                 settings=settings,
                 seeds=seeds,
                 refit=refit,
+                keep_seen=keep_seen,
+                shuffle_ties=shuffle_ties,
                 data_name=Path(interactions).name,
                 progress=progress,
             )
@@ -82,18 +84,6 @@ def evaluate(
         return
     for view in results.views:
         print_table(summary_rows(results, view.name), title=f"{protocol}, {view.name}: {view.note} ({view.n:,} questions)")
+        print(against(results, view.name, lang) + "\n")
     print_notes([f"{model} left out: {reason}" for model, reason in results.facts.skipped.items()])
     print(f"report: {page}")
-
-
-def summary_rows(results: Results, view: str, measures: tuple[str, ...] = ("recall@10", "ndcg@10", "hit_rate@10")) -> list[dict[str, Any]]:
-    """One row a model of one view, best first by the main measure; the interval is that of the main measure."""
-    main = results.facts.main_measure
-    rows = []
-    for model in results.models:
-        of_model = {r["measure"]: r for r in results.summary.iter_rows(named=True) if r["view"] == view and r["model"] == model}
-        if main in of_model:
-            shown = {m: of_model[m]["value"] for m in measures if m in of_model}
-            rows.append({"model": model, **shown, f"{main} 95 %": f"{of_model[main]['low']:.4f} - {of_model[main]['high']:.4f}"})
-    order = {r["model"]: results.value(view, r["model"], main) for r in rows}
-    return sorted(rows, key=lambda r: -order[r["model"]])
