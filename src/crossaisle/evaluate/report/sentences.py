@@ -1,0 +1,70 @@
+"""Sentences that other rooms write in English, in Chinese. Imports nothing of its own room.
+
+Splits, views and models describe themselves in English; a sentence not listed here is shown as it was written. The tests keep this list
+in step with every sentence that a protocol can write.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["SENTENCES"]
+
+_ENGLISH: tuple[tuple[str, str], ...] = (
+    # splits
+    (
+        r"The last event of each user is the test target, the last but one the validation target; "
+        r"events of the same time keep the file's order\.",
+        "每个用户的最后一次行为为测试目标，倒数第二次为验证目标；时间相同的行为保持文件中的顺序。",
+    ),
+    (
+        r"The last event of each user is the test target, the last but one the validation target, "
+        r"after events of the same time were put into a random order\.",
+        "先将时间相同的行为随机排序；每个用户的最后一次行为为测试目标，倒数第二次为验证目标。",
+    ),
+    (
+        r"([\d,]+) items were held out as new \(further ([\d,]+) for validation\), chosen by chance; their events were not learned from\.",
+        r"随机选出 \1 件商品作为新商品（另有 \2 件用于验证）；它们的行为不参与训练。",
+    ),
+    (
+        r"([\d,]+) users were held out as new \(further ([\d,]+) for validation\), chosen by chance; each is asked for the last item\.",
+        r"随机选出 \1 个用户作为新用户（另有 \2 个用于验证）；预测每人的最后一件商品。",
+    ),
+    (
+        r"The newest time that each of ([\d,]+) users entered an aisle new to them; asked which of its items they took\.",
+        r"取 \1 个用户各自最近一次进入新品类的时刻；预测他们选了其中哪些商品。",
+    ),
+    (
+        r"Learned from the time before ([\d-]+), asked for the first item of each known user after it; validation from ([\d-]+)\.",
+        r"用 \1 之前的数据训练，预测每个已知用户此后的第一件商品；验证自 \2 起。",
+    ),
+    (
+        r"Learned from the time before ([\d-]+), asked for all items of each known user after it; validation from ([\d-]+)\.",
+        r"用 \1 之前的数据训练，预测每个已知用户此后的全部商品；验证自 \2 起。",
+    ),
+    (
+        r"Learned from the time before ([\d-]+), asked for all items of the first basket of each known user after it; "
+        r"validation from ([\d-]+)\.",
+        r"用 \1 之前的数据训练，预测每个已知用户此后第一个购物篮中的全部商品；验证自 \2 起。",
+    ),
+    (r"([\d,]+) users who first came later were not asked\.", r"另有 \1 个此后才出现的用户不作预测。"),
+    (r"([\d,]+) interactions without a time were left out\.", r"略去 \1 条没有时间的行为。"),
+    # views
+    (r"All items are ranked\.", "对全部商品排序。"),
+    (
+        r"All items are ranked, those bought before too; all items of the next basket count\.",
+        "对全部商品排序，包括买过的；下一购物篮中的商品都算命中。",
+    ),
+    (r"Only items not bought before are ranked and count\.", "只对未买过的商品排序，也只有它们算命中。"),
+    (r"The items of the aisle that the user enters are ranked\.", "对用户所进入品类的商品排序。"),
+    (r"The items of all aisles that the history does not touch are ranked\.", "对历史未涉及的所有品类的商品排序。"),
+    (r"Only items without any event in the training data are ranked\.", "只对训练数据中没有任何行为的商品排序。"),
+    # models that did not run
+    (
+        r"([\d,]+) items with events, more than ([\d,]+); its dense matrix would take ([\d.,]+ GB) and time growing with the cube",
+        r"有行为的商品 \1 件，超过 \2 件；其稠密矩阵需 \3 内存，时间随立方增长",
+    ),
+)
+
+SENTENCES = tuple((re.compile(english), chinese) for english, chinese in _ENGLISH)
+"""Pattern of the whole English sentence, and the Chinese one with its groups."""
