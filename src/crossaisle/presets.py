@@ -40,9 +40,9 @@ class AllSettings(Settings):
 
 
 PRESETS: dict[str, dict[str, str]] = {
-    "quick": {"model.dim": "128", "model.heads": "2", "train.epochs": "4"},
+    "quick": {"train.epochs": "4"},
     "balanced": {},
-    "best": {"model.dim": "384", "model.heads": "6", "train.epochs": "10"},
+    "best": {"train.epochs": "12"},
 }
 """What each preset changes from the defaults."""
 

@@ -83,11 +83,12 @@ class _DenseSense(nn.Module):
         super().__init__()
         self.whiten = Whitening(width, min(settings.text_dim, width))
         self.project = nn.Linear(min(settings.text_dim, width), settings.dim, bias=False)
+        self.scale = settings.text_scale
         self.x: Tensor = torch.empty(0)
 
     def attach(self, sense: Sense) -> None:
         values = torch.from_numpy(np.ascontiguousarray(sense.values, dtype=np.float32)).to(self.whiten.mean.device)
-        self.x = self.whiten(values) * torch.from_numpy(sense.present).to(values.device)[:, None]
+        self.x = self.scale * self.whiten(values) * torch.from_numpy(sense.present).to(values.device)[:, None]
 
     def forward(self, rows: Tensor | None) -> Tensor:
         out: Tensor = self.project(self.x if rows is None else self.x[rows])

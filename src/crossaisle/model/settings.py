@@ -16,13 +16,14 @@ class ModelSettings(Settings):
     senses: tuple[str, ...] = setting(
         ("id", "text", "words"), "what an item is made of: id, text (language model), words (learned words, brands, categories)"
     )
-    dim: int = setting(256, "width of item and history vectors", low=8, high=4096)
+    dim: int = setting(128, "width of item and history vectors", low=8, high=4096)
     text_dim: int = setting(256, "dimensions kept of the language model's vectors after whitening", low=1)
+    text_scale: float = setting(8.0, "length of an average whitened text vector; the larger, the more text leads and ids correct", low=0.0)
     blocks: int = setting(2, "transformer blocks", low=1, high=48)
-    heads: int = setting(4, "attention heads; must divide dim", low=1)
+    heads: int = setting(2, "attention heads; must divide dim", low=1)
     feedforward: int = setting(2, "width of the feed-forward layer, as a multiple of dim", low=1)
     window: int = setting(64, "newest events of a history that the network reads", low=2, high=4096)
-    dropout: float = setting(0.4, "dropout on attention and on both branches of a block", low=0.0, high=0.95)
+    dropout: float = setting(0.4, "dropout on attention and on what both branches of a block add", low=0.0, high=0.95)
     input_dropout: float = setting(0.2, "dropout on the history tokens", low=0.0, high=0.95)
     id_dropout: float = setting(
         0.1, "share of items whose id vector is left out in a training step, so that text learns to stand alone", low=0.0, high=1.0

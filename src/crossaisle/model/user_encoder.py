@@ -37,7 +37,7 @@ class _Block(nn.Module):
         a = q @ k.transpose(-1, -2) / math.sqrt(d // self.heads) + self.bias[:, distance]  # (R, H, T, T)
         a = self.dropout(a.masked_fill(hidden[:, None], float("-inf")).softmax(-1))
         x = x + self.dropout(self.out((a @ v).transpose(1, 2).reshape(r, t, d)))
-        out: Tensor = x + self.dropout(self.down(self.dropout(F.gelu(self.up(self.norm_f(x))))))
+        out: Tensor = x + self.dropout(self.down(F.gelu(self.up(self.norm_f(x)))))
         return out
 
 

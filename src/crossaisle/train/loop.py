@@ -58,10 +58,12 @@ def large_product_dtype(settings: TrainSettings, device: torch.device) -> torch.
 
 
 def _optimizer(network: Network, settings: TrainSettings) -> torch.optim.AdamW:
+    ids = network.tower.id_table
     plain = {id(p) for n, p in network.named_parameters() if p.ndim < 2 or n.endswith(("position", "bias", "event", "gap"))}
     groups = [
-        {"params": [p for p in network.parameters() if id(p) not in plain], "weight_decay": settings.weight_decay},
+        {"params": [p for p in network.parameters() if id(p) not in plain and p is not ids], "weight_decay": settings.weight_decay},
         {"params": [p for p in network.parameters() if id(p) in plain], "weight_decay": 0.0},
+        {"params": [] if ids is None else [ids], "weight_decay": settings.id_weight_decay},
     ]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
 

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Every benchmark of benchmarks/README.md, one after the other; each is one command. About an hour and a half on two idle cores.
+#   CROSSAISLE_DATA=... bash benchmarks/run.sh [NAME ...]      (default: all)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PY=${PYTHON:-.venv/bin/python}
+TABLES=${TABLES:-$(mktemp -d)}
+OUT=benchmarks/results
+BASELINES=popularity,item-knn,user-knn,ease,ials,text-knn,transition-graph
+
+prepare() { # NAME CATEGORY... [--dated]
+    [ -f "$TABLES/$1/interactions.parquet" ] || "$PY" benchmarks/prepare_amazon6.py "$TABLES/$1" "${@:2}"
+}
+trial() { # RESULT DATA PROTOCOL MODELS [option ...]
+    echo "== $1"
+    "$PY" -m crossaisle evaluate --interactions "$TABLES/$2/interactions.parquet" --items "$TABLES/$2/items.parquet" \
+        --protocol "$3" --preset balanced --models "$4" --out "$OUT/$1" "${@:5}"
+}
+
+beauty() { prepare beauty Beauty; trial beauty beauty leave-one-out "$BASELINES,sasrec,crossaisle" --seeds 3; }
+beauty_controls() { prepare beauty Beauty; trial beauty-controls beauty leave-one-out crossaisle-ids,crossaisle-words,crossaisle-text,crossaisle-shuffled-text,crossaisle; }
+beauty_refit() { prepare beauty Beauty; trial beauty-refit beauty leave-one-out crossaisle --refit; }
+beauty_dated() { prepare beauty-dated Beauty --dated; trial beauty-dated-file-order beauty-dated leave-one-out popularity,transition-graph,sasrec,crossaisle; }
+beauty_shuffled() { prepare beauty-dated Beauty --dated; trial beauty-dated-ties-shuffled beauty-dated leave-one-out popularity,transition-graph,sasrec,crossaisle --shuffle-ties; }
+toys() { prepare toys Toys_and_Games; trial toys toys leave-one-out "popularity,ease,transition-graph,sasrec,crossaisle"; }
+sports() { prepare sports Sports_and_Outdoors; trial sports sports leave-one-out "popularity,ease,transition-graph,sasrec,crossaisle"; }
+food_kitchen() { prepare food-kitchen Grocery_and_Gourmet_Food Home_and_Kitchen; trial food-kitchen-time food-kitchen time-split "$BASELINES,sasrec,crossaisle"; }
+chinese() { echo "== chinese"; "$PY" benchmarks/chinese_similar.py; }
+kill_nine() { echo "== kill -9"; "$PY" benchmarks/kill_nine.py --out "$OUT/kill_nine.json"; }
+
+for name in ${@:-beauty beauty_controls beauty_refit beauty_dated beauty_shuffled toys sports food_kitchen chinese kill_nine}; do "$name"; done
