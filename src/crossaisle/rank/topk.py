@@ -11,7 +11,10 @@ __all__ = ["top_k"]
 
 _COLUMN_BITS = 32
 _COLUMN_MASK = (1 << _COLUMN_BITS) - 1
-_OUT = np.iinfo(np.int64).min
+_OUT = np.iinfo(np.int32).min
+"""High half of what is left out: below that of minus infinity."""
+_CELLS = 500_000
+"""Scores looked at once, so that their keys stay near the processor."""
 
 
 def _sort_keys(scores: Floats, allowed: Bools | None) -> npt.NDArray[np.int64]:
@@ -20,10 +23,12 @@ def _sort_keys(scores: Floats, allowed: Bools | None) -> npt.NDArray[np.int64]:
     bits = scores.view(np.int32)
     # IEEE floats sort as sign and magnitude; flipping the magnitude of negatives makes them sort as plain integers
     ordered = np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits).astype(np.int64)
-    keys = (ordered << _COLUMN_BITS) | (_COLUMN_MASK - np.arange(scores.shape[1], dtype=np.int64))
     if allowed is not None:
-        keys[~allowed] = _OUT
-    return keys
+        ordered[~allowed] = _OUT
+    # every key is another one, which also keeps the partition fast where many columns are left out
+    ordered <<= _COLUMN_BITS
+    ordered |= _COLUMN_MASK - np.arange(scores.shape[1], dtype=np.int64)
+    return ordered
 
 
 def top_k(scores: Floats, k: int, allowed: Bools | None = None) -> Ints:
@@ -56,7 +61,13 @@ def top_k(scores: Floats, k: int, allowed: Bools | None = None) -> Ints:
     k = min(k, width)
     if k == 0 or len(scores) == 0:
         return np.full((len(scores), k), -1, dtype=np.int64)
+    rows = max(1, _CELLS // width)
+    parts = (slice(a, a + rows) for a in range(0, len(scores), rows))
+    return np.concatenate([_top_k(scores[part], k, None if allowed is None else allowed[part]) for part in parts])
+
+
+def _top_k(scores: Floats, k: int, allowed: Bools | None) -> Ints:
     keys = _sort_keys(scores, allowed)
-    best = np.partition(keys, width - k, axis=1)[:, width - k :] if k < width else keys
+    best = np.partition(keys, scores.shape[1] - k, axis=1)[:, -k:]
     best = np.sort(best, axis=1)[:, ::-1]
-    return np.where(best == _OUT, -1, _COLUMN_MASK - (best & _COLUMN_MASK))
+    return np.where(best >> _COLUMN_BITS == _OUT, -1, _COLUMN_MASK - (best & _COLUMN_MASK))
