@@ -291,6 +291,20 @@ def test_columns_of_other_names() -> None:
         build_dataset(events, columns={"user_id": "usr"})
 
 
+def test_one_column_under_two_names() -> None:
+    with pytest.raises(TableError, match="--columns takes the column 'uid' twice"):
+        build_dataset(pl.DataFrame({"uid": [1]}), columns={"user_id": "uid", "timestamp": "uid"})
+
+
+def test_frames_of_other_libraries() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"user_id": ["u", "u", "u"], "item_id": [1.0, 2.0, None], "weight": [1.0, 2.0, float("nan")]})
+    data = build_dataset(frame, settings=LOOSE)
+    assert ids(data, "u") == ["1", "2"]
+    with pytest.raises(TableError, match="interactions is of type dict; expected a path, a polars frame or a pandas frame"):
+        build_dataset({"user_id": ["u"]})  # type: ignore[arg-type]
+
+
 def test_no_user_with_two_interactions() -> None:
     with pytest.raises(TableError, match="no user has two interactions; expected users with histories"):
         build_dataset(pl.DataFrame({"user_id": [1, 2], "item_id": [1, 1]}))

@@ -102,3 +102,10 @@ def test_items_without_an_id_are_rejected_and_the_column_is_required() -> None:
     assert items["__reason__"].to_list() == [None, "missing item_id", "missing item_id"]
     with pytest.raises(TableError, match="items has no column 'item_id'"):
         typed_items(pl.DataFrame({"sku": ["a"]}), "items")
+
+
+def test_lists_where_the_contract_has_a_scalar() -> None:
+    assert one(description=["One.", None, "Two."])["description"] == "One. Two."
+    for column, value in (("title", [["a"]]), ("price", [1]), ("categories", {"a": 1}), ("category", {"a": 1}), ("image", ["x"])):
+        with pytest.raises(TableError, match=f"items has lists or records in '{column}'"):
+            one(**{column: value})

@@ -140,6 +140,7 @@ def test_json_numbers_keep_their_digits_and_bad_lines_are_marked() -> None:
     assert got["ok"][0] == "true"
     assert got["c"][3] == '["a", "b"]'
     assert got[FAULT].to_list()[1:3] == ["no JSON (Expecting value)", "no JSON object"]
+    assert parse_jsonlines('{"a": 1}\n' + "[" * 100_000, "t")[FAULT][1] == "no JSON (nested too deep)"
 
 
 def test_json_that_is_one_list_or_nothing() -> None:
@@ -147,6 +148,13 @@ def test_json_that_is_one_list_or_nothing() -> None:
         parse_jsonlines('[{"user_id": 1}]', "t.json")
     with pytest.raises(TableError, match="holds no JSON object"):
         parse_jsonlines("1\n2\n", "t.json")
+
+
+def test_blank_lines_and_blanks_in_the_header() -> None:
+    for text in ("user_id, item_id\n1,a\n\n\n2,b\n\n", 'user_id, item_id\r\n\r\n1,"a"\r\n2,b\r\n\r\n'):
+        got = parse_delimited(text, "t")
+        assert got.columns == ["user_id", "item_id"]
+        assert got.rows() == [("1", "a"), ("2", "b")]
 
 
 # bad files ---------------------------------------------------------------------------------------------------------------
@@ -191,6 +199,13 @@ def test_a_file_that_only_claims_to_be_parquet(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_text("user_id,item_id\n1,2\n")
     with pytest.raises(TableError, match="is not a Parquet file"):
         read_table(tmp_path / "t.parquet")
+
+
+def test_a_folder_whose_files_do_not_fit_together(tmp_path: Path) -> None:
+    pl.DataFrame({"user_id": [1]}).write_parquet(tmp_path / "a.parquet")
+    pl.DataFrame({"user_id": [[1]]}).write_parquet(tmp_path / "b.parquet")
+    with pytest.raises(TableError, match="do not fit together"):
+        read_table(tmp_path)
 
 
 def test_gzip_cut_short(tmp_path: Path) -> None:

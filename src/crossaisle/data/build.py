@@ -32,7 +32,7 @@ from crossaisle.settings import Settings, setting
 __all__ = ["DataSettings", "Table", "build_dataset", "in_order"]
 
 Table = str | Path | pl.DataFrame | pl.LazyFrame
-"""A contract table: where it lies, or the frame itself."""
+"""A contract table: where it lies, or the frame itself (a pandas frame is taken too)."""
 
 _NO_EVENT = "interaction"
 
@@ -131,6 +131,9 @@ def build_dataset(
 def _read_all(
     tables: Mapping[str, Table | None], columns: Mapping[str, str], encoding: str | None
 ) -> tuple[dict[str, pl.DataFrame], dict[str, str]]:
+    twice = sorted(t for t in columns.values() if list(columns.values()).count(t) > 1)
+    if twice:
+        raise TableError(f"--columns takes the column {twice[0]!r} twice", "each column once", "correct --columns")
     raw: dict[str, pl.DataFrame] = {}
     forms: dict[str, str] = {}
     seen: set[str] = set()
@@ -140,7 +143,7 @@ def _read_all(
         if isinstance(table, (str, Path)):
             frame, forms[role] = read_with_form(table, encoding=encoding)
         else:
-            frame, forms[role] = table.lazy().collect(), "frame"
+            frame, forms[role] = _frame(table, role), "frame"
         if frame.height == 0:
             raise TableError(f"{source_name(table, role)} has no row", "at least one row", "check where it comes from")
         seen |= set(frame.columns)
@@ -150,6 +153,14 @@ def _read_all(
             shown = ", ".join(sorted(c for c in seen if not c.startswith("__"))[:20])
             raise TableError(f"--columns {ours}={theirs}: no table has a column {theirs!r}", f"one of: {shown}", "correct the name")
     return raw, forms
+
+
+def _frame(table: object, role: str) -> pl.DataFrame:
+    if isinstance(table, (pl.DataFrame, pl.LazyFrame)):
+        return table.lazy().collect()
+    if type(table).__module__.split(".")[0] == "pandas":
+        return pl.from_pandas(table, nan_to_null=False)
+    raise TableError(f"{role} is of type {type(table).__name__}", "a path, a polars frame or a pandas frame", "convert it first")
 
 
 def _facts(raw: pl.DataFrame, rows: pl.DataFrame, source: str) -> dict[str, Any]:

@@ -52,6 +52,7 @@ def typed_items(raw: pl.DataFrame, source: str) -> tuple[pl.DataFrame, dict[str,
         Columns of the table that are neither in the contract nor text.
     """
     require_columns(raw.columns, (schema.ITEM,), source)
+    raw = _flat(raw, source)
     extras, ignored = _further_text(raw)
     names = raw.columns
     paths = split_paths(raw[schema.CATEGORIES]) if schema.CATEGORIES in names else None
@@ -101,6 +102,23 @@ def typed_items(raw: pl.DataFrame, source: str) -> tuple[pl.DataFrame, dict[str,
         pl.coalesce(FAULT, missing).alias(REASON), pl.col(schema.AVAILABLE).fill_null(True)
     )
     return _with_aisles(judged.drop(FAULT)), {c: n for c, n in left_out.items() if n}, ignored
+
+
+def _flat(raw: pl.DataFrame, source: str) -> pl.DataFrame:
+    """Lists of text joined to one text, where the contract has a scalar."""
+    for column, dtype in raw.schema.items():
+        if column not in CATALOGUE or not isinstance(dtype, (pl.List, pl.Array, pl.Struct, pl.Object)):
+            continue
+        inner = dtype.inner if isinstance(dtype, (pl.List, pl.Array)) else None
+        while column == schema.CATEGORIES and isinstance(inner, (pl.List, pl.Array)):
+            inner = inner.inner
+        plain = inner is not None and not isinstance(inner, (pl.List, pl.Array, pl.Struct, pl.Object))
+        if plain and column in (schema.CATEGORY, schema.CATEGORIES):
+            continue
+        if not plain or column not in (schema.TITLE, schema.BRAND, schema.DESCRIPTION):
+            raise TableError(f"{source} has lists or records in {column!r}", "one scalar a row", "flatten the column first")
+        raw = raw.with_columns(pl.col(column).cast(pl.List(pl.String)).list.join(" ", ignore_nulls=True))
+    return raw
 
 
 def _text(names: list[str], column: str) -> pl.Expr:

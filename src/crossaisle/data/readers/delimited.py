@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -48,9 +49,10 @@ def parse_delimited(text: str, source: str, separator: str | None = None, *, quo
     if separator is None or separator not in header:
         separator = max(",\t;|", key=lambda s: (header.count(s), s == ","))
     if ('"' not in text or not quoted) and "\r" not in text.replace("\r\n", "\n"):
-        _check_names(header.rstrip("\r").split(separator), source)
+        names = _names(header.split(separator), source)
+        lines = re.sub(r"\n(?:[ \t]*\r?\n)+", "\n", text) if separator != "\t" else re.sub(r"\n(?:\r?\n)+", "\n", text)
         try:
-            return pl.read_csv(text.encode(), separator=separator, infer_schema=False, quote_char=None)
+            return pl.read_csv(lines.encode(), separator=separator, infer_schema=False, quote_char=None, new_columns=names)
         except pl.exceptions.PolarsError:
             pass  # a row with too many fields: read it again the patient way, which marks such rows
     limit = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
@@ -73,16 +75,17 @@ def _patient(text: str, source: str, separator: str, quoted: bool) -> pl.DataFra
     return lenient if good[0] >= good[1] else unquoted
 
 
-def _check_names(names: list[str], source: str) -> None:
+def _names(header: list[str], source: str) -> list[str]:
+    names = [n.strip() for n in header]
     twice = {n for n in names if names.count(n) > 1}
     if twice:
         raise TableError(f"{source} has the column {min(twice)!r} twice", "each column once", "rename or remove one of them")
+    return names
 
 
 def _frame(rows: Iterator[list[str]], source: str) -> pl.DataFrame:
-    names = next(rows)
+    names = _names(next(rows), source)
     width = len(names)
-    _check_names(names, source)
     chunks, any_fault = [], False
     full = (row for row in rows if row)
     while chunk := list(islice(full, _CHUNK)):

@@ -37,8 +37,8 @@ def _objects(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
             continue
         try:
             value = decoder.decode(line)
-        except json.JSONDecodeError as error:
-            yield {FAULT: f"no JSON ({error.msg})"}
+        except (json.JSONDecodeError, RecursionError) as error:
+            yield {FAULT: f"no JSON ({getattr(error, 'msg', 'nested too deep')})"}
             continue
         yield value if isinstance(value, dict) else {FAULT: "no JSON object"}
 

@@ -126,7 +126,13 @@ def _scan_parquet(path: Path, raw: bytes | None = None) -> pl.LazyFrame:
 def _scan_many(place: Path, files: list[Path]) -> tuple[pl.LazyFrame, str]:
     if not files:
         raise TableError(f"{place} holds no Parquet file", "a folder or a glob of Parquet files", "give the file itself for other formats")
-    return pl.concat([_scan_one(p, None)[0] for p in files], how="diagonal_relaxed"), f"{len(files)} Parquet files"
+    whole = pl.concat([_scan_one(p, None)[0] for p in files], how="diagonal_relaxed")
+    try:
+        whole.collect_schema()
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0][:120]
+        raise TableError(f"the Parquet files of {place} do not fit together ({reason})", "the same columns", "give one file") from None
+    return whole, f"{len(files)} Parquet files"
 
 
 def _damaged(path: str | Path, error: Exception) -> TableError:
