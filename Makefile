@@ -1,4 +1,4 @@
-# make demo   its own environment, installation, the main job on packaged real data
+# make demo   its own environment, installation, the main job on packaged data
 # make test   the same environment, lint, types and every test
 # make quick  as make test, without the slow tests
 

@@ -21,7 +21,7 @@ def demo(
 ) -> None:
     """Do the main job on packaged real data.
 
-    Ten weeks of a grocer's baskets: compare with baselines, fit, recommend with reasons, report. A few minutes on two cores.
+    Ten weeks of grocery baskets: compare with baselines, fit, recommend with reasons, report. A few minutes on two cores.
     """
     check_writable(out, folder=True)
     from pathlib import Path
