@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -32,6 +34,7 @@ def question_table(protocol: str, data: Dataset, learned: Dataset, queries: Quer
         Q test questions.
     """
     ids = data.items[schema.ITEM]
+    target_ids, ends = ids.gather(queries.targets.items).to_list(), queries.targets.offsets.tolist()
     first = queries.targets.items[queries.targets.offsets[:-1]]
     lengths = queries.histories.lengths
     last = queries.histories.items[queries.histories.offsets[1:] - 1]  # every question has a history
@@ -39,7 +42,7 @@ def question_table(protocol: str, data: Dataset, learned: Dataset, queries: Quer
     columns: dict[str, pl.Series | npt.NDArray[np.object_]] = {
         "query": pl.Series(np.arange(len(queries), dtype=np.int64)),
         "user_id": data.users.gather(queries.users),
-        "targets": pl.Series([ids.gather(row).to_list() for row in queries.targets.rows()], dtype=pl.List(pl.String)),
+        "targets": pl.Series([target_ids[a:b] for a, b in pairwise(ends)], dtype=pl.List(pl.String)),
         "aisle": pl.Series([data.categories[a] for a in data.item_categories[first]], dtype=pl.String),
         "history_length": pl.Series(lengths),
         "time": pl.Series(queries.times).fill_nan(None),
