@@ -71,7 +71,7 @@ class NetworkScorer:
         self.senses: Senses = {}
         self.network: Network | None = None
         self.counts: Ints = np.zeros(0, np.int64)
-        self._vectors: torch.Tensor | None = None
+        self._vectors: tuple[torch.Tensor, torch.Tensor] | None = None
 
     # fitting
 
@@ -157,11 +157,12 @@ class NetworkScorer:
 
     def _validation_score(self, network: Network, data: Dataset, queries: Queries) -> float:
         with torch.inference_mode():
-            vectors = F.normalize(network.tower(), dim=-1)
+            raw = network.tower()
+            vectors = F.normalize(raw, dim=-1)
             values: list[Values] = []
             for start in range(0, len(queries), RANKED_AT_ONCE):
                 part = queries[np.arange(start, min(start + RANKED_AT_ONCE, len(queries)))]
-                scores = _states(network, part.histories) @ vectors.T
+                scores = _states(network, raw, part.histories) @ vectors.T
                 scores[part.histories.owners, part.histories.items] = -torch.inf
                 aisle = part.aisles >= 0
                 if aisle.any():
@@ -187,25 +188,27 @@ class NetworkScorer:
 
     # scoring
 
-    def _fitted(self) -> tuple[Network, torch.Tensor]:
+    def _fitted(self) -> tuple[Network, torch.Tensor, torch.Tensor]:
+        """The network, and the item vectors as its history encoder reads them and as they are scored (of length 1)."""
         if self.network is None:
             raise RuntimeError("this model is not fitted; expected fit() before scoring")
         if self._vectors is None:
             with torch.inference_mode():
                 self.network.eval()
-                self._vectors = F.normalize(self.network.tower(), dim=-1)
-        return self.network, self._vectors
+                raw = self.network.tower()
+                self._vectors = raw, F.normalize(raw, dim=-1)
+        return self.network, *self._vectors
 
     def item_vectors(self) -> Floats:
         """float32 (N, D), each of length 1."""
-        out: Floats = self._fitted()[1].cpu().numpy()
+        out: Floats = self._fitted()[2].cpu().numpy()
         return out
 
     def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
         """Logits; see `contracts.Scorer`. An empty history is answered by popularity."""
-        network, vectors = self._fitted()
+        network, raw, vectors = self._fitted()
         with torch.inference_mode():
-            states = _states(network, histories)
+            states = _states(network, raw, histories)
             wanted = vectors if candidates is None else vectors[torch.from_numpy(candidates)]
             out: Floats = (network.scale * (states @ wanted.T)).cpu().numpy()
         empty = histories.lengths == 0
@@ -229,7 +232,7 @@ class NetworkScorer:
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Tensors (parameters, senses, item vectors) and a JSON-ready description, from which `from_state` builds the same scorer."""
-        network, vectors = self._fitted()
+        network, _, vectors = self._fitted()
         tensors = {f"network.{k}": v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
         tensors["item_vectors"] = vectors.cpu().clone()
         tensors["item_counts"] = torch.from_numpy(self.counts)
@@ -297,12 +300,11 @@ class NetworkScorer:
         return out
 
 
-def _states(network: Network, histories: Histories) -> torch.Tensor:
+def _states(network: Network, vectors: torch.Tensor, histories: Histories) -> torch.Tensor:
     """float32 (B, D): the state after each history, of length 1; zero where the history is empty."""
     packing = pack_for_reading(histories, network.tower.settings.window)
     device = network.log_scale.device
     with torch.inference_mode():
-        vectors = network.tower() if len(packing.rows) else torch.zeros(0)
         out = torch.zeros(len(histories), network.tower.settings.dim, device=device)
         for start in range(0, len(packing.rows), READING_ROWS):
             here = np.flatnonzero((packing.last_row >= start) & (packing.last_row < start + READING_ROWS))
