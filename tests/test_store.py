@@ -276,7 +276,7 @@ def test_a_disk_that_is_really_full(small_disk, write):
 
 
 OTHER_RUNS = """
-import os, signal, sys
+import json, os, signal, sys
 from crossaisle.store import folder_lock, write_version
 
 def say(word):
@@ -297,10 +297,24 @@ def keep_writing(folder):
     while True:
         write_version(folder, write)
 
+def die_before_step(folder, step):
+    left = [step]
+    def count(event, args):
+        if event in ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir"):
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+    def write(new):
+        for name in ("model.bin", "items.bin"):
+            (new / name).write_text("new")
+    say("writing")
+    sys.addaudithook(count)
+    write_version(folder, write)
+
 for line in sys.stdin:
-    task, folder = line.rstrip().split(" ", 1)
+    task, *args = json.loads(line)
     if os.fork() == 0:
-        globals()[task](folder)
+        globals()[task](*args)
         os._exit(0)
     _, status = os.wait()
     print("ended", status, flush=True)
@@ -313,13 +327,14 @@ class OtherRuns:
     def __init__(self, process):
         self.process = process
 
-    def start(self, task, folder):
-        self.process.stdin.write(f"{task} {folder}\n")
+    def start(self, task, folder, *args):
+        self.process.stdin.write(json.dumps([task, str(folder), *args]) + "\n")
         self.process.stdin.flush()
         return int(self.process.stdout.readline().split()[1])
 
-    def end(self, pid, by):
-        os.kill(pid, by)
+    def end(self, pid, by=None):
+        if by is not None:
+            os.kill(pid, by)
         return int(self.process.stdout.readline().split()[1])
 
 
@@ -403,6 +418,25 @@ def test_kill_9_at_any_moment_of_a_save(tmp_path, other_runs):
     assert all(n == "current" or n.startswith("v") for n in names_in(folder))
     for name in version_names(folder):
         assert open_version(folder, name).name == name
+
+
+def test_kill_9_before_each_step_of_a_save(tmp_path, model, other_runs):
+    loads = []
+    for step in range(1, 100):
+        folder = shutil.copytree(model, tmp_path / f"{step}.model")
+        if other_runs.end(other_runs.start("die_before_step", folder, step)) == 0:
+            break
+        version = open_version(folder)
+        loads.append(version.name)
+        assert (version / ("model.json" if version.name == "v0001" else "model.bin")).read_text() in ("one", "new")
+        for name in version_names(folder):
+            assert open_version(folder, name).name == name
+        assert open_version(folder) != write_version(folder, writer("after")) == open_version(folder)
+        assert all(n == "current" or n.startswith("v") for n in names_in(folder))
+    assert loads == sorted(loads)
+    assert loads.count("v0001") > 8  # the lock, the folder, each file, the manifest, the pointer, the renames
+    assert loads.count("v0002") > 0
+    assert set(loads) == {"v0001", "v0002"}
 
 
 def test_tensors_come_back(model):
