@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 
+from crossaisle.contracts import Scorer
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
+from crossaisle.schema import Floats
 
-__all__ = ["toy_dataset"]
+__all__ = ["scorer_contract", "toy_dataset"]
 
 _AISLES = ("Books", "Garden", "Kitchen", "Music", "Office", "Pets", "Sports", "Toys")
 _BRANDS = ("Alder", "Birch", "Cedar", "Dogwood")
@@ -50,8 +54,8 @@ def toy_dataset(seed: int = 0, n_users: int = 120, n_items: int = 80, n_aisles: 
 
     Each user has one of four tastes, which is also a brand and two words of the title, so that it can be carried from one aisle to
     another. Four steps in five stay with the taste; half of the steps go to the next item of that taste in the same aisle (a chain), the
-    rest to any of its items, the aisle often changing. Histories have 3 to 12 events without repeats, one a day or several a day, of the kinds
-    ``view`` and ``purchase``; some items are unavailable, some have no price or no description.
+    rest to any of its items, the aisle often changing. Histories have 3 to 12 events without repeats, several a day at times, of the
+    kinds ``view`` and ``purchase``; some items are unavailable, some have no price or no description.
 
     Parameters
     ----------
@@ -106,3 +110,81 @@ def toy_dataset(seed: int = 0, n_users: int = 120, n_items: int = 80, n_aisles: 
     histories = Histories.from_arrays(offsets, np.array(items, dtype=np.int64), events=events, times=np.array(times))
     users = pl.Series("user_id", [f"user{u:04d}" for u in range(n_users)])
     return Dataset(_toy_items(n_items, n_aisles), users, histories, event_names=("view", "purchase"))
+
+
+def scorer_contract(factory: Callable[[], Scorer], data: Dataset, tolerance: float = 1e-4) -> Scorer:
+    """Check all that `contracts.Scorer` promises.
+
+    Finite float32 scores of the right shape; a single call equals the same row of a batch; candidates are columns of all scores, in
+    the order asked for; unknown users, empty histories, repeated items and no histories at all are fine; fitting twice gives the same
+    numbers; neither `fit` nor `score` changes what it is given.
+
+    Parameters
+    ----------
+    factory : callable
+        Makes a scorer that is not fitted.
+    data : Dataset
+        At least 10 users.
+    tolerance : float
+        Relative to the largest score of a row.
+
+    Returns
+    -------
+    Scorer
+        The fitted one, for further checks.
+
+    Raises
+    ------
+    AssertionError
+        Naming the promise that is broken.
+
+    Examples
+    --------
+    >>> from crossaisle.baselines import Popularity
+    >>> scorer_contract(Popularity, toy_dataset(n_users=20)).name
+    'popularity'
+    """
+    before = _fingerprint(data)
+    scorer = factory()
+    _promise(isinstance(scorer, Scorer) and bool(scorer.name), "it has a name, fit and score")
+    _promise(scorer.fit(data) is scorer, "fit returns the scorer itself")
+    _promise(_fingerprint(data) == before, "fit leaves the data as it is")
+
+    asked = data.histories[:10]
+    scores = scorer.score(asked)
+    _promise(_fingerprint(data) == before, "score leaves the histories as they are")
+    _sound(scores, 10, data.n_items)
+    _promise(np.array_equal(scores, scorer.score(asked)), "scoring twice gives the same numbers")
+    for b in (0, 4, 9):
+        _same(scorer.score(asked[np.array([b])])[0], scores[b], tolerance, "a single call equals the same row of a batch")
+    _same(scorer.score(asked[::-1])[::-1], scores, tolerance, "the order of the batch does not matter")
+
+    candidates = np.random.default_rng(0).permutation(data.n_items)[: data.n_items // 2]
+    _same(scorer.score(asked, candidates), scores[:, candidates], tolerance, "candidates are columns of all scores")
+
+    odd = Histories.from_lists([[], [0], [1, 1, 1], [data.n_items - 1, 0], list(range(data.n_items))])
+    _sound(scorer.score(odd), 5, data.n_items)
+    _sound(scorer.score(Histories.from_lists([])), 0, data.n_items)
+    _promise(np.array_equal(factory().fit(data).score(asked), scores), "fitting again gives the same numbers")
+    return scorer
+
+
+def _promise(kept: bool, what: str) -> None:
+    if not kept:
+        raise AssertionError(f"broken promise: {what}")
+
+
+def _same(found: Floats, expected: Floats, tolerance: float, what: str) -> None:
+    scale = np.maximum(np.abs(expected).max(axis=-1, keepdims=True), 1e-12)
+    _promise(found.shape == expected.shape and bool((np.abs(found - expected) <= tolerance * scale).all()), what)
+
+
+def _sound(scores: Floats, n_histories: int, n_items: int) -> None:
+    _promise(scores.shape == (n_histories, n_items) and scores.dtype == np.float32, "scores are float32 (B, N)")
+    _promise(bool(np.isfinite(scores).all()), "scores are finite")
+
+
+def _fingerprint(data: Dataset) -> tuple[object, ...]:
+    h = data.histories
+    arrays = (h.offsets, h.items, h.events, h.weights, h.times)
+    return (*(a.tobytes() for a in arrays), data.items.write_json(), tuple(data.users))

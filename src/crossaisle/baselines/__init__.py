@@ -1,1 +1,34 @@
+"""Baselines behind `contracts.Scorer`, by the names that the command line and the reports use. Imports: every file of this room.
 
+>>> sorted(BASELINES)
+['ease', 'ials', 'item-knn', 'popularity', 'popularity-aisle', 'popularity-recent', 'text-knn', 'transition-graph', 'user-knn']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from crossaisle.baselines.ease import EASE, too_large
+from crossaisle.baselines.ials import IALS
+from crossaisle.baselines.linear import ItemKNN, Markov
+from crossaisle.baselines.popularity import Popularity
+from crossaisle.baselines.text_knn import TextKNN
+from crossaisle.baselines.transition_graph import TransitionGraph
+from crossaisle.baselines.user_knn import UserKNN
+from crossaisle.contracts import Scorer
+from crossaisle.schema import Floats
+
+__all__ = ["BASELINES", "EASE", "IALS", "ItemKNN", "Markov", "Popularity", "TextKNN", "TransitionGraph", "UserKNN", "too_large"]
+
+BASELINES: Mapping[str, Callable[[Floats | None], Scorer]] = {
+    "popularity": lambda text: Popularity(),
+    "popularity-aisle": lambda text: Popularity(by_category=True),
+    "popularity-recent": lambda text: Popularity(last_days=30),
+    "item-knn": lambda text: ItemKNN(),
+    "user-knn": lambda text: UserKNN(),
+    "ease": lambda text: EASE(),
+    "ials": lambda text: IALS(),
+    "text-knn": TextKNN,
+    "transition-graph": TransitionGraph,
+}
+"""name -> ``factory(text_vectors)``: float32 (N, D), one row an item of the data to be fitted, or None (TF-IDF takes its place)."""
