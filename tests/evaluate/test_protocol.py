@@ -18,9 +18,9 @@ from crossaisle.encode.senses import Sense
 from crossaisle.errors import RequestError, TableError
 from crossaisle.evaluate.groups import question_table
 from crossaisle.evaluate.looks import PROTOCOLS, make_split
-from crossaisle.evaluate.models import ModelSource, ShuffledReader, check_models, role
+from crossaisle.evaluate.models import BASELINE_NAMES, ModelSource, ShuffledReader, check_models, role
 from crossaisle.evaluate.protocol import evaluate
-from crossaisle.evaluate.results import GROUPS, Results
+from crossaisle.evaluate.results import GROUPS, LIST_MEASURES, Results
 from crossaisle.presets import AllSettings, preset_settings
 from crossaisle.schema import Floats, Ints
 from crossaisle.testing import toy_dataset
@@ -462,6 +462,18 @@ def test_a_catalogue_without_text_has_no_text_vectors() -> None:
     items = pl.DataFrame({"item_id": ["a", "b"], "category": ["", ""], "title": ["", ""]})
     data = Dataset(items, pl.Series(["u"]), Histories.from_lists([[0, 1]]))
     assert ModelSource(data, SETTINGS).text_vectors is None
+
+
+def test_every_baseline_can_be_made_and_last_month_joins_where_time_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = toy_dataset(n_users=60)
+    vectors = np.random.default_rng(0).standard_normal((80, 8)).astype(np.float32)
+    monkeypatch.setattr(ModelSource, "text_vectors", vectors)  # no language model is needed here
+    names = [n for n in BASELINE_NAMES if n != "popularity-month"]
+    results = evaluate(data, protocol="time-split", models=names, settings=SETTINGS)
+    assert results.models == ("popularity-month", *names)
+    assert set(results.lists["measure"]) == set(LIST_MEASURES)
+    assert set(results.runs["role"]) == {"baseline"}
+    assert evaluate(data, protocol="cold-user", models=["popularity"], settings=SETTINGS).models == ("popularity",)
 
 
 def test_real_models_run_under_every_protocol() -> None:
