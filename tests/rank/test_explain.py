@@ -29,7 +29,7 @@ def plain_because(scorer, history, item):
     whole = scorer.score(Histories.from_lists([history]))[0, item]
     for j in dict.fromkeys(reversed(history)):
         without = scorer.score(Histories.from_lists([[h for h in history if h != j]]))[0]
-        if j != item and whole - without[item] > best + 1e-4:
+        if j != item and whole > 0 and whole - without[item] > max(best, 0.01 * whole) + 1e-6:
             best, cause = whole - without[item], j
     return cause
 
@@ -147,8 +147,8 @@ def test_bare_items_are_named_by_their_ids():
     catalogue = shop(["", "", "A"])
     table = explain(carried_by_first([1, 2], 3), catalogue, histories("a", ""), np.array([0, 0, 1]), np.array([1, 2, 1]))
     assert table.rows() == [
-        ("a", None, "“b” is suggested mainly because of “a” in your history."),
-        ("a", "A", "“c” (A) is suggested mainly because of “a” in your history."),
+        ("a", None, "“b” is suggested mainly because your history holds “a”."),
+        ("a", "A", "“c” (A) is suggested mainly because your history holds “a”."),
         (None, None, "There is no history of yours yet; “b” is in no named category."),
     ]
 
@@ -162,9 +162,23 @@ def test_long_titles_are_cut_and_stay_one_line():
     assert reasons[1].startswith("“a b {} c” is suggested")
 
 
+def test_what_scores_below_the_mean_is_carried_by_nothing():
+    table = np.zeros((4, 4))
+    table[0] = [1, -5, -6, -7]  # leaving item 0 out raises all others; 1 the least
+    assert because_items(FakeScorer(table), histories("a"), np.array([0, 0]), np.array([1, 2]), 4).tolist() == [-1, -1]
+
+
+def test_categories_are_spoken_without_underscores():
+    catalogue = shop(["Home_and_Kitchen", "Toys_and_Games"], counts=[1, 3])
+    table = explain(carried_by_first(1, 2), catalogue, histories("a", ""), np.array([0, 1]), np.array([1, 1]))
+    assert table["path"][0] == "Home_and_Kitchen > Toys_and_Games"
+    assert table["reason"][0] == "“b” (Toys and Games) is suggested mainly because your history holds “a” (Home and Kitchen)."
+    assert table["reason"][1].endswith("“b” is no. 1 of 1 in Toys and Games by popularity.")
+
+
 def test_titles_with_braces_are_kept():
     catalogue = shop("AA", title=["{} x", "{1} y"])
     assert (
-        "of “{} x” (also in A) in your history"
+        "your history holds “{} x” (also in A)."
         in explain(carried_by_first(1, 2), catalogue, histories("a"), np.array([0]), np.array([1]))["reason"][0]
     )

@@ -197,7 +197,7 @@ def test_explain_adds_three_columns():
     found = ask(FakeScorer(table), shop("AABB"), histories("ab", ""), k=2, explain=True)
     assert found["because"].to_list() == ["a", "b", None, None]
     assert found["path"].to_list() == ["A > B", "A > B", "A", "B"]
-    assert found["reason"][0] == "“c” (B) is suggested mainly because of “a” (A) in your history."
+    assert found["reason"][0] == "“c” (B) is suggested mainly because your history holds “a” (A)."
 
 
 @pytest.mark.parametrize("odd", ["a b", "it's", '"', "🐱", "商品", "x" * 10_000, "", "=1", "a,b"])

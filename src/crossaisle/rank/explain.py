@@ -2,7 +2,8 @@
 
 The effect of history item j on item i is ``s(history, i) - s(history without j, i)``, exact for the model that is served. Scores of two
 histories need not share a zero (a softmax does not care), so each is first taken relative to its own mean over a fixed sample of items.
-``because`` is the history item with the largest positive effect. The sentence holds facts only: titles, brands, categories, counts.
+``because`` is the history item with the largest effect, if that is worth naming. The sentence holds facts only: titles, brands,
+categories, counts.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ _ROWS = 1024
 """Histories scored at once."""
 _SAMPLE = 256
 """Items over which the mean score of a history is taken."""
-_NOISE = 1e-5
-"""An effect below this share of the score is rounding."""
+_SHARE = 0.01
+"""An item counts as carried by a history item that makes up more than this share of its lead over the mean item."""
 
 _DEEDS = {
     "en": {
@@ -37,7 +38,7 @@ _DEEDS = {
         "cart": "you put {} in your cart",
         "rating": "you rated {}",
         "like": "you liked {}",
-        "": "of {} in your history",
+        "": "your history holds {}",
     },
     "zh": {
         "purchase": "您购买过{}",
@@ -74,7 +75,8 @@ def because_items(scorer: Scorer, histories: Histories, queries: Ints, items: In
     Returns
     -------
     int64 (R,)
-        An item code of that history; -1 where no single item of the history raises the score.
+        An item code of that history; -1 where the item scores no higher than the mean item, or no single
+        history item makes up more than a hundredth of its lead.
     """
     out = np.full(len(items), -1, dtype=np.int64)
     sample = np.unique(np.linspace(0, n_items - 1, min(n_items, _SAMPLE)).astype(np.int64))
@@ -89,7 +91,7 @@ def because_items(scorer: Scorer, histories: Histories, queries: Ints, items: In
             whole = scores[first, column]
             effects = whole - scores[first + 1 : end, column]
             effects[removed[first + 1 : end] == items[row]] = -np.inf  # an item is no reason for itself
-            if len(effects) and effects.max() > _NOISE * (1.0 + abs(whole)):
+            if len(effects) and whole > 0 and effects.max() > _SHARE * whole:
                 out[row] = removed[first + 1 + int(effects.argmax())]
     return out
 
@@ -203,17 +205,17 @@ class _Facts:
 
     def because(self, cause: int, item: int, kind: str, lang: str) -> str:
         shared, zh = self._shared(cause, item), lang == "zh"
-        facts = [] if shared.category else [self.aisles[cause]]
+        facts = [] if shared.category else [_spoken(self.aisles[cause])]
         if shared.brand:
             facts.append(f"同为 {shared.brand} 品牌" if zh else f"also by {shared.brand}")
         elif shared.category:
-            facts.append(f"同属“{shared.category}”" if zh else f"also in {shared.category}")
-        there = self._name(item, "" if shared.category else self.aisles[item], zh)
+            facts.append(f"同属“{_spoken(shared.category)}”" if zh else f"also in {_spoken(shared.category)}")
+        there = self._name(item, "" if shared.category else _spoken(self.aisles[item]), zh)
         deed = _DEEDS[lang][kind].replace("{}", self._name(cause, ("，" if zh else ", ").join(f for f in facts if f), zh))
         return f"推荐{there}，主要因为{deed}。" if zh else f"{there} is suggested mainly because {deed}."
 
     def popular(self, item: int, lang: str, no_history: bool) -> str:
-        name, aisle = self._name(item, "", lang == "zh"), self.aisles[item]
+        name, aisle = self._name(item, "", lang == "zh"), _spoken(self.aisles[item])
         place, size = int(self.catalogue.aisle_places[item]), int(self.sizes[self.catalogue.item_aisles[item]])
         sold = bool(aisle) and self.catalogue.counts[item] > 0
         if lang == "zh":
@@ -229,6 +231,10 @@ class _Facts:
         if not remark:
             return f"“{title}”"
         return f"“{title}”（{remark}）" if zh else f"“{title}” ({remark})"
+
+
+def _spoken(category: str) -> str:
+    return category.replace("_", " ")
 
 
 def _shorten(text: str, longest: int = 60) -> str:
