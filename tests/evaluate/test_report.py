@@ -16,9 +16,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from crossaisle.data.dataset import Dataset
+from crossaisle.data.histories import Histories
 from crossaisle.errors import OutputError, RequestError
 from crossaisle.evaluate import results as r
-from crossaisle.evaluate.report import asjson, check_writable, content, headline, plots, write_report
+from crossaisle.evaluate.looks import PROTOCOLS
+from crossaisle.evaluate.protocol import evaluate
+from crossaisle.evaluate.report import asjson, content, headline, plots, write_report
 from crossaisle.evaluate.report.blocks import Bullets, Cell, Row, Table
 from crossaisle.evaluate.report.files import write_folder
 from crossaisle.evaluate.report.lens import Lens
@@ -27,7 +31,10 @@ from crossaisle.evaluate.report.verdict import judge
 from crossaisle.evaluate.report.wording import MESSAGES, NAMES
 from crossaisle.evaluate.report.words import Words
 from crossaisle.evaluate.results import GROUPS, Results, RunFacts, View
+from crossaisle.presets import AllSettings
+from crossaisle.schema import Floats, Ints
 from crossaisle.stats import bootstrap_means, paired_test
+from crossaisle.testing import toy_dataset
 
 KS = (1, 5, 10, 20)
 MAIN = "ndcg@10"
@@ -389,16 +396,33 @@ def test_outcome_follows_the_interval(results: Results) -> None:
     assert judge(lost, "all").outcome == "unclear"  # without a test nothing is claimed
 
 
+def choosing(trial: Results, baseline: str) -> Results:
+    """The same trial with another best baseline on the validation questions."""
+    value = pl.when(pl.col("model") == baseline).then(9.0).otherwise(pl.col("value"))
+    return replace(trial, valid=trial.valid.with_columns(value=value))
+
+
 def test_a_baseline_that_passes_the_chosen_one_on_the_test_is_named() -> None:
-    trial = invented(600, {"ease": 1.0, "popularity": 0.3, "crossaisle": 1.2})
-    swapped = trial.valid.with_columns(value=pl.when(pl.col("model") == "popularity").then(9.0).otherwise(pl.col("value")))
-    trial = replace(trial, valid=swapped)
+    trial = choosing(invented(600, {"ease": 1.0, "popularity": 0.3, "crossaisle": 2.5}), "popularity")
     found = judge(trial, "all")
     assert found.against is not None
-    assert found.above is not None
-    assert (found.against.baseline, found.above.baseline, found.chosen_on) == ("popularity", "ease", "validation")
+    assert found.other is not None
+    assert (found.outcome, found.against.baseline, found.other.baseline, found.chosen_on) == ("better", "popularity", "ease", "validation")
     verdict = next(content.make(Lens(trial, Words("en"))))
     assert "On the test questions EASE did better than the baseline chosen" in plain(verdict.more[0])  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("skill", "outcome"), [(1.0, "unclear"), (0.6, "worse")])
+def test_ours_is_held_to_the_baseline_that_is_harder_to_beat(skill: float, outcome: str) -> None:
+    trial = choosing(invented(600, {"ease": 1.0, "popularity": 0.2, "crossaisle": skill}), "popularity")
+    found = judge(trial, "all")
+    assert found.against is not None
+    assert found.other is not None
+    assert found.other.low > 0  # against the baseline chosen on validation alone it would have been called better
+    assert (found.outcome, found.against.baseline, found.other.baseline, found.chosen_on) == (outcome, "ease", "popularity", "harder")
+    verdict = next(content.make(Lens(trial, Words("en"))))
+    assert "On the validation questions Popularity was the best baseline" in plain(verdict.more[0])  # type: ignore[union-attr]
+    assert "beat EASE, the best baseline" in plain(headline(trial))
 
 
 def test_without_validation_the_best_of_the_test_is_taken_and_said() -> None:
@@ -554,6 +578,44 @@ def test_a_table_refuses_a_row_that_does_not_fit() -> None:
         Table("", (Cell("a"), Cell("b")), (Row((Cell("c"),)),))
 
 
+class Counting:
+    """A fake baseline for `evaluate`: how often an item was chosen, upside down if asked for."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.sign, self.note = name, -1.0 if name == "down" else 1.0, ""
+
+    def fit(self, data: Dataset) -> Counting:
+        self.scores = (self.sign * data.item_counts).astype(np.float32)
+        return self
+
+    def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
+        return np.tile(self.scores if candidates is None else self.scores[candidates], (len(histories), 1))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_real_trial_is_told_in_chinese_throughout(protocol: str, tmp_path: Path) -> None:
+    options: list[dict[str, bool]] = [{}, {"refit": True, "keep_seen": True}]
+    if protocol == "leave-one-out":
+        options.append({"shuffle_ties": True})
+    for option in options:
+        trial = evaluate(
+            toy_dataset(n_users=60),
+            protocol=protocol,
+            models=["up", "down"],
+            settings=AllSettings(),
+            make_scorer=lambda name, *_: Counting(name),
+            ks=(1, 10),
+            **option,
+        )
+        for english in (trial.facts.split_note, *trial.facts.choices, *(v.note for v in trial.views)):
+            chinese = Words("zh").sentence(english)
+            assert not re.search(r"[A-Za-z]{2,} [A-Za-z]{2,}", chinese), english
+    page = write_report(trial, tmp_path / "r", "zh").read_text(encoding="utf-8")
+    assert Page(page).open == []
+    assert Words("zh").name(protocol) in page
+    assert judge(trial, trial.views[0].name).outcome == "no-ours"
+
+
 # ---- plots ----
 
 
@@ -589,13 +651,12 @@ def test_an_earlier_report_is_replaced_and_other_files_stay(results: Results, tm
     assert len(list(tmp_path.iterdir())) == 6
 
 
-@pytest.mark.parametrize("call", [lambda out, results: write_report(results, out), lambda out, _: check_writable(out)])
-def test_a_folder_that_cannot_be_made(call: Any, results: Results, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made(results: Results, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("here", encoding="utf-8")
     with pytest.raises(OutputError, match=r"folder .*file/report cannot be written \(Not a directory\)"):
-        call(tmp_path / "file" / "report", results)
+        write_report(results, tmp_path / "file" / "report")
     with pytest.raises(OutputError, match=r"folder .*file cannot be written"):
-        call(tmp_path / "file", results)
+        write_report(results, tmp_path / "file")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text(encoding="utf-8") == "here"
 
@@ -617,10 +678,3 @@ def test_a_full_disk_leaves_nothing_behind(exists: bool, tmp_path: Path) -> None
         assert [(p.name, p.read_text(encoding="utf-8")) for p in out.iterdir()] == [("a", "old")]
     else:
         assert list(tmp_path.iterdir()) == []
-
-
-def test_asking_whether_a_folder_can_be_written_leaves_nothing(tmp_path: Path) -> None:
-    check_writable(tmp_path / "a" / "b")
-    assert list(tmp_path.iterdir()) == []
-    check_writable(tmp_path)
-    assert list(tmp_path.iterdir()) == []

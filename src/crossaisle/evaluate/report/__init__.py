@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from crossaisle.evaluate.report import asjson, content, html, markdown
-from crossaisle.evaluate.report.files import check_writable, write_folder
+from crossaisle.evaluate.report.files import write_folder
 from crossaisle.evaluate.report.lens import Lens
 from crossaisle.evaluate.report.words import LANGUAGES, Words
 from crossaisle.evaluate.results import Results
 
-__all__ = ["LANGUAGES", "check_writable", "headline", "write_report"]
+__all__ = ["LANGUAGES", "headline", "write_report"]
 
 
 def headline(results: Results, lang: str = "en") -> str:

@@ -75,21 +75,12 @@ def make(lens: Lens) -> Iterator[Block]:
 def _verdict(lens: Lens) -> Verdict:
     w, first, *others = (lens.words, *lens.judgements.values())
     more = []
-    if first.above is not None:
-        x = first.above
-        more.append(
-            w(
-                "another-above",
-                baseline=lens.label(x.baseline),
-                ours=lens.label(first.model or ""),
-                measure=lens.measure,
-                b=figure(x.value),
-                d=signed(x.difference),
-                low=signed(x.low),
-                high=signed(x.high),
-            )
-        )
-    if first.against is not None and first.model is not None:
+    if first.other is not None:
+        x = first.other
+        key = "chosen-harder" if first.chosen_on == "harder" else "another-above"
+        blanks = {"baseline": lens.label(x.baseline), "ours": lens.label(first.model or ""), "measure": lens.measure, "b": figure(x.value)}
+        more.append(w(key, **blanks, d=signed(x.difference), low=signed(x.low), high=signed(x.high)))
+    if first.against is not None and first.model is not None and first.chosen_on != "harder":
         more.append(w(f"chosen-{first.chosen_on}"))
     more += [w("in-view", view=w.name(j.view), text=headline(lens, j)) for j in others]
     outcome = first.outcome if first.outcome in ("better", "worse", "unclear") else "none"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crossaisle.errors import OutputError
 
-__all__ = ["check_writable", "write_folder"]
+__all__ = ["write_folder"]
 
 
 def _failed(out: Path, error: OSError) -> OutputError:
@@ -18,28 +18,6 @@ def _failed(out: Path, error: OSError) -> OutputError:
         "a folder with room that may be written",
         "choose another --out or make room",
     )
-
-
-def check_writable(out: Path) -> None:
-    """Ask before hours of work whether a folder can be written; leaves nothing behind.
-
-    Raises
-    ------
-    OutputError
-        If it cannot.
-    """
-    made = [p for p in (out, *out.parents) if not p.exists()]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / f".{os.getpid()}.probe"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise _failed(out, error) from None
-    finally:
-        for folder in made:  # innermost first
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
 
 
 def write_folder(out: Path, write: Mapping[str, Callable[[Path], object]]) -> None:

@@ -1,4 +1,4 @@
-"""Sentences that other rooms write in English, in Chinese. Imports nothing of its own room.
+"""Sentences that other rooms write in English, in Chinese. Imports: wording.
 
 Splits, views and models describe themselves in English; a sentence not listed here is shown as it was written. The tests keep this list
 in step with every sentence that a protocol can write.
@@ -7,6 +7,8 @@ in step with every sentence that a protocol can write.
 from __future__ import annotations
 
 import re
+
+from crossaisle.evaluate.report.wording import NAMES
 
 __all__ = ["SENTENCES"]
 
@@ -59,6 +61,30 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
     (r"The items of the aisle that the user enters are ranked\.", "对用户所进入品类的商品排序。"),
     (r"The items of all aisles that the history does not touch are ranked\.", "对历史未涉及的所有品类的商品排序。"),
     (r"Only items without any event in the training data are ranked\.", "只对训练数据中没有任何行为的商品排序。"),
+    # choices
+    (r"Items already seen are left out of the ranking\.", "排序时略去已接触过的商品。"),
+    (r"Items already seen are ranked like any other\.", "已接触过的商品也参与排序。"),
+    *(
+        (
+            rf"Of ([\d,]+) questions, ([\d,]+) are not asked in the view {name}: the history holds all their targets\.",
+            rf"\1 个问题中有 \2 个不计入“{NAMES[name][1]}”：其目标全在历史中。",
+        )
+        for name in ("all", "aisle", "beyond", "new")
+    ),
+    (r"Targets that never occur in training are kept\.", "保留训练中从未出现的目标。"),
+    (r"No candidates are sampled; items that are unavailable today are ranked too\.", "不抽样候选；如今缺货的商品也参与排序。"),
+    (
+        r"Models are fitted once more on training and validation events before the test questions are asked\.",
+        "测试之前，模型用训练与验证行为重新训练一次。",
+    ),
+    (
+        r"Models learn from the training events only; the history of a test question holds the validation events too\.",
+        "模型只用训练行为学习；测试问题的历史也包含验证行为。",
+    ),
+    (r"Events of the same time keep the file's order\.", "时间相同的行为保持文件中的顺序。"),
+    # what models say about themselves
+    (r"kept epoch (\d+) of (\d+)", r"取第 \1 轮（共 \2 轮）"),
+    (r"items are read by ([^ ]+), as set", r"按设置由 \1 读取商品文本"),
     # models that did not run
     (
         r"([\d,]+) items with events, more than ([\d,]+); its dense matrix would take ([\d.,]+ GB) and time growing with the cube",

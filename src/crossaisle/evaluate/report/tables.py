@@ -145,7 +145,7 @@ def runs(lens: Lens) -> Table:
                 Cell("–" if r["queries_per_second"] is None else whole(round(r["queries_per_second"]))),
                 Cell(figure(on_valid.get(r["model"]))),
                 Cell(figure(spread.get(r["model"]))),
-                Cell(w.sentence(r["note"]) if r["note"] else ""),
+                Cell(("；" if w.lang == "zh" else "; ").join(w.sentence(part) for part in r["note"].split("; "))),
             ),
             r["role"],
         )

@@ -39,11 +39,12 @@ class Judgement:
     value : float
         Our figure; NaN without ours.
     against : Comparison or None
-        The best baseline.
+        The best baseline, chosen on the validation questions. Where another did better on the test and ours stands worse against that
+        one (undecided instead of better, say), ours is held to that one.
     chosen_on : str
-        ``validation``, or ``test`` where there were no validation questions.
-    above : Comparison or None
-        A baseline that did better on the test than the one chosen, if there is one.
+        ``validation``; ``test`` where there were no validation questions; ``harder`` where ours is held to the better one on the test.
+    other : Comparison or None
+        With ``validation``, a baseline that did better on the test than the one chosen, if any; with ``harder``, the one chosen.
     """
 
     view: str
@@ -53,7 +54,7 @@ class Judgement:
     value: float
     against: Comparison | None
     chosen_on: str
-    above: Comparison | None
+    other: Comparison | None
 
 
 def judge(results: Results, view: str) -> Judgement:
@@ -73,9 +74,19 @@ def judge(results: Results, view: str) -> Judgement:
     if best is None:
         return Judgement(view, measure, "no-baseline", ours, values[ours], None, chosen_on, None)
     against = _compare(results, view, ours, best, values)
-    outcome = "better" if against.low > 0 else "worse" if against.high < 0 else "unclear"
-    above = _compare(results, view, ours, by_test[-1], values) if values[by_test[-1]] > values[best] else None
-    return Judgement(view, measure, outcome, ours, values[ours], against, chosen_on, above)
+    if values[by_test[-1]] > values[best]:
+        other = _compare(results, view, ours, by_test[-1], values)
+        if _STANDING.index(_outcome(other)) < _STANDING.index(_outcome(against)):
+            return Judgement(view, measure, _outcome(other), ours, values[ours], other, "harder", against)
+        return Judgement(view, measure, _outcome(against), ours, values[ours], against, chosen_on, other)
+    return Judgement(view, measure, _outcome(against), ours, values[ours], against, chosen_on, None)
+
+
+_STANDING = ("worse", "unclear", "better")
+
+
+def _outcome(x: Comparison) -> str:
+    return "better" if x.low > 0 else "worse" if x.high < 0 else "unclear"
 
 
 def _compare(results: Results, view: str, ours: str | None, baseline: str, values: dict[str, float]) -> Comparison:

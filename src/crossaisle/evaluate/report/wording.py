@@ -15,6 +15,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "popularity": ("Popularity", "热门"),
     "popularity-aisle": ("Popularity in the aisle", "品类内热门"),
     "popularity-month": ("Popularity, last month", "近一月热门"),
+    "popularity-recent": ("Popularity, last month", "近一月热门"),
     "item-knn": ("Item kNN", "商品近邻"),
     "user-knn": ("User kNN", "用户近邻"),
     "ease": ("EASE", "EASE"),
@@ -113,6 +114,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "There were no validation questions to choose by, so the baseline "
         "that did best on the test itself is taken: that favours the baseline.",
         "没有可供选择的验证问题，故取测试中表现最好的基线：这对基线有利。",
+    ),
+    "chosen-harder": (
+        "On the validation questions {baseline} was the best baseline; the difference of {ours} from it is {d} "
+        "(95 % interval {low} to {high}). The one named above did better on the test, so ours is held to that.",
+        "验证问题选出的最佳基线是“{baseline}”，{ours} 与它相差 {d}（95% 区间 {low} 至 {high}）。上面所说的基线在测试中更好，故以它为准。",
     ),
     "another-above": (
         "On the test questions {baseline} did better than the baseline chosen: {measure} {b}; the difference of {ours} from it is {d} "
@@ -249,8 +255,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "note-shortcut": (
         "{share} of the targets follow the last item of the history somewhere in training. On those {ours} scores {a}, on the rest {b} "
-        "({measure}). Such a step can be looked up without learning anything: "
-        "judge by the rest, and by first-visit, time-split and cold items.",
+        "({measure}). Such a step can be looked up without learning anything; the rest says more.",
         "{share} 的目标曾在训练中紧跟历史的最后一件商品。在这些问题上 {ours} 的 {measure} 为 {a}，其余为 {b}。"
         "这样的一步无需学习即可查得；其余部分更能说明问题。",
     ),
