@@ -2,10 +2,11 @@
 
     python benchmarks/kill_nine.py --out benchmarks/results/kill_nine.json
 
-A toy shop is fitted once undisturbed (the reference). A model folder then holds an older version of another seed. In each trial a fit into
-that folder is killed: half of the trials at a moment drawn between the first checkpoint and the end of training, half of them while the new
-version is being written. After each kill the old version has to load and give its old lists (or, where the kill came after the pointer moved,
-the new one has to give the reference's), and the fit run again with --resume has to give the lists of the reference, score for score.
+A toy shop is fitted once undisturbed (the reference). A model folder then holds an older version of another seed. In each trial a fit
+into that folder is killed: half of the trials at a moment drawn between the first checkpoint and the end of training, half of them while
+the new version is being written. After each kill the old version has to load and give its old lists (or, where the kill came after the
+pointer moved, the new one has to give the reference's), and the fit run again with --resume has to give the lists of the reference, score
+for score.
 """
 
 from __future__ import annotations
@@ -81,7 +82,9 @@ def main() -> None:
             loaded = "old" if now.equals(old_lists) else "new" if now.equals(wanted) else "neither"
             resumed = subprocess.run(fit(work, 0, "--resume"), capture_output=True, text=True)
             same = resumed.returncode == 0 and lists(work).equals(wanted)
-            trials.append({"killed_during": during, "after_seconds": round(seconds, 2), "left": left, "loads": loaded, "resume_gives_the_same": same})
+            trials.append(
+                {"killed_during": during, "after_seconds": round(seconds, 2), "left": left, "loads": loaded, "resume_gives_the_same": same}
+            )
             print(trials[-1], flush=True)
     result = {
         "command": f"python benchmarks/kill_nine.py --trials {asked.trials} --seed {asked.seed}",
@@ -92,7 +95,8 @@ def main() -> None:
     }
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"{result['old_version_loads']} of {len(trials)} load, {result['resume_gives_the_same']} of {len(trials)} resume to the same scores")
+    loads, resumes = result["old_version_loads"], result["resume_gives_the_same"]
+    print(f"{loads} of {len(trials)} load, {resumes} of {len(trials)} resume to the same scores")
 
 
 def kill_during(command: list[str], work: Path, during: str, rng: random.Random, whole: float) -> float:

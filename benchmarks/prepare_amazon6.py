@@ -33,7 +33,8 @@ def main() -> None:
         events = events.filter(pl.col("timestamp").is_not_null().all().over("user_id"))
     asked.out.mkdir(parents=True, exist_ok=True)
     events.select("user_id", "item_id", "timestamp", "position").write_parquet(asked.out / "interactions.parquet")
-    items.join(events.select("item_id").unique(), on="item_id", how="semi", maintain_order="left").write_parquet(asked.out / "items.parquet")
+    seen = events.select("item_id").unique()
+    items.join(seen, on="item_id", how="semi", maintain_order="left").write_parquet(asked.out / "items.parquet")
     print(f"{events.height:,} events of {events['user_id'].n_unique():,} users in {asked.out}")
 
 

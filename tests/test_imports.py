@@ -1,4 +1,4 @@
-"""Imports go one direction: a room imports only from rooms above it, and a file of a room only from those neighbours that its docstring names."""
+"""Imports go one direction: a room imports only from rooms above it, a file only from the neighbours that its docstring names."""
 
 from __future__ import annotations
 

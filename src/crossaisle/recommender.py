@@ -215,8 +215,8 @@ class Recommender:
     ) -> pl.DataFrame:
         """Lists for histories that you give.
 
-        Their columns: ``query_id`` (or ``user_id``), ``item_id``; ``timestamp``, ``position``, ``event``, ``weight``. See `recommend` for the
-        options and the result, whose first column is ``query_id``.
+        Their columns: ``query_id`` (or ``user_id``), ``item_id``; ``timestamp``, ``position``, ``event``, ``weight``. See `recommend`
+        for the options and the result, whose first column is ``query_id``.
         """
         _, catalogue = self._fitted()
         ids, coded, notes = read_histories(histories, catalogue.codes, catalogue.event_names)

@@ -46,8 +46,9 @@ def cjk_share(texts: Sequence[str]) -> float:
     """
     cjk = letters = 0
     for text in texts:
-        cjk += len(_CJK.findall(text))
-        letters += len(_LETTER.findall(text))
+        found = _LETTER.findall(text)  # what this Python's Unicode tables call a letter
+        cjk += sum(1 for letter in found if _CJK.match(letter))
+        letters += len(found)
     return cjk / letters if letters else 0.0
 
 
