@@ -473,6 +473,8 @@ def test_equal_figures_are_both_bold(results: Results) -> None:
     same = replace(results, summary=results.summary.with_columns(value=pl.lit(0.5)))
     rows = main_table(Lens(same, Words("en")), "all").rows
     assert all(row.cells[1].best == (row.kind != "control") for row in rows)
+    zero = replace(results, summary=results.summary.with_columns(value=pl.lit(0.0)))
+    assert not any(row.cells[1].best for row in main_table(Lens(zero, Words("en")), "all").rows)
 
 
 def test_table_order_is_by_the_main_measure_with_controls_last(results: Results) -> None:

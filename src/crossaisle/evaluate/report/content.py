@@ -28,12 +28,16 @@ def byline(lens: Lens) -> str:
     """Version, moment, minutes and seeds in one line."""
     f = lens.facts
     seeds = lens.words("one-seed" if len(f.seeds) == 1 else "more-seeds", seeds=lens.words.list([str(s) for s in f.seeds]))
-    return lens.words("by", version=f.versions.get("crossaisle", "?"), when=_when(f.started), minutes=figure(f.minutes, 1), seeds=seeds)
+    return lens.words("by", version=f.versions.get("crossaisle", "?"), when=_when(f.started), minutes=_minutes(f.minutes), seeds=seeds)
 
 
 def _when(started: str) -> str:
     """``2026-03-01T10:20:30+00:00`` -> 2026-03-01 10:20 UTC."""
     return started[:16].replace("T", " ") + " UTC"
+
+
+def _minutes(minutes: float) -> str:
+    return figure(minutes, 1 if minutes >= 1 else 2)
 
 
 def headline(lens: Lens, judgement: Judgement) -> str:
@@ -93,7 +97,7 @@ def _glance(lens: Lens) -> Facts:
     for name in ("users", "items", "aisles", "events", "test_queries"):
         if name in f.counts:
             pairs.append((w(f"fact-{name}"), whole(f.counts[name])))
-    pairs += [(w("fact-minutes"), figure(f.minutes, 1)), (w("fact-memory"), f"{figure(f.peak_memory_gb, 1)} GB")]
+    pairs += [(w("fact-minutes"), _minutes(f.minutes)), (w("fact-memory"), f"{figure(f.peak_memory_gb, 1)} GB")]
     return Facts(tuple(pairs))
 
 
@@ -162,7 +166,7 @@ def _how(lens: Lens) -> Iterator[Block]:
         (w("fact-refit"), w("yes" if f.refit else "no")),
         (w("fact-seeds"), w.list([str(s) for s in f.seeds])),
         (w("fact-started"), _when(f.started)),
-        (w("fact-minutes"), figure(f.minutes, 1)),
+        (w("fact-minutes"), _minutes(f.minutes)),
         (w("fact-memory"), f"{figure(f.peak_memory_gb, 1)} GB"),
         (w("fact-hardware"), w.list([f"{w(f'hardware-{n}') if w.has(f'hardware-{n}') else n}: {v}" for n, v in f.hardware.items()])),
         (w("fact-versions"), w.list([f"{n} {v}" for n, v in f.versions.items()])),

@@ -24,7 +24,7 @@ from crossaisle.evaluate.report.blocks import (
     Table,
     Verdict,
 )
-from crossaisle.evaluate.report.words import Words
+from crossaisle.evaluate.report.words import Words, em
 
 __all__ = ["render"]
 
@@ -34,8 +34,8 @@ _SHAPES = {
     "baseline": '<path d="M6 1 11 6 6 11 1 6Z" fill="var(--baseline)"/>',
     "control": '<path d="M6 1.5 11 10.5H1Z" fill="none" stroke="var(--control)" stroke-width="1.5"/>',
 }
-_LONG = 40
-"""Facts longer than this take a whole line."""
+_LONG = 22.0
+"""Facts wider than this, in ems, take a whole line."""
 
 
 def render(title: str, byline: str, blocks: Iterable[Block], words: Words) -> str:
@@ -97,7 +97,7 @@ def _class(name: str, given: bool) -> str:
 
 
 def _fact(name: str, value: str) -> str:
-    return f"<div{_class('long', len(value) > _LONG)}><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+    return f"<div{_class('long', em(value) > _LONG)}><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
 
 
 def _inside(cell: Cell) -> str:

@@ -24,10 +24,10 @@ def _interval(low: float, high: float, digits: int = 4) -> str:
 
 
 def _best(lens: Lens, texts: Mapping[str, str]) -> set[str]:
-    """The models whose printed figure is the highest of their column; controls do not compete."""
+    """The models whose printed figure is the highest of their column, if it is above zero; controls do not compete."""
     seen = {m: t for m, t in texts.items() if lens.roles[m] != "control" and t != "–"}
     top = max(seen.values(), key=lambda t: float(t.replace("−", "-")), default=None)
-    return {m for m, t in seen.items() if t == top}
+    return {m for m, t in seen.items() if t == top and float(t.replace("−", "-")) > 0}
 
 
 def _by_model(lens: Lens, view: str, caption: str, heads: list[Cell], figures: Any) -> Table:
@@ -195,11 +195,11 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
             yield from flat(value, f"{prefix}{name}.")
         elif isinstance(value, (list, tuple)):
             text = ", ".join(v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in value)
-            yield f"{prefix}{name}", text if len(text) <= 200 else f"({len(value)})"
+            yield f"{prefix}{name}", (text or "–") if len(text) <= 200 else f"({len(value)})"
         elif isinstance(value, bool):
             yield f"{prefix}{name}", str(value).lower()
         else:
-            yield f"{prefix}{name}", "–" if value is None else str(value)
+            yield f"{prefix}{name}", "–" if value is None or value == "" else str(value)
 
 
 def listing(lens: Lens, values: Mapping[str, Any], caption: str) -> Table:
