@@ -165,12 +165,12 @@ def test_notes_in_chinese():
     ask(falling(2), shop("AB"), histories("", "a"), notes=notes, candidates=candidates, lang="zh")
     assert notes == [
         "候选商品共 2 行，其中 1 行的商品模型不认识，已忽略",
-        "没有 'u0' 的历史记录：按各类目热度推荐",
+        "没有 'u0' 的历史记录：按各品类热度推荐",
         "没有商品可推荐给 'u1'：没有可用的候选商品",
     ]
     for options, past, why in (
         ({"where": "category = 'C'"}, "a", "没有可售商品符合筛选条件"),
-        ({"beyond_history": True}, "ab", "历史记录已涉及所有类目"),
+        ({"beyond_history": True}, "ab", "历史记录已涉及所有品类"),
         ({}, "ab", "所有商品都已看过"),
     ):
         notes = []

@@ -75,7 +75,7 @@ def evaluate(
                 refit=refit,
                 keep_seen=keep_seen,
                 shuffle_ties=shuffle_ties,
-                data_name=Path(interactions).name,
+                data_name="/".join(Path(interactions).parts[-2:]),
                 progress=progress,
             )
         page = write_report(results, Path(out), lang)

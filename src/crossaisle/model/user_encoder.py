@@ -96,7 +96,7 @@ def time_bucket(gap: Tensor) -> Tensor:
     Examples
     --------
     >>> time_bucket(torch.tensor([0.0, 3600.0, 86400.0, float("nan")])).tolist()
-    [0, 1, 5, 16]
+    [0, 1, 4, 16]
     """
     known = torch.nan_to_num(gap, nan=0.0).clamp_min(0)
     bucket = torch.log2(known / 3600 + 1).floor().clamp(0, TIME_BUCKETS - 1).long()

@@ -220,7 +220,7 @@ class _Facts:
         sold = bool(aisle) and self.catalogue.counts[item] > 0
         if lang == "zh":
             start = "尚无您的历史记录" if no_history else "您的历史记录中没有哪一件单独起决定作用"
-            rest = f"在“{aisle}”中热度排名第 {place}（共 {size} 件）" if sold else f"来自“{aisle}”" if aisle else "未注明类目"
+            rest = f"在“{aisle}”中热度排名第 {place}（共 {size} 件）" if sold else f"来自“{aisle}”" if aisle else "未注明品类"
             return f"{start}；{name}{rest}。"
         start = "There is no history of yours yet" if no_history else "No single item of your history decides here"
         rest = f"no. {place} of {size} in {aisle} by popularity" if sold else f"from {aisle}" if aisle else "in no named category"

@@ -190,7 +190,7 @@ class _Run:
         if len(unknown):
             who = self._who(unknown)
             if zh:
-                self.note(f"没有 {who} 的历史记录：按各类目热度推荐")
+                self.note(f"没有 {who} 的历史记录：按各品类热度推荐")
             else:
                 self.note(f"no history of {who}: the list follows the popularity of categories and of items inside them")
         served = pl.concat([t[schema.QUERY] for t in tables]).unique() if tables else self.query_ids.clear()
@@ -210,5 +210,5 @@ class _Run:
         if self.candidates is not None:
             return "没有可用的候选商品" if zh else "no candidate can be recommended"
         if self.request.beyond_history:
-            return "历史记录已涉及所有类目" if zh else "the history touches every category that has items to offer"
+            return "历史记录已涉及所有品类" if zh else "the history touches every category that has items to offer"
         return "所有商品都已看过" if zh else "every item has been seen"
