@@ -455,8 +455,6 @@ def test_source_makes_networks_of_the_named_senses() -> None:
         scorer: Any = source.make(name, SETTINGS, 3, data)
         assert (scorer.name, scorer.model.senses, scorer.seed) == (name, senses, 3)
         assert (scorer.reader is None) == (senses == ("id",))
-        # ids are held back where text leads, and only there
-        assert (scorer.training.id_weight_decay == 0) == (senses == ("id",))
         assert isinstance(scorer.reader, ShuffledReader) == (name == "crossaisle-shuffled-text")
 
 
