@@ -98,6 +98,10 @@ def test_recent_popularity_without_any_time_is_popularity():
     assert (Popularity(last_days=30).fit(data).score(asked) == Popularity().fit(data).score(asked)).all()
 
 
+def test_popularity_is_named_by_its_days():
+    assert [Popularity(last_days=d).name for d in (None, 30, 7.5)] == ["popularity", "popularity-month", "popularity-7.5-days"]
+
+
 def test_popularity_by_aisle_is_aisle_given_history_times_item_given_aisle():
     data = of_lists([[0, 4, 0], [1, 5], [1]])  # four aisles, item i in aisle i % 4
     scores = Popularity(by_category=True).fit(data).score(Histories.from_lists([[1], []]))
@@ -252,6 +256,7 @@ def test_text_knn_takes_the_better_reading():
     assert (good.chosen, bad.chosen) == ("language-model vectors", "TF-IDF of words")
     assert good.trial["language-model vectors"] > good.trial["TF-IDF of words"] == bad.trial["TF-IDF of words"]
     assert TextKNN().fit(data).trial == {}
+    assert (good.note, TextKNN().fit(data).note) == ("reads language-model vectors", "reads TF-IDF of words")
 
 
 def test_text_knn_scores_items_that_nobody_touched():

@@ -1,7 +1,9 @@
-"""Baselines behind `contracts.Scorer`, by the names that the command line and the reports use. Imports: every file of this room.
+"""Baselines behind `contracts.Scorer`, by the names that the command line and the reports use.
+
+Imports: popularity, linear, user_knn, ease, ials, text_knn, transition_graph.
 
 >>> sorted(BASELINES)
-['ease', 'ials', 'item-knn', 'popularity', 'popularity-aisle', 'popularity-recent', 'text-knn', 'transition-graph', 'user-knn']
+['ease', 'ials', 'item-knn', 'popularity', 'popularity-aisle', 'popularity-month', 'text-knn', 'transition-graph', 'user-knn']
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ __all__ = ["BASELINES", "EASE", "IALS", "ItemKNN", "Markov", "Popularity", "Text
 BASELINES: Mapping[str, Callable[[Floats | None], Scorer]] = {
     "popularity": lambda text: Popularity(),
     "popularity-aisle": lambda text: Popularity(by_category=True),
-    "popularity-recent": lambda text: Popularity(last_days=30),
+    "popularity-month": lambda text: Popularity(last_days=30),
     "item-knn": lambda text: ItemKNN(),
     "user-knn": lambda text: UserKNN(),
     "ease": lambda text: EASE(),

@@ -1,4 +1,4 @@
-"""iALS by the implicit library, with factors of unseen users solved on the spot. Imports: matrices."""
+"""iALS by the implicit library, with factors of unseen users solved on the spot. Imports: matrices, tuning."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from crossaisle.baselines.matrices import finish, fitted, history_matrix, popularity_share
+from crossaisle.baselines.tuning import Tunable
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.schema import Floats, Ints
@@ -16,7 +17,7 @@ from crossaisle.schema import Floats, Ints
 __all__ = ["IALS"]
 
 
-class IALS:
+class IALS(Tunable):
     """Implicit-feedback matrix factorisation (Hu, Koren, Volinsky 2008) by alternating least squares.
 
     The factors of whoever asks are solved from the history given, so users need not be known. Each user's system is solved on its own:
@@ -44,10 +45,16 @@ class IALS:
     """
 
     name = "ials"
+    learning_options = (
+        {"factors": 128, "regularisation": 400.0},  # best across aisles
+        {"factors": 128, "regularisation": 100.0},
+        {"factors": 256, "regularisation": 100.0},  # best for the next item
+    )
+    scoring_options = tuple({"decay": decay} for decay in (1.0, 0.8, 0.6))
 
     def __init__(
         self,
-        factors: int = 128,
+        factors: int = 256,
         alpha: float = 40.0,
         regularisation: float = 100.0,
         iterations: int = 12,
@@ -55,22 +62,22 @@ class IALS:
         seed: int = 0,
         threads: int = 0,
     ) -> None:
-        self.decay = decay
-        self._options = {
-            "factors": factors,
-            "alpha": alpha,
-            "regularization": regularisation,
-            "iterations": iterations,
-            "random_state": seed,
-            "num_threads": threads,
-        }
+        self.factors, self.alpha, self.regularisation, self.iterations = factors, alpha, regularisation, iterations
+        self.decay, self.seed, self.threads = decay, seed, threads
         self._als: Any = None
 
     def fit(self, data: Dataset) -> Self:
         """Alternate between users and items."""
         self._popular = popularity_share(data)
         with threadpool_limits(limits=1, user_api="blas"):  # implicit brings its own threads and warns about BLAS's
-            self._als = AlternatingLeastSquares(**self._options)
+            self._als = AlternatingLeastSquares(
+                factors=self.factors,
+                alpha=self.alpha,
+                regularization=self.regularisation,
+                iterations=self.iterations,
+                random_state=self.seed,
+                num_threads=self.threads,
+            )
             self._als.fit(history_matrix(data.histories, data.n_items), show_progress=False)
         return self
 

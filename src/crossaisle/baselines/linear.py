@@ -1,4 +1,4 @@
-"""Baselines whose score is linear in the history: item-kNN, Markov, and what EASE shares with them. Imports: matrices."""
+"""Baselines whose score is linear in the history: item-kNN, Markov, and what EASE shares with them. Imports: matrices, tuning."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from crossaisle.baselines.matrices import finish, fitted, history_matrix, item_to_item, keep_top, popularity_share
+from crossaisle.baselines.tuning import Tunable
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.schema import Floats, Ints
@@ -31,7 +32,7 @@ class LinearScorer:
         return finish(history_matrix(histories, weights.shape[0], self.decay) @ weights, self._popular, candidates)
 
 
-class ItemKNN(LinearScorer):
+class ItemKNN(Tunable, LinearScorer):
     """Cosine between items over the users who have both; users with long histories are damped.
 
     W_ij = sum_u x_ui x_uj / sqrt(len u) / (sqrt(n_i n_j) + shrink), the `neighbours` largest of each item kept
@@ -55,8 +56,9 @@ class ItemKNN(LinearScorer):
     """
 
     name = "item-knn"
+    scoring_options = tuple({"decay": decay} for decay in (1.0, 0.9, 0.8, 0.6))
 
-    def __init__(self, neighbours: int = 200, shrink: float = 10.0, decay: float = 0.7) -> None:
+    def __init__(self, neighbours: int = 200, shrink: float = 10.0, decay: float = 0.8) -> None:
         super().__init__()
         self.neighbours, self.shrink, self.decay = neighbours, shrink, decay
 

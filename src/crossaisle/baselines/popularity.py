@@ -16,6 +16,10 @@ __all__ = ["Popularity"]
 _DAY = 86_400.0
 
 
+def _name(last_days: float | None) -> str:
+    return "popularity" if last_days is None else "popularity-month" if last_days == 30 else f"popularity-{last_days:g}-days"
+
+
 class Popularity:
     """Items by how many events they have.
 
@@ -28,7 +32,7 @@ class Popularity:
         Follow the aisles of the history.
     last_days : float, optional
         Count only the events of the last days before the newest one; items without any come after, by their older events.
-        Where no event has a time, all count.
+        Events without a time count as old; where no event has one, all count.
 
     Examples
     --------
@@ -41,7 +45,7 @@ class Popularity:
 
     def __init__(self, by_category: bool = False, last_days: float | None = None) -> None:
         self.by_category, self.last_days = by_category, last_days
-        self.name = "popularity-aisle" if by_category else "popularity" if last_days is None else "popularity-recent"
+        self.name = "popularity-aisle" if by_category else _name(last_days)
         self._counts: Floats | None = None
 
     def fit(self, data: Dataset) -> Self:

@@ -1,25 +1,28 @@
-"""Text-kNN: items whose texts are like those of the history. Imports: text_space, matrices."""
+"""Text-kNN: items whose texts are like those of the history. Imports: text_space, matrices, tuning."""
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
 
 import numpy as np
 
 from crossaisle.baselines.matrices import finish, fitted, popularity_share
 from crossaisle.baselines.text_space import TextSpace
+from crossaisle.baselines.tuning import Tunable, mean_ndcg
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
+from crossaisle.data.split import Queries, hold_out_last
 from crossaisle.schema import Floats, Ints
 
 __all__ = ["TextKNN"]
 
 
-class TextKNN:
+class TextKNN(Tunable):
     """Mean cosine with the decayed history, by language-model vectors or by TF-IDF, whichever does better.
 
-    The two are compared on the newest event of up to `judges` training histories (N@10 over all items, seen ones left out); `chosen`
-    names the winner. Items need no events: a new one is scored like any other.
+    `fit` compares the two on the newest event of up to `judges` training histories, `tune` on validation questions (N@10, seen items left
+    out); `chosen` names the winner. Items need no events: a new one is scored like any other.
 
     Parameters
     ----------
@@ -41,12 +44,13 @@ class TextKNN:
 
     name = "text-knn"
 
-    def __init__(self, vectors: Floats | None = None, decay: float = 0.7, judges: int = 2000) -> None:
+    def __init__(self, vectors: Floats | None = None, decay: float = 0.6, judges: int = 2000) -> None:
         self.vectors, self.decay, self.judges = vectors, decay, judges
         self.chosen = ""
         self.trial: dict[str, float] = {}
-        """N@10 of each kind of text on the judges' newest events."""
-        self._texts: TextSpace | None = None
+        """N@10 of each kind of text on the judges' newest events, where `fit` had to choose."""
+        self._texts: dict[str, TextSpace] | None = None
+        self._settled = False
 
     def fit(self, data: Dataset) -> Self:
         """Read the texts both ways and keep the better.
@@ -57,32 +61,34 @@ class TextKNN:
             If there is not one text vector an item.
         """
         self._popular = popularity_share(data)
-        spaces = [TextSpace.of_words(data)]
-        if self.vectors is not None:
-            spaces.insert(0, TextSpace.of_vectors(self.vectors, data, whiten=0.5))
-        self.trial = {space.name: self._judge(space, data.histories) for space in spaces} if len(spaces) > 1 else {}
-        self._texts = max(spaces, key=lambda space: self.trial.get(space.name, 0.0))
-        self.chosen = self._texts.name
+        spaces = [] if self.vectors is None else [TextSpace.of_vectors(self.vectors, data, whiten=0.5)]
+        self._texts = {space.name: space for space in (*spaces, TextSpace.of_words(data))}
+        if not self._settled:
+            self.chosen = self._choose(data, list(self._texts))
+            self.note = f"reads {self.chosen}"
+        return self
+
+    def tune(self, data: Dataset, valid: Queries) -> Self:
+        """As `Tunable.tune`; the kind of text is among the options, and stays for later calls of `fit`."""
+        super().tune(data, valid)
+        self._settled = bool(len(valid))
         return self
 
     def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
         """float32 (B, N) or (B, C), see `contracts.Scorer`."""
-        return finish(fitted(self._texts, self.name).likeness(histories, self.decay), self._popular, candidates)
+        texts = fitted(self._texts, self.name)[self.chosen]
+        return finish(texts.likeness(histories, self.decay), self._popular, candidates)
 
-    def _judge(self, space: TextSpace, histories: Histories) -> float:
-        """Mean N@10 of the newest event of histories that have two or more."""
-        able = np.flatnonzero(histories.lengths >= 2)
-        judges = histories[able[np.linspace(0, len(able) - 1, min(self.judges, len(able))).astype(np.int64)]]
-        gains = []
-        for start in range(0, len(judges), 256):
-            batch = judges[slice(start, start + 256)]
-            newest = batch.items[batch.offsets[1:] - 1]
-            known = batch.keep(~np.isin(np.arange(len(batch.items)), batch.offsets[1:] - 1))
-            scores = space.likeness(known, self.decay)
-            aim = scores[np.arange(len(batch)), newest].copy()
-            scores[known.owners, known.items] = -np.inf
-            above = (scores > aim[:, None]).sum(axis=1)
-            level = (scores == aim[:, None]).sum(axis=1) - 1
-            rank = above + level / 2  # items level with the target: half of them stand before it
-            gains.append(np.where(rank < 10, 1.0 / np.log2(rank + 2.0), 0.0))
-        return float(np.concatenate(gains).mean()) if gains else 0.0
+    def _scoring_options(self) -> Iterable[Mapping[str, Any]]:
+        return [{"chosen": name, "decay": decay} for name in self._texts or () for decay in (1.0, 0.8, 0.6)]
+
+    def _choose(self, data: Dataset, names: list[str]) -> str:
+        able = np.flatnonzero(data.histories.lengths >= 2)
+        if len(names) == 1 or not len(able):
+            return names[0]
+        judges = able[np.unique(np.linspace(0, len(able) - 1, min(self.judges, len(able))).astype(np.int64))]
+        few = data.select_users(judges)
+        _, questions = hold_out_last(few)
+        for self.chosen in names:
+            self.trial[self.chosen] = mean_ndcg(self, few, questions)
+        return max(names, key=lambda name: self.trial[name])

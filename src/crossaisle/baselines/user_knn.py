@@ -1,4 +1,4 @@
-"""User-kNN: what the most similar histories hold. Imports: matrices."""
+"""User-kNN: what the most similar histories hold. Imports: matrices, tuning."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from crossaisle.baselines.matrices import Csr, finish, fitted, history_matrix, keep_top, popularity_share
+from crossaisle.baselines.tuning import Tunable
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.schema import Floats, Ints
@@ -15,7 +16,7 @@ from crossaisle.schema import Floats, Ints
 __all__ = ["UserKNN"]
 
 
-class UserKNN:
+class UserKNN(Tunable):
     """Cosine between histories whose items are weighted by idf; the nearest vote for their items.
 
     score_i = sum over the `neighbours` nearest training users v of cos(x, v)^sharpness * x_vi. The history asked for is decayed, theirs
@@ -38,8 +39,9 @@ class UserKNN:
     """
 
     name = "user-knn"
+    scoring_options = tuple({"decay": decay} for decay in (1.0, 0.9, 0.8, 0.6))
 
-    def __init__(self, neighbours: int = 200, decay: float = 0.7, sharpness: float = 1.0) -> None:
+    def __init__(self, neighbours: int = 200, decay: float = 0.8, sharpness: float = 1.0) -> None:
         self.neighbours, self.decay, self.sharpness = neighbours, decay, sharpness
         self._users: Any = None
 
