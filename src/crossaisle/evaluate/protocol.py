@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from crossaisle import metrics, schema
+from crossaisle.baselines.tuning import Tunable
 from crossaisle.contracts import Progress, Scorer
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.split import Queries, Split
@@ -275,7 +276,10 @@ class _Trial:
 
     def _fit(self, scorer: Scorer, stops_by_itself: bool) -> None:
         if not stops_by_itself:
-            scorer.fit(self.split.train)
+            if isinstance(scorer, Tunable):
+                scorer.tune(self.split.train, self.split.valid)
+            else:
+                scorer.fit(self.split.train)
             return
         fit: Callable[..., Any] = scorer.fit
         offered = {
