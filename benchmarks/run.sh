@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PY=${PYTHON:-.venv/bin/python}
-TABLES=${TABLES:-$(mktemp -d)}
+TABLES=${TABLES:-benchmarks/tables}
 OUT=benchmarks/results
 BASELINES=popularity,item-knn,user-knn,ease,ials,text-knn,transition-graph
 
