@@ -187,6 +187,7 @@ _EXAMPLES_SCHEMA = {
     "model": pl.String(),
     "rank": pl.Int64(),
     "item_id": pl.String(),
+    "title": pl.String(),
     "hit": pl.Boolean(),
 }
 
@@ -337,6 +338,7 @@ class _Trial:
 
     def _keep_examples(self, name: str, look: Look, top: Ints) -> None:
         ids, users = self.data.items[schema.ITEM], self.data.users
+        titles = self.data.items[schema.TITLE] if schema.TITLE in self.data.items.columns else pl.repeat("", len(ids), eager=True)
         chosen = np.random.default_rng(self.settings.seed).permutation(len(look.rows))[:EXAMPLES]
         for r in np.sort(chosen):
             query = int(look.rows[r])
@@ -349,6 +351,7 @@ class _Trial:
                         name,
                         rank + 1,
                         ids[item],
+                        titles[item],
                         item in look.targets.row(r),
                     )
                     self.examples.append(dict(zip(_EXAMPLES_SCHEMA, row, strict=True)))

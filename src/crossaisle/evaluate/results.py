@@ -210,7 +210,7 @@ class Results:
         ``time`` (float seconds or null), then the level of each other group that applies, named as in `GROUPS`.
     examples : DataFrame
         Answers of our model to a few questions, for people to look at: ``query``, ``user_id``, ``view``, ``model``, ``rank`` (int64),
-        ``item_id``, ``hit`` (bool).
+        ``item_id``, ``title``, ``hit`` (bool).
     """
 
     facts: RunFacts
