@@ -4,7 +4,7 @@
     python benchmarks/prepare_amazon6.py OUT Grocery_and_Gourmet_Food Home_and_Kitchen
     python benchmarks/prepare_amazon6.py OUT Beauty --dated        # only users all of whose events are dated
 
-Ids, order and text stay as they are in the source; nothing is filtered.
+Ids, order and text stay as they are in the source. Of an item that stands in several of the categories the first row is taken.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def main() -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     events.select("user_id", "item_id", "timestamp", "position").write_parquet(asked.out / "interactions.parquet")
     seen = events.select("item_id").unique()
+    items = items.filter(pl.col("category").is_in(asked.categories)).unique("item_id", keep="first", maintain_order=True)
     items.join(seen, on="item_id", how="semi", maintain_order="left").write_parquet(asked.out / "items.parquet")
     print(f"{events.height:,} events of {events['user_id'].n_unique():,} users in {asked.out}")
 

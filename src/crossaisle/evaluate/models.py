@@ -39,7 +39,7 @@ BASELINE_NAMES = (
     "transition-graph",
 )
 SASREC: Mapping[str, str] = {"model.senses": "id", "model.id_dropout": "0"}
-"""What the ids-only network changes from the settings of ours. Of three settings tried on Beauty, ours did best on validation (dev/LOG.md)."""
+"""What the ids-only network changes from the settings of ours. Of three tried on Beauty, ours did best on validation (dev/LOG.md)."""
 
 _OURS, _PLACEBO = "crossaisle", "crossaisle-shuffled-text"
 _SENSES = {"ids": "id", "text": "text", "words": "words"}
