@@ -1,7 +1,7 @@
 """The tables of results in the READMEs, made from the raw results and from nothing else.
 
-    python benchmarks/summary.py            # writes them between the markers of README.md and README.zh-CN.md
-    python benchmarks/summary.py --check    # exit code 1 if they differ from the raw results
+python benchmarks/summary.py            # writes them between the markers of README.md and README.zh-CN.md
+python benchmarks/summary.py --check    # exit code 1 if they differ from the raw results
 """
 
 from __future__ import annotations
