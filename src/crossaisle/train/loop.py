@@ -86,16 +86,16 @@ def _sample(
     the rest are uniform, each standing for (N - n_targets) / K items, so that the sum over the sample estimates the sum over the catalogue.
     """
     targets = torch.unique(rows.targets[rows.target_weights > 0])
-    draw = torch.randint(n_items, (negatives,), generator=generator)
-    draw = torch.unique(draw)
+    device = targets.device
+    draw = torch.unique(torch.randint(n_items, (negatives,), generator=generator)).to(device)  # drawn alike on every device
     draw = draw[~torch.isin(draw, targets)]
     tokens = torch.unique(rows.items)
     tokens = tokens[~torch.isin(tokens, torch.cat([targets, draw]))]  # needed as history only: not in the softmax
     codes = torch.cat([targets, draw, tokens])
-    correction = torch.zeros(len(targets) + len(draw))
+    correction = torch.zeros(len(targets) + len(draw), device=device)
     correction[len(targets) :] = math.log(max(1.0, (n_items - len(targets)) / max(1, len(draw))))
-    place = torch.empty(n_items, dtype=torch.int64)
-    place[codes] = torch.arange(len(codes))
+    place = torch.empty(n_items, dtype=torch.int64, device=device)
+    place[codes] = torch.arange(len(codes), device=device)
     return codes, correction, place[rows.items], place[rows.targets]
 
 
@@ -107,7 +107,7 @@ def _step_loss(network: Network, rows: PackedRows, negatives: int, generator: to
     else:
         codes, correction, tokens, targets = _sample(rows, network.tower.n_items, negatives, generator)
         vectors = network.tower(codes)
-        softmax_vectors, bias = vectors[: len(correction)], correction.to(vectors.device)
+        softmax_vectors, bias = vectors[: len(correction)], correction
     with torch.autocast(rows.items.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
         states = network.states(vectors, rows, tokens)
     return catalogue_cross_entropy(
