@@ -174,7 +174,7 @@ def test_presets_and_settings():
         (lambda: preset_settings("slow"), "unknown preset 'slow'"),
         (lambda: preset_settings(changes={"train.epoch": "3"}), "the nearest is 'train.epochs'"),
         (lambda: preset_settings(changes={"train.epochs": "many"}), "train.epochs is 'many'"),
-        (lambda: preset_settings(changes={"model.heads": "3"}), "not a multiple"),
+        (lambda: preset_settings(changes={"model.heads": "3"}), "no multiple"),
         (lambda: preset_settings(changes={"model.senses": "smell"}), "names 'smell'"),
         (lambda: preset_settings(changes={"model.senses": ""}), "is empty"),
     ]:

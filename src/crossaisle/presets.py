@@ -31,7 +31,9 @@ class AllSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.model.dim % self.model.heads:
-            raise SettingError(f"model.dim {self.model.dim} is not a multiple of model.heads {self.model.heads}", "one", "change either")
+            raise SettingError(
+                f"model.dim {self.model.dim} is no multiple of model.heads {self.model.heads}", "a multiple", "change either"
+            )
         for name in self.model.senses:
             if name not in ("id", "text", "words"):
                 raise SettingError(f"model.senses names {name!r}", "id, text, words", "see: crossaisle settings model")
@@ -42,9 +44,9 @@ class AllSettings(Settings):
 PRESETS: dict[str, dict[str, str]] = {
     "quick": {"train.epochs": "4"},
     "balanced": {},
-    "best": {"train.epochs": "12", "train.id_weight_decay": "1.5"},
+    "best": {"train.epochs": "12"},
 }
-"""What each preset changes from the defaults; ``best`` was .0008 N@10 above ``balanced`` on Beauty's validation questions (dev/LOG.md)."""
+"""What each preset changes from the defaults."""
 
 
 def preset_settings(

@@ -19,16 +19,17 @@ import crossaisle
 from crossaisle import schema
 from crossaisle.contracts import Progress
 from crossaisle.data.adhoc import read_histories, read_new_items
+from crossaisle.data.build import as_frame
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.encode.items import ItemReader
-from crossaisle.errors import ModelError, RequestError
+from crossaisle.errors import ModelError, OutputError, RequestError
 from crossaisle.presets import AllSettings, preset_settings
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.recommend import recommend
 from crossaisle.rank.request import Request
 from crossaisle.rank.similar import similar_items
-from crossaisle.store import folder_lock, open_version, write_version
+from crossaisle.store import current_version, folder_lock, open_version, write_version
 from crossaisle.train.device import choose_device
 from crossaisle.train.fit import NetworkScorer
 
@@ -114,6 +115,7 @@ class Recommender:
         folder = None if out is None else Path(out)
         with contextlib.nullcontext() if folder is None else folder_lock(folder):
             scorer.fit(data, progress=progress, checkpoint=None if folder is None else folder / _TRAINING / "fit", resume=resume)
+        scorer.counts = data.item_counts  # popularity counts every event, also where the newest were held back from training
         self._scorer, self._catalogue = scorer, Catalogue.of(data)
         self._users, self._histories, self.report, self._folder = data.users, data.histories, data.report, folder
         run = scorer.selection
@@ -124,7 +126,12 @@ class Recommender:
             "minutes": round((run.seconds + scorer.refitting.seconds) / 60, 2),
         }
         note = getattr(scorer.reader, "note", "")
-        self.notes = [note] if note else []
+        self.notes = [note] if note and "text" in scorer.senses else []
+        silent = [s for s in self.settings.model.senses if s != "id" and s not in scorer.senses]
+        if silent:
+            self.notes.append(
+                f"no item has anything for {' and '.join(silent)}: items are known by what remains ({', '.join(scorer.senses) or 'id'})"
+            )
         return self
 
     def _fitted(self) -> tuple[NetworkScorer, Catalogue]:
@@ -204,7 +211,7 @@ class Recommender:
         if isinstance(users, str):
             ids, histories = self.users, self._histories
         else:
-            ids = list(users)
+            ids = [str(u) for u in users]
             places = {u: p for p, u in enumerate(self.users)}
             rows = np.array([places.get(u, len(places)) for u in ids], dtype=np.int64)
             histories = _with_empty(self._histories)[rows]
@@ -219,7 +226,7 @@ class Recommender:
         for the options and the result, whose first column is ``query_id``.
         """
         _, catalogue = self._fitted()
-        ids, coded, notes = read_histories(histories, catalogue.codes, catalogue.event_names)
+        ids, coded, notes = read_histories(as_frame(histories, "histories"), catalogue.codes, catalogue.event_names)
         return self._recommend(coded, ids, schema.QUERY, Request(k=k, **options), progress, notes)
 
     def _recommend(
@@ -265,7 +272,7 @@ class Recommender:
             raise RequestError(
                 "this model knows items by id only", "a model that reads text or words", "fit again with model.senses=id,text,words"
             )
-        new, self.notes = read_new_items(items, catalogue.items)
+        new, self.notes = read_new_items(as_frame(items, "items"), catalogue.items)
         scorer.add_items(new, progress)
         self._catalogue = Catalogue(pl.concat([catalogue.items, new]), scorer.counts, catalogue.event_names)
         return self
@@ -284,14 +291,32 @@ class Recommender:
         -------
         Path
             The version's folder.
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be written, or has a newer version than the one this model was loaded from.
         """
         self._fitted()
         folder = Path(folder)
         with folder_lock(folder):
+            self._refuse_lost_update(folder)
             self._version = write_version(folder, lambda new: self._write(new, histories), optional=("histories.parquet",))
             if self._folder is not None and self._folder.resolve() == folder.resolve():
                 _remove_training(folder)
         return self._version
+
+    def _refuse_lost_update(self, folder: Path) -> None:
+        """A model that was loaded from this folder may only follow the version it was loaded from."""
+        if self._version is None or self._version.parent.resolve() != folder.resolve():
+            return
+        now = current_version(folder)
+        if now != self._version.name:
+            raise OutputError(
+                f"{folder} moved from {self._version.name} to {now} since this model was loaded",
+                "no other change in between",
+                "load it again and repeat the change",
+            )
 
     def _write(self, folder: Path, histories: bool) -> None:
         scorer, catalogue = self._fitted()

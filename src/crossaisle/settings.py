@@ -76,32 +76,29 @@ class Settings:
         SettingError
             If a key is unknown (the nearest one is suggested) or a value does not fit.
         """
-        out = self
-        for key, text in assignments.items():
-            out = out._set(key, key.split("."), text)
-        return out
+        return self._changed(assignments, self, "")
 
-    def _set(self, key: str, path: list[str], text: str) -> Self:
+    def _changed(self, assignments: Mapping[str, str], root: Settings, prefix: str) -> Self:
+        """All changes at once, so that a check across settings sees the result and not the order."""
         names = {f.name: f for f in dataclasses.fields(self)}
-        field = names.get(path[0])
-        inner = getattr(self, path[0]) if field is not None else None
-        if field is None or isinstance(inner, Settings) != (len(path) > 1):
-            raise SettingError(f"unknown setting {key!r}", self._nearest(key), "see: crossaisle settings")
-        if isinstance(inner, Settings):
+        new: dict[str, Any] = {}
+        nested: dict[str, dict[str, str]] = {}
+        for key, text in assignments.items():
+            head, _, rest = key.partition(".")
+            if head not in names or isinstance(getattr(self, head), Settings) != bool(rest):
+                raise SettingError(f"unknown setting {prefix + key!r}", root._nearest(prefix + key), "see: crossaisle settings")
+            if rest:
+                nested.setdefault(head, {})[rest] = text
+                continue
+            kind = get_type_hints(type(self))[head]
             try:
-                return dataclasses.replace(self, **{path[0]: inner._set(key, path[1:], text)})
-            except SettingError as error:
-                if "unknown setting" not in error.found:
-                    raise
-                raise SettingError(error.found, self._nearest(key), error.next_step) from None
-        kind = get_type_hints(type(self))[field.name]
-        try:
-            value = _parse(text, kind)
-        except (ValueError, KeyError):
-            raise SettingError(
-                f"setting {key} is {text!r}", f"a value of type {getattr(kind, '__name__', kind)}", "see: crossaisle settings"
-            ) from None
-        return dataclasses.replace(self, **{field.name: value})
+                new[head] = _parse(text, kind)
+            except (ValueError, KeyError):
+                wanted = f"a value of type {getattr(kind, '__name__', kind)}"
+                raise SettingError(f"setting {prefix + key} is {text!r}", wanted, "see: crossaisle settings") from None
+        for head, parts in nested.items():
+            new[head] = getattr(self, head)._changed(parts, root, f"{prefix}{head}.")
+        return dataclasses.replace(self, **new)
 
     def _nearest(self, key: str) -> str:
         known = [name for name, *_ in self.walk()]

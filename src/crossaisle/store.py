@@ -29,7 +29,7 @@ from typing import Any
 
 from crossaisle.errors import ModelError, OutputError
 
-__all__ = ["FORMAT_VERSION", "folder_lock", "open_version", "read_manifest", "version_names", "write_version"]
+__all__ = ["FORMAT_VERSION", "current_version", "folder_lock", "open_version", "read_manifest", "version_names", "write_version"]
 
 FORMAT_VERSION = 1
 """Raised when a model written from now on could not be read by older code."""
@@ -304,6 +304,17 @@ def _write_manifest(version: Path, name: str, optional: Sequence[str]) -> None:
     created = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = {"format": _FORMAT, "format_version": FORMAT_VERSION, "version": name, "created": created, "files": files}
     _write_flushed(version / _MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+
+
+def current_version(folder: str | Path) -> str:
+    """The name of the version in use, such as ``v0002``; its files are not looked at.
+
+    Raises
+    ------
+    ModelError
+        If the folder has no readable pointer.
+    """
+    return _pointed_to(Path(folder))
 
 
 def _pointed_to(folder: Path) -> str:

@@ -36,6 +36,7 @@ def fit(
     Its quality on the newest, held-back event of each history is printed and kept in the model.
     """
     from crossaisle import Dataset, Recommender
+    from crossaisle.store import folder_lock
 
     names, chosen = options.parse_columns(columns), options.parse_settings(assignments, max_rejected)
     check_writable(out, folder=True)
@@ -50,9 +51,10 @@ def fit(
             encoding=encoding,
             rejected_to=rejected,
         )
-        with progress_bar(quiet=as_json) as progress:
-            model.fit(data, out=out, resume=resume, progress=progress)
-        version = model.save(out, histories=histories)
+        with folder_lock(out):
+            with progress_bar(quiet=as_json) as progress:
+                model.fit(data, out=out, resume=resume, progress=progress)
+            version = model.save(out, histories=histories)
     result: dict[str, Any] = {"model": str(version), "users": data.n_users, "items": data.n_items, "quality": model.quality}
     if as_json:
         print_json({**result, "notes": model.notes})

@@ -29,7 +29,7 @@ from crossaisle.data.rows import REASON, ROW, source_name, typed_rows
 from crossaisle.errors import SettingError, TableError
 from crossaisle.settings import Settings, setting
 
-__all__ = ["DataSettings", "Table", "build_dataset", "in_order"]
+__all__ = ["DataSettings", "Table", "as_frame", "build_dataset", "in_order"]
 
 Table = str | Path | pl.DataFrame | pl.LazyFrame
 """A contract table: where it lies, or the frame itself (a pandas frame is taken too)."""
@@ -143,7 +143,7 @@ def _read_all(
         if isinstance(table, (str, Path)):
             frame, forms[role] = read_with_form(table, encoding=encoding)
         else:
-            frame, forms[role] = _frame(table, role), "frame"
+            frame, forms[role] = as_frame(table, role), "frame"
         if frame.height == 0:
             raise TableError(f"{source_name(table, role)} has no row", "at least one row", "check where it comes from")
         seen |= set(frame.columns)
@@ -155,7 +155,8 @@ def _read_all(
     return raw, forms
 
 
-def _frame(table: object, role: str) -> pl.DataFrame:
+def as_frame(table: object, role: str) -> pl.DataFrame:
+    """A polars or pandas frame as a polars one; anything else is a TableError."""
     if isinstance(table, (pl.DataFrame, pl.LazyFrame)):
         return table.lazy().collect()
     if type(table).__module__.split(".")[0] == "pandas":

@@ -36,7 +36,9 @@ class Whitening(nn.Module):
         self.register_buffer("matrix", torch.zeros(width, dim))
 
     def fit(self, x: Floats) -> None:
-        """Fit on the rows of x, float32 (N, width); components beyond its rank are left at zero."""
+        """Fit on the rows of x, float32 (N, width); components beyond its rank are left at zero, all of them where there is no row."""
+        if len(x) == 0:
+            return
         x64 = x.astype(np.float64)
         mean = x64.mean(0)
         covariance = np.cov((x64 - mean).T) if len(x) > 1 else np.zeros((x.shape[1],) * 2)

@@ -18,7 +18,7 @@ class ModelSettings(Settings):
     )
     dim: int = setting(128, "width of item and history vectors", low=8, high=4096)
     text_dim: int = setting(256, "dimensions kept of the language model's vectors after whitening", low=1)
-    text_scale: float = setting(8.0, "length of an average whitened text vector; the larger, the more text leads and ids correct", low=0.0)
+    text_scale: float = setting(1.0, "length of an average whitened text vector; the larger, the more text leads and ids correct", low=0.0)
     blocks: int = setting(2, "transformer blocks", low=1, high=48)
     heads: int = setting(2, "attention heads; must divide dim", low=1)
     feedforward: int = setting(2, "width of the feed-forward layer, as a multiple of dim", low=1)

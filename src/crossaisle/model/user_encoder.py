@@ -67,7 +67,7 @@ class UserEncoder(nn.Module):
         place : int64 (R, T)
             Position inside the history's window.
         event : int64 (R, T)
-            Event kind.
+            Event kind; -1 where unknown, which adds nothing.
         weight : float32 (R, T)
             Event weight.
         gap : float32 (R, T)
@@ -75,7 +75,7 @@ class UserEncoder(nn.Module):
         """
         x = self.norm_in(e) + self.position[place]
         if self.event is not None:
-            x = x + self.event[event]
+            x = x + self.event[event.clamp_min(0)] * (event >= 0)[..., None]
         if self.weight is not None:
             x = x + torch.log1p(weight.clamp_min(0))[..., None] * self.weight
         if self.gap is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,12 @@ def save_checkpoint(path: Path, payload: dict[str, Any]) -> None:
         If the folder cannot be written or is full; nothing is left behind.
     """
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    whole = io.BytesIO()  # torch's own writer turns a full disk into a RuntimeError of its own
+    torch.save(payload, whole)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("wb") as f:
-            torch.save(payload, f)
+            f.write(whole.getbuffer())
             f.flush()
             os.fsync(f.fileno())
         draft.replace(path)

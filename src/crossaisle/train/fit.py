@@ -17,6 +17,7 @@ from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.data.split import Queries, hold_out_last
 from crossaisle.encode.senses import Sense, Senses, stack_items
+from crossaisle.errors import RequestError
 from crossaisle.metrics import Values, ndcg
 from crossaisle.model.network import Network
 from crossaisle.model.settings import ModelSettings
@@ -29,6 +30,8 @@ __all__ = ["NetworkScorer"]
 
 READING_ROWS = 64
 RANKED_AT_ONCE = 1024
+MOST_SCORES = 50_000_000
+"""Scores of validation questions held at once; fewer questions at a time where the catalogue is large."""
 
 
 class SenseReader(Protocol):
@@ -90,12 +93,17 @@ class NetworkScorer:
         Without ``valid`` the newest item of each history is held out, and ``full`` is ``data`` where the setting ``train.refit`` says so.
         """
         if valid is None:
-            full = data if self.training.refit else None
+            full = full if full is not None else data if self.training.refit else None
             data, valid = hold_out_last(data, self.target_events)
         if self.reader is not None:
-            self.senses = self.reader.fit(data.items).read(data.items, progress)
+            read = self.reader.fit(data.items).read(data.items, progress)
+            self.senses = {name: sense for name, sense in read.items() if sense.present.any()}
+            if not self.senses and "id" not in self.model.senses:
+                raise RequestError(
+                    "no item says anything, and the model is to read no ids", "items with text", "pass --items, or add id to model.senses"
+                )
         fingerprint = self._fingerprint(data, full)
-        chosen = _sample_queries(valid, self.training.validation_users, self.seed)
+        chosen = _sample_queries(_new_targets(valid), self.training.validation_users, self.seed)
         first = None if checkpoint is None else checkpoint.with_name(checkpoint.name + ".select")
         network = self._new_network(data)
         self.selection = train(
@@ -160,15 +168,17 @@ class NetworkScorer:
             raw = network.tower()
             vectors = F.normalize(raw, dim=-1)
             values: list[Values] = []
-            for start in range(0, len(queries), RANKED_AT_ONCE):
-                part = queries[np.arange(start, min(start + RANKED_AT_ONCE, len(queries)))]
+            at_once = max(1, min(RANKED_AT_ONCE, MOST_SCORES // len(vectors)))
+            for start in range(0, len(queries), at_once):
+                part = queries[np.arange(start, min(start + at_once, len(queries)))]
                 scores = _states(network, raw, part.histories) @ vectors.T
                 scores[part.histories.owners, part.histories.items] = -torch.inf
                 aisle = part.aisles >= 0
                 if aisle.any():
                     scores[torch.from_numpy(aisle[:, None] & (data.item_categories[None, :] != part.aisles[:, None]))] = -torch.inf
-                top = scores.topk(min(10, scores.shape[1]), dim=1).indices.cpu().numpy()
-                values.append(ndcg(top, part.targets, 10))
+                best = scores.topk(min(10, scores.shape[1]), dim=1)
+                top = torch.where(best.values.isfinite(), best.indices, -1)
+                values.append(ndcg(top.cpu().numpy(), part.targets, 10))
         return float(np.concatenate(values).mean())
 
     def _use(self, network: Network, data: Dataset) -> None:
@@ -182,8 +192,9 @@ class NetworkScorer:
                     digest.update(array.tobytes())
         digest.update("\x00".join(data.items["item_id"].to_list()).encode())
         for name, sense in sorted(self.senses.items()):
-            values = sense.values if isinstance(sense.values, np.ndarray) else sense.values.data
-            digest.update(name.encode() + np.ascontiguousarray(values).tobytes())
+            v = sense.values
+            for part in (v,) if isinstance(v, np.ndarray) else (v.data, v.indices, v.indptr):
+                digest.update(name.encode() + np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
 
     # scoring
@@ -313,6 +324,17 @@ def _states(network: Network, vectors: torch.Tensor, histories: Histories) -> to
                 torch.from_numpy(packing.last_row[here] - start), torch.from_numpy(packing.last_column[here])
             ]
     return out
+
+
+def _new_targets(queries: Queries) -> Queries:
+    """The questions whose targets are not all in the history already: seen items are left out of the ranking, so they have no answer.
+
+    Where all of them are (people who buy nothing but the same things), the questions stay as they are.
+    """
+    wide = int(max(queries.histories.items.max(initial=0), queries.targets.items.max(initial=0))) + 1
+    seen = np.isin(queries.targets.owners * wide + queries.targets.items, queries.histories.owners * wide + queries.histories.items)
+    fresh = np.bincount(queries.targets.owners[~seen], minlength=len(queries)) > 0
+    return queries[np.flatnonzero(fresh)] if fresh.any() else queries
 
 
 def _sample_queries(queries: Queries, most: int, seed: int) -> Queries:

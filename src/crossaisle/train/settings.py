@@ -19,7 +19,7 @@ class TrainSettings(Settings):
     learning_rate: float = setting(0.01, "highest learning rate", low=0.0, high=10.0)
     weight_decay: float = setting(0.05, "AdamW weight decay on the rest, not on vectors and positions", low=0.0, high=100.0)
     id_weight_decay: float = setting(
-        1.0, "AdamW weight decay on id vectors, so that an id says only what its text does not", low=0.0, high=100.0
+        3.0, "AdamW weight decay on id vectors, so that an id says only what its text does not", low=0.0, high=100.0
     )
     warmup: float = setting(0.05, "share of the steps in which the learning rate rises", low=0.0, high=1.0)
     floor: float = setting(0.02, "learning rate at the end, as a share of the highest", low=0.0, high=1.0)
