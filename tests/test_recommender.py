@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from crossaisle import Recommender
-from crossaisle.errors import ModelError, RequestError, SettingError, TableError
+from crossaisle import Dataset, Recommender
+from crossaisle.errors import ModelError, OutputError, RequestError, SettingError, TableError
 from crossaisle.presets import PRESETS, AllSettings, preset_settings
 from crossaisle.store import folder_lock, read_manifest
 from crossaisle.testing import toy_dataset
@@ -129,8 +129,6 @@ def test_a_model_of_ids_only_cannot_take_new_items(data):
 def test_a_fit_holds_its_folder_against_other_runs(data, tmp_path):
     from threading import Thread
 
-    from crossaisle.errors import OutputError
-
     errors = []
 
     def other():
@@ -193,3 +191,44 @@ def test_a_version_that_cannot_be_read_is_one_clear_line(model, tmp_path):
     (version / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ModelError, match="cannot be read"):
         Recommender.load(tmp_path / "m")
+
+
+def test_interactions_alone_are_enough(data, tmp_path):
+    h = data.histories
+    events = pl.DataFrame({"user_id": data.users.gather(h.owners), "item_id": data.items["item_id"].gather(h.items), "timestamp": h.times})
+    bare = Recommender.preset("quick", settings=TINY).fit(Dataset.from_frames(events))
+    assert bare.notes == ["no item has anything for text and words: items are known by what remains (id)"]
+    lists = bare.recommend(k=3)
+    assert lists["score"].is_finite().all()
+    bare.save(tmp_path / "m")
+    assert_frame_equal(Recommender.load(tmp_path / "m").recommend(k=3), lists)
+    with pytest.raises(RequestError, match="no item says anything"):
+        Recommender.preset("quick", settings={**TINY, "model.senses": "text,words"}).fit(Dataset.from_frames(events))
+
+
+def test_a_change_made_meanwhile_is_not_lost(model, tmp_path):
+    model.save(tmp_path / "m")
+    one, other = Recommender.load(tmp_path / "m"), Recommender.load(tmp_path / "m")
+    one.add_items(pl.DataFrame({"item_id": ["one"], "title": ["A red box"]})).save(tmp_path / "m")
+    other.add_items(pl.DataFrame({"item_id": ["other"], "title": ["A blue box"]}))
+    with pytest.raises(OutputError, match="moved from v0001 to v0002 since this model was loaded"):
+        other.save(tmp_path / "m")
+    assert Recommender.load(tmp_path / "m").items["item_id"][-1] == "one"
+
+
+def test_ids_of_any_scalar_and_frames_of_pandas(model):
+    pandas = pytest.importorskip("pandas")
+    assert model.recommend([1], k=2)["user_id"].to_list() == ["1", "1"]
+    assert model.recommend_histories(pandas.DataFrame({"query_id": [7], "item_id": ["item0001"]}), k=2)["query_id"].to_list() == ["7", "7"]
+
+
+def test_settings_are_checked_together_not_in_order():
+    for order in (("model.heads", "model.dim"), ("model.dim", "model.heads")):
+        changed = preset_settings(changes={name: {"model.heads": "3", "model.dim": "96"}[name] for name in order})
+        assert (changed.model.heads, changed.model.dim) == (3, 96)
+
+
+def test_without_refit_the_saved_model_answers_strangers_alike(data, tmp_path):
+    plain = Recommender.preset("quick", settings={**TINY, "train.refit": "false"}).fit(data)
+    plain.save(tmp_path / "m")
+    assert_frame_equal(Recommender.load(tmp_path / "m").recommend(["stranger"], k=9), plain.recommend(["stranger"], k=9))

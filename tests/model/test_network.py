@@ -152,3 +152,14 @@ def test_only_target_events_are_asked_for():
     packed = pack_for_training(histories, 8, 0, np.array([True, False, True, False]))
     assert packed.targets[packed.target_weights > 0].tolist() == [7]
     assert int((packed.segment >= 0).sum()) == 3
+
+
+def test_an_unknown_event_kind_adds_nothing():
+    network = _network(_senses(), n_events=2)
+    offsets, items = np.array([0, 2]), np.array([1, 2])
+    unknown = Histories.from_arrays(offsets, items, np.array([-1, -1]))
+    with torch.inference_mode():
+        before = _last_states(network, unknown)
+        network.encoder.event.normal_()
+        torch.testing.assert_close(_last_states(network, unknown), before)
+        assert not torch.allclose(_last_states(network, Histories.from_arrays(offsets, items, np.array([1, 1]))), before)

@@ -10,13 +10,13 @@ from crossaisle.data.histories import Histories
 from crossaisle.data.split import hold_out_last
 from crossaisle.encode.senses import Sense
 from crossaisle.encode.words import Vocabulary, WordSettings
-from crossaisle.errors import ModelError, SettingError
+from crossaisle.errors import ModelError, OutputError, SettingError
 from crossaisle.model.settings import ModelSettings
 from crossaisle.testing import scorer_contract, toy_dataset
 from crossaisle.train import loop
 from crossaisle.train.checkpoint import load_checkpoint, save_checkpoint
 from crossaisle.train.device import choose_device
-from crossaisle.train.fit import NetworkScorer
+from crossaisle.train.fit import NetworkScorer, _new_targets
 from crossaisle.train.settings import TrainSettings
 
 MODEL = ModelSettings(dim=32, heads=2, window=16, senses=("id", "words"), dropout=0.2)
@@ -180,3 +180,50 @@ def test_an_empty_history_is_answered_by_popularity(data):
     scores = scorer.score(Histories.from_lists([[], [3]]))
     np.testing.assert_allclose(scores[0], np.log1p(data.item_counts).astype(np.float32))
     np.testing.assert_allclose(scorer.score(Histories.from_lists([[3]]))[0], scores[1], atol=1e-5)
+
+
+def test_a_validation_target_that_was_seen_is_no_question(data):
+    again = data.with_histories(
+        Histories.from_lists([[*row.tolist(), row[0]] if u % 2 else row.tolist() for u, row in enumerate(data.histories.rows())])
+    )
+    train, valid = hold_out_last(again)
+    kept = _new_targets(valid)
+    assert kept.users.tolist() == [u for u in valid.users.tolist() if u % 2 == 0]
+    all_seen = _new_targets(valid[np.flatnonzero(valid.users % 2)])
+    assert len(all_seen) == (valid.users % 2).sum()
+    scorer = _scorer().fit(train, valid)
+    assert max(scorer.selection.scores) > 3 * 4.54 / data.n_items
+
+
+def test_an_aisle_smaller_than_the_list_gives_no_false_hits(data):
+    train, valid = hold_out_last(data)
+    scorer = _scorer().fit(train, valid)
+    aisles = data.item_categories[valid.targets.items]
+    inside = dataclasses.replace(valid, aisles=aisles)
+    seen_by_aisle = scorer._validation_score(scorer.network, train, inside)
+    assert seen_by_aisle > scorer._validation_score(scorer.network, train, valid)
+    other = dataclasses.replace(valid, aisles=(aisles + 1) % len(data.categories))
+    assert scorer._validation_score(scorer.network, train, other) == 0
+
+
+def test_a_full_disk_during_a_checkpoint_is_one_line(data, tmp_path, monkeypatch):
+    import pathlib
+
+    real = pathlib.Path.open
+
+    class FullDisk:
+        """A fake file on a full disk."""
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *args):
+            return False
+
+        def write(self, data):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pathlib.Path, "open", lambda self, *a, **k: FullDisk() if self.suffix == ".tmp" else real(self, *a, **k))
+    with pytest.raises(OutputError, match="cannot be written \\(No space left on device\\)"):
+        save_checkpoint(tmp_path / "m" / "fit", {"fingerprint": ""})
+    assert not (tmp_path / "m" / "fit").exists()
