@@ -14,6 +14,12 @@ from crossaisle import Dataset, demo
 SMALL = {"data.core": "0", "model.senses": "id,words", "model.dim": "16", "train.epochs": "1"}
 
 
+def with_paths() -> pl.DataFrame:
+    """The small shop, its paths one level deeper, so that the aisles are what they are elsewhere."""
+    path = pl.concat_list(pl.lit("Shop"), pl.col("categories").str.split(" > "))
+    return shop_items().with_columns(categories=path)
+
+
 @pytest.fixture(scope="module", params=["en", "zh"])
 def shown(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What one run told, its sentences and its tables."""
@@ -23,7 +29,7 @@ def shown(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         lang=request.param,
         say=sentences.append,
         table=lambda rows, title: tables.append((title, list(rows))),
-        tables=(shop_interactions(), shop_items()),
+        tables=(shop_interactions(), with_paths()),
         settings=SMALL,
     )
     return {"out": out, "lang": request.param, "told": told, "sentences": sentences, "tables": tables}
@@ -74,14 +80,17 @@ def test_newest_weeks_of_goods_with_baskets_shuffled() -> None:
 
 
 def test_shoppers_have_histories_that_are_easy_to_take_in() -> None:
-    letters = "abcd"
-    rows = [("short", "a1"), ("short", "b1")]
-    rows += [("right", f"{letters[n % 4]}{n}") for n in range(30)]
-    rows += [("one aisle", f"a{n}") for n in range(30)]
+    rows = [("short", f"i{n}") for n in range(2)] + [("right", f"i{n}") for n in range(30)] + [("long", f"i{n}") for n in range(200)]
     users, items = zip(*rows, strict=True)
-    known = sorted(set(items))
-    data = Dataset.from_frames(
-        pl.DataFrame({"user_id": users, "item_id": items}), pl.DataFrame({"item_id": known, "category": [i[0] for i in known]})
+    data = Dataset.from_frames(pl.DataFrame({"user_id": users, "item_id": items}))
+    assert demo.pick_shoppers(data) == ["right", "short", "long"]
+
+
+def test_the_second_level_is_the_aisle() -> None:
+    items = pl.DataFrame(
+        {"item_id": ["a", "b"], "category": ["Grocery", "Fuel"], "categories": [["Grocery", "Pizza", "Frozen Pizza"], ["Fuel"]]}
     )
-    assert demo.pick_shoppers(data, 1) == ["right"]
-    assert sorted(demo.pick_shoppers(data, 3)) == ["one aisle", "right", "short"]
+    seen = demo.shelves_as_aisles(items)
+    assert seen["category"].to_list() == ["Pizza", "Fuel"]
+    assert seen["categories"].to_list() == [["Pizza", "Frozen Pizza"], ["Fuel"]]
+    assert seen["department"].to_list() == ["Grocery", "Fuel"]

@@ -24,10 +24,10 @@ from crossaisle.evaluate.results import Results
 from crossaisle.evaluate.summary import against, summary_rows
 from crossaisle.recommender import Recommender
 
-__all__ = ["WEEKS", "newest_weeks", "pick_shoppers", "run"]
+__all__ = ["WEEKS", "newest_weeks", "pick_shoppers", "run", "shelves_as_aisles"]
 
 WEEKS = 10
-SETTINGS = {"data.core": "5", "train.refit": "false"}
+SETTINGS = {"data.core": "5", "train.epochs": "5", "train.refit": "false"}
 """Households and items with fewer than five purchases in these weeks are left out. Training once is enough for a demo."""
 FIRST_VISIT = ("popularity-aisle", "item-knn", "user-knn", "ials", "text-knn", "crossaisle")
 NEXT_BASKET = ("popularity", "item-knn", "user-knn", "ials", "transition-graph", "crossaisle")
@@ -38,10 +38,11 @@ Table = Callable[[Sequence[Mapping[str, Any]], str], None]
 
 _SAYS: dict[str, tuple[str, str]] = {
     "data": (
-        "Data: {origin}\nUsed here: the newest {weeks} weeks, {events:,} purchases of {items:,} items in {aisles} aisles by {users:,} "
-        "households. What lies in one basket has no order, so it is shuffled.",
-        "数据：{origin}\n此处使用最近 {weeks} 周：{users:,} 户家庭在 {aisles} 个品类中对 {items:,} 件商品的 {events:,} 次购买。"
-        "同一购物篮内的商品没有先后，故随机打乱。",
+        "Data: {origin}\nUsed here: the newest {weeks} weeks, {events:,} purchases of {items:,} items in {aisles} aisles "
+        "(such as {example}) by {users:,} households; items and households with fewer than {core} purchases are left out. "
+        "A basket has no order inside, so it is shuffled.",
+        "数据：{origin}\n此处使用最近 {weeks} 周：{users:,} 户家庭在 {aisles} 个品类（如 {example}）中对 {items:,} 件商品的 "
+        "{events:,} 次购买；购买次数少于 {core} 的商品和家庭不计。同一购物篮内的商品没有先后，故随机打乱。",
     ),
     "first-visit": (
         "First visit: which item will a household take in an aisle that is new to it? All items of that aisle are ranked; {n:,} questions.",
@@ -55,7 +56,7 @@ _SAYS: dict[str, tuple[str, str]] = {
         "Three households, and what we would show them from aisles that they did not visit in these weeks:",
         "三户家庭，以及在其近期未光顾的品类中我们会推荐的商品：",
     ),
-    "history": ("bought {n} times in {aisles}; last: {last}", "在 {aisles} 中购买 {n} 次；最近：{last}"),
+    "history": ("{n} purchases in {aisles} aisles; the newest: {last}", "在 {aisles} 个品类中购买 {n} 次；最近：{last}"),
     "done": (
         "Reports: {first} and {second}\nModel:   {model}   (try: crossaisle recommend {model} --user {user} --explain)\n"
         "All of it took {minutes:.1f} minutes.",
@@ -87,11 +88,24 @@ def newest_weeks(interactions: pl.DataFrame, items: pl.DataFrame, weeks: int = W
     return newest.with_columns(pl.Series(schema.POSITION, np.random.default_rng(seed).permutation(newest.height)))
 
 
+def shelves_as_aisles(items: pl.DataFrame) -> pl.DataFrame:
+    """Items whose aisle is the second level of their path ("Frozen Pizza"), where they have one; the first becomes ``department``.
+
+    A grocer's departments are too coarse: nearly everybody has been in "Grocery", and few in "Restaurant".
+    """
+    path = pl.col(schema.CATEGORIES)
+    deep = path.list.len() > 1
+    return items.with_columns(
+        pl.col(schema.CATEGORY).alias("department"),
+        pl.when(deep).then(path.list.get(1, null_on_oob=True)).otherwise(pl.col(schema.CATEGORY)).alias(schema.CATEGORY),
+        pl.when(deep).then(path.list.slice(1)).otherwise(path).alias(schema.CATEGORIES),
+    )
+
+
 def pick_shoppers(data: Dataset, n: int = SHOPPERS, seed: int = 0) -> list[str]:
-    """Users drawn among those whose history is easy to take in: 20 to 80 events in three to six aisles, or as near to it as there are."""
-    h = data.histories
-    aisles = np.array([len(set(data.item_categories[row].tolist())) for row in h.rows()])
-    misfit = np.maximum(0, 20 - h.lengths) + np.maximum(0, h.lengths - 80) + 20 * (np.maximum(0, 3 - aisles) + np.maximum(0, aisles - 6))
+    """Users drawn among those whose history is easy to take in: 20 to 60 events, or as near to it as there are."""
+    lengths = data.histories.lengths
+    misfit = np.maximum(0, 20 - lengths) + np.maximum(0, lengths - 60)
     order = np.lexsort((np.random.default_rng(seed).random(data.n_users), misfit))
     return [str(data.users[int(u)]) for u in order[:n]]
 
@@ -134,9 +148,17 @@ def run(
         origin = str(import_tables("retail", None, out / "tables")["origin"])
         tables = pl.read_parquet(out / "tables" / "interactions.parquet"), pl.read_parquet(out / "tables" / "items.parquet")
     interactions, items = tables
-    data = Dataset.from_frames(newest_weeks(interactions, items), items, settings=model.settings.data)
-    facts = {"weeks": WEEKS, "events": len(data.histories.items), "items": data.n_items, "users": data.n_users}
-    say(_say("data", lang, origin=origin, aisles=len(data.categories), **facts))
+    data = Dataset.from_frames(newest_weeks(interactions, items), shelves_as_aisles(items), settings=model.settings.data)
+    facts = {
+        "weeks": WEEKS,
+        "core": model.settings.data.core,
+        "events": len(data.histories.items),
+        "items": data.n_items,
+        "aisles": len(data.categories),
+        "users": data.n_users,
+    }
+    largest = data.items[schema.CATEGORY].value_counts(sort=True)[schema.CATEGORY]
+    say(_say("data", lang, origin=origin, example=", ".join(largest.head(3).to_list()), **facts))
     told: dict[str, Any] = {"data": {"origin": origin, **facts}}
     pages = {}
     for protocol, models in (("first-visit", FIRST_VISIT), ("next-basket", NEXT_BASKET)):
@@ -184,7 +206,6 @@ def _tell_lists(model: Recommender, data: Dataset, lang: str, say: Say, table: T
     told = {}
     for user in shoppers:
         codes = data.histories.row(data.user_codes[user])
-        aisles = sorted({data.categories[a] for a in data.item_categories[codes].tolist()})
         newest = list(dict.fromkeys(data.items[schema.TITLE].gather(codes[::-1]).to_list()))[:4]
         rows = (
             lists.filter(pl.col(schema.USER) == user)
@@ -192,7 +213,7 @@ def _tell_lists(model: Recommender, data: Dataset, lang: str, say: Say, table: T
             .select(schema.RANK, schema.CATEGORY, schema.TITLE, schema.REASON)
             .to_dicts()
         )
-        history = _say("history", lang, n=len(codes), aisles=", ".join(aisles), last="; ".join(newest))
+        history = _say("history", lang, n=len(codes), aisles=len(set(data.item_categories[codes].tolist())), last="; ".join(newest))
         table(rows, f"{user}: {history}")
         told[user] = {"history": history, "list": rows}
     return told
