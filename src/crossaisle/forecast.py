@@ -27,9 +27,11 @@ class Rates:
     Attributes
     ----------
     training_share : float
-        Operations a second of a training step, as a share of `Speed.fast`.
-    reading_share : float
-        Operations a second of the language model reading texts, as a share of `Speed.plain`.
+        Operations a second of the products of a training step, as a share of `Speed.fast`.
+    operations_a_score : float
+        Softmax, its gradient and all else that is no product, for each place and item ranked, in operations at `Speed.plain`.
+    reading_share, fast_reading_share : float
+        Operations a second of the language model reading texts, as a share of `Speed.plain`, or of `Speed.fast` where that is another.
     multilingual_letters : float
         Letters a second that the multilingual reader reads; its package uses one core.
     letters_per_token : float
@@ -39,7 +41,9 @@ class Rates:
     """
 
     training_share: float
+    operations_a_score: float
     reading_share: float
+    fast_reading_share: float
     multilingual_letters: float
     letters_per_token: float
     base_gb: float
@@ -48,9 +52,11 @@ class Rates:
 
 
 RATES = Rates(
-    training_share=0.35,
+    training_share=0.5,
+    operations_a_score=1100.0,
     reading_share=0.6,
-    multilingual_letters=3000.0,
+    fast_reading_share=0.27,
+    multilingual_letters=1500.0,
     letters_per_token=4.0,
     base_gb=0.9,
     vector_copies=9.0,
@@ -151,12 +157,14 @@ def predict(work: Work, settings: AllSettings, speed: Speed, rates: Rates = RATE
     tower = 6 * ranked * model.text_dim * model.dim if reads_text else 0
     an_epoch = work.positions * (products + body) + steps * tower
     rounds = 2 if train.refit else 1
-    training = rounds * train.epochs * an_epoch / (rates.training_share * speed.fast)
+    scores = work.positions * ranked * rates.operations_a_score / speed.plain
+    training = rounds * train.epochs * (an_epoch / (rates.training_share * speed.fast) + scores)
     tokens = work.letters / rates.letters_per_token
+    fast_reading = rates.fast_reading_share * speed.fast if speed.fast > speed.plain else 0.0
     reading = (
         work.letters / rates.multilingual_letters
         if work.multilingual
-        else tokens * READER_FLOPS_PER_TOKEN / (rates.reading_share * speed.plain)
+        else tokens * READER_FLOPS_PER_TOKEN / max(rates.reading_share * speed.plain, fast_reading)
     )
     vectors = 4 * model.dim * (work.items + work.words) * rates.vector_copies
     memory = rates.base_gb + (vectors + ranked * rates.chunk_bytes) / 1e9
