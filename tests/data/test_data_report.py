@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from crossaisle.data.build import DataSettings, build_dataset
-from crossaisle.data.report import remarks, render_report
-from crossaisle.data.report_words import REMARKS, WORDS
+from crossaisle.data.report import notices, remarks, render_report
+from crossaisle.data.report_words import REMARKS, TIME_FORMS, WORDS
+from crossaisle.data.times import parse_times
 
 EVENTS = pl.DataFrame(
     [
@@ -105,3 +106,26 @@ def test_both_languages_say_the_same_things() -> None:
         for key, text in words["en"].items():
             fields = sorted(re.findall(r"\{(\w+)", text))
             assert fields == sorted(re.findall(r"\{(\w+)", words["zh"][key])), key
+
+
+def test_reviews_are_said_to_be_unused() -> None:
+    events = pl.DataFrame({"user_id": ["u", "u"], "item_id": ["a", "b"]})
+    reviews = pl.DataFrame({"user_id": ["u"], "item_id": ["a"], "text": ["good"]})
+    report = build_dataset(events, reviews=reviews).report
+    assert notices(report) == ["The reviews were read and checked (1 kept), but the model does not use them yet."]
+    assert notices(report, "zh")[0] in render_report(report, "zh")
+    assert remarks(report)[-1:] == notices(report)
+    assert notices(build_dataset(events).report) == []
+
+
+def test_the_form_of_times_is_said_in_chinese(report: dict[str, Any]) -> None:
+    assert "（按 秒 读取）" in render_report(report, "zh")
+    mixed = report | {"time": report["time"] | {"read_as": "milliseconds+ISO 8601"}}
+    assert "（按 毫秒+ISO 8601 读取）" in render_report(mixed, "zh")
+    assert "read as milliseconds+ISO 8601" in render_report(mixed)
+    text = pl.Series(["2017-01-01", "1483228800"])
+    forms = [
+        parse_times(s)[2]
+        for s in (text, pl.Series([20170131]), pl.Series([1483228800000]), pl.Series([None]), text.str.to_date(strict=False))
+    ]
+    assert set("+".join(forms).split("+")) <= TIME_FORMS.keys()

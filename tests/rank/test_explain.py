@@ -113,6 +113,13 @@ def test_the_deed_is_the_newest_one_with_that_item():
     assert "you looked at “Espresso" in explain(carried_by_first(4), swapped, past, np.array([0]), np.array([4]))["reason"][0]
 
 
+@pytest.mark.parametrize(("lang", "deed"), [("en", "your history holds “Espresso"), ("zh", "您的历史记录中有“Espresso")])
+def test_an_unknown_kind_is_told_as_no_kind(lang, deed):
+    past = Histories.from_arrays(np.array([0, 1]), np.array([0]), events=np.array([-1]))
+    catalogue = shop(AISLES, event_names=("click", "purchase"), **COFFEE)
+    assert deed in explain(carried_by_first(4), catalogue, past, np.array([0]), np.array([4]), lang)["reason"][0]
+
+
 @pytest.mark.parametrize(
     ("lang", "reasons"),
     [

@@ -16,6 +16,7 @@ from crossaisle.rank.request import Request
         ({"diversity": 1.1}, r"diversity is 1\.1; expected a number from 0 to 1"),
         ({"diversity": -0.1}, r"diversity is -0\.1"),
         ({"diversity": float("nan")}, r"diversity is nan"),
+        ({"max_rejected": 1.5}, r"max-rejected is 1\.5; expected a share from 0 to 1"),
         ({"lang": "fr"}, r"language 'fr'; expected one of en, zh"),
         ({"categories": "Toys"}, r"categories is the text 'Toys'; expected a list of categories"),
     ],

@@ -29,12 +29,13 @@ from crossaisle.data.rows import REASON, ROW, source_name, typed_rows
 from crossaisle.errors import SettingError, TableError
 from crossaisle.settings import Settings, setting
 
-__all__ = ["DataSettings", "Table", "as_frame", "build_dataset", "in_order"]
+__all__ = ["NO_EVENT", "DataSettings", "Table", "as_frame", "build_dataset", "in_order"]
 
 Table = str | Path | pl.DataFrame | pl.LazyFrame
 """A contract table: where it lies, or the frame itself (a pandas frame is taken too)."""
 
-_NO_EVENT = "interaction"
+NO_EVENT = "interaction"
+"""The kind of an event whose table names none."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def _events(raw: pl.DataFrame, source: str, rejected: Rejected) -> tuple[pl.Data
     rejected.add("interactions", source, raw, rows)
     if schema.CATEGORY in raw.columns and not raw.schema[schema.CATEGORY].is_nested():
         rows = rows.with_columns(raw.select(clean_text(pl.col(schema.CATEGORY))).to_series())
-    event = pl.when(pl.col(schema.EVENT) == "").then(pl.lit(_NO_EVENT)).otherwise(pl.col(schema.EVENT))
+    event = pl.when(pl.col(schema.EVENT) == "").then(pl.lit(NO_EVENT)).otherwise(pl.col(schema.EVENT))
     return rows.filter(pl.col(REASON).is_null()).with_columns(event.alias(schema.EVENT)), facts
 
 

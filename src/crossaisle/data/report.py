@@ -10,9 +10,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from crossaisle.data.report_words import REMARKS, WORDS
+from crossaisle.data.report_words import REMARKS, TIME_FORMS, WORDS
 
-__all__ = ["remarks", "render_report"]
+__all__ = ["notices", "remarks", "render_report"]
 
 _MOST_AISLES = 25
 
@@ -53,7 +53,13 @@ def remarks(report: dict[str, Any], lang: str = "en") -> list[str]:
     out += [say["left_out"].format(column=c, n=k) for c, k in facts.get("left_out", {}).items()]
     if facts.get("ignored_columns"):
         out.append(say["ignored"].format(columns=", ".join(facts["ignored_columns"])))
-    return out
+    return out + notices(report, lang)
+
+
+def notices(report: dict[str, Any], lang: str = "en") -> list[str]:
+    """The remarks that have to be heard whenever the data is used, not only when it is checked."""
+    reviews = report.get("tables", {}).get("reviews")
+    return [] if reviews is None else [REMARKS[lang]["reviews"].format(n=reviews["kept"])]
 
 
 def render_report(report: dict[str, Any], lang: str = "en") -> str:
@@ -74,7 +80,11 @@ def render_report(report: dict[str, Any], lang: str = "en") -> str:
         + "\n"
         + w["history"].format(**report["history_lengths"])
         + "\n"
-        + (w["time"].format(**report["time"]) if report["time"]["first"] else w["no_time"])
+        + (
+            w["time"].format(**report["time"] | {"read_as": _time_form(report["time"]["read_as"], lang)})
+            if report["time"]["first"]
+            else w["no_time"]
+        )
     ]
     head = [w[k] for k in ("table", "rows", "rejected", "duplicates", "core", "kept")]
     rows = [
@@ -93,6 +103,10 @@ def render_report(report: dict[str, Any], lang: str = "en") -> str:
     if said:
         blocks.append("\n".join([w["remarks"], *(f"- {line}" for line in said)]))
     return "\n\n".join(blocks) + "\n"
+
+
+def _time_form(form: str, lang: str) -> str:
+    return form if lang == "en" else "+".join(TIME_FORMS.get(part, part) for part in form.split("+"))
 
 
 def _aisle_grid(report: dict[str, Any], w: dict[str, str]) -> str:

@@ -3,7 +3,19 @@
 
 from __future__ import annotations
 
-__all__ = ["REMARKS", "WORDS"]
+__all__ = ["REMARKS", "TIME_FORMS", "WORDS"]
+
+TIME_FORMS = {
+    "seconds": "秒",
+    "milliseconds": "毫秒",
+    "microseconds": "微秒",
+    "nanoseconds": "纳秒",
+    "calendar days": "日历日期",
+    "ISO 8601": "ISO 8601",
+    "datetime": "日期时间",
+    "none": "无",
+}
+"""In Chinese, how times can be read."""
 
 WORDS = {
     "en": {
@@ -69,6 +81,7 @@ REMARKS = {
         "repeats": "{share:.0%} of the interactions repeat an item that the user already had; seen items are left out of recommendations unless --keep-seen.",
         "never": "{n:,} items have no interaction: they can be recommended by their text only.",
         "unavailable": "{n:,} items are not available: they stay in histories and are never recommended.",
+        "reviews": "The reviews were read and checked ({n:,} kept), but the model does not use them yet.",
         "left_out": "{n:,} values of {column} could not be read and were left out.",
         "ignored": "Columns of the items table that are neither in the contract nor text were not used: {columns}.",
     },
@@ -85,6 +98,7 @@ REMARKS = {
         "repeats": "{share:.0%} 的交互是用户已有商品的重复；除非 --keep-seen，否则不推荐已见商品。",
         "never": "{n:,} 件商品没有任何交互：只能凭文本推荐。",
         "unavailable": "{n:,} 件商品不可售：保留在历史中，但从不推荐。",
+        "reviews": "评论已读取并检查（保留 {n:,} 条），但模型目前还不使用评论。",
         "left_out": "{column} 列有 {n:,} 个值无法读取，已留空。",
         "ignored": "商品表中既不属于约定也不是文本的列未使用：{columns}。",
     },

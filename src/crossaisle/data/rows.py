@@ -60,7 +60,8 @@ def require_columns(names: list[str], required: tuple[str, ...], source: str) ->
 
 
 def id_text(frame: pl.DataFrame, column: str, source: str) -> pl.Expr:
-    """The ids of a column as strings: any scalar is read as one, a float that is whole as a whole number; blank ids are null."""
+    """The ids of a column as strings: any scalar is read as one, a float that is whole as a whole number; blank ids, and bytes that are no
+    UTF-8, are null."""
     dtype = frame.schema[column]
     raw = pl.col(column)
     if isinstance(dtype, (pl.List, pl.Array, pl.Struct, pl.Object)):
@@ -70,10 +71,17 @@ def id_text(frame: pl.DataFrame, column: str, source: str) -> pl.Expr:
         whole = raw.is_finite() & (raw == raw.round(0)) & (raw.abs() < 2**63)
         text = pl.when(whole).then(raw.cast(pl.Int64, strict=False).cast(pl.String)).when(raw.is_not_nan()).then(raw.cast(pl.String))
     elif dtype == pl.Binary:
-        text = raw.cast(pl.String, strict=False)
+        text = pl.lit(pl.Series(column, [_decoded(value) for value in frame[column]], dtype=pl.String))
     else:
         text = raw.cast(pl.String)
     return pl.when(text.str.contains(r"\S")).then(text).alias(column)
+
+
+def _decoded(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 def typed_rows(raw: pl.DataFrame, source: str, *, text: bool = False) -> tuple[pl.DataFrame, str]:

@@ -160,7 +160,7 @@ def explain(scorer: Scorer, catalogue: Catalogue, histories: Histories, queries:
 
 
 def _kind(catalogue: Catalogue, event: int) -> str:
-    name = catalogue.event_names[event].strip().lower() if event < len(catalogue.event_names) else ""
+    name = catalogue.event_names[event].strip().lower() if 0 <= event < len(catalogue.event_names) else ""  # -1: not known
     return next((kind for kind, names in _KINDS.items() if name in names), "")
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from crossaisle import schema
+from crossaisle.data.adhoc import MAX_REJECTED, read_candidates
 from crossaisle.data.histories import Histories
-from crossaisle.errors import RequestError, TableError
+from crossaisle.errors import RequestError
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.where import where_mask
 from crossaisle.schema import Bools, Ints
@@ -48,6 +48,8 @@ class Request:
         Add ``because``, ``path`` and ``reason``.
     lang : str
         ``en`` or ``zh``: the language of reasons and notes.
+    max_rejected : float
+        Share of the rows of ``candidates``, and of histories that come as a table, that may be bad.
 
     Raises
     ------
@@ -73,6 +75,7 @@ class Request:
     diversity: float = 0.0
     explain: bool = False
     lang: str = "en"
+    max_rejected: float = MAX_REJECTED
 
     def __post_init__(self) -> None:
         if not _is_count(self.k):
@@ -83,6 +86,8 @@ class Request:
             )
         if not 0 <= self.diversity <= 1:
             raise RequestError(f"diversity is {self.diversity!r}", "a number from 0 to 1", "pass --diversity 0.3")
+        if not 0 <= self.max_rejected <= 1:
+            raise RequestError(f"max-rejected is {self.max_rejected!r}", "a share from 0 to 1", "pass --max-rejected 0.01")
         if self.lang not in LANGUAGES:
             raise RequestError(f"language {self.lang!r}", f"one of {', '.join(LANGUAGES)}", "pass --lang en")
         if isinstance(self.categories, str):
@@ -148,21 +153,18 @@ def candidate_rows(request: Request, catalogue: Catalogue, query_ids: Sequence[s
     Raises
     ------
     TableError
-        If a column is missing.
+        If a column is missing, ids cannot be read as text, or more rows are bad than ``request.max_rejected`` allows.
     RequestError
         If no candidate is an item of the model.
     """
-    table = request.candidates
-    if table is None:
+    if request.candidates is None:
         return None
-    query = schema.QUERY if schema.QUERY in table.columns else schema.USER
-    for column in (query, schema.ITEM):
-        if column not in table.columns:
-            wanted = f"{schema.QUERY} (or {schema.USER}) and {schema.ITEM}"
-            raise TableError(f"candidates have no column {column!r}", wanted, "name the columns with --columns")
+    table, notes = read_candidates(request.candidates, lang=request.lang, max_rejected=request.max_rejected)
+    for line in notes:
+        note(line)
     chosen: dict[str, list[int]] = {}
     unknown = 0
-    for owner, item in zip(table[query].cast(pl.String), table[schema.ITEM].cast(pl.String), strict=True):
+    for owner, item in table.iter_rows():
         code = catalogue.codes.get(item)
         if code is None:
             unknown += 1
