@@ -278,3 +278,12 @@ def test_utf16_is_named() -> None:
 def test_encodings_that_are_not_read(name: str) -> None:
     with pytest.raises(SettingError, match="expected utf-8 or gb18030"):
         normal_encoding(name)
+
+
+def test_a_name_with_glob_characters_is_a_name(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"a": [1]})
+    for name in ("x[1].parquet", "x*.parquet", "x1.parquet"):
+        frame.with_columns(name=pl.lit(name)).write_parquet(tmp_path / name)
+    for name in ("x[1].parquet", "x*.parquet"):
+        assert read_table(tmp_path / name)["name"].to_list() == [name]
+    assert read_table(tmp_path).height == 3

@@ -116,7 +116,7 @@ def _starts_with(path: Path, magic: bytes) -> bool:
 
 def _scan_parquet(path: Path, raw: bytes | None = None) -> pl.LazyFrame:
     try:
-        frame = pl.scan_parquet(path) if raw is None else pl.read_parquet(io.BytesIO(raw)).lazy()
+        frame = pl.scan_parquet(path, glob=False) if raw is None else pl.read_parquet(io.BytesIO(raw)).lazy()
         frame.collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _damaged(path, error) from None
