@@ -126,6 +126,18 @@ def test_an_unexpected_system_error_is_not_hidden(monkeypatch: pytest.MonkeyPatc
         run(["info", "m"])
 
 
+@pytest.mark.parametrize(("raised", "code", "line"), [(3, 3, ""), (None, 0, ""), ("no room", 1, "error: no room\n")])
+def test_the_code_of_a_system_exit_is_kept(
+    raised: object, code: int, line: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def leave(**kwargs: object) -> None:
+        raise SystemExit(raised)
+
+    monkeypatch.setattr(program, "app", leave)
+    assert run(["info", "m"]) == code
+    assert capfd.readouterr().err == line
+
+
 def test_a_closed_pipe_is_no_error() -> None:
     code = "import sys; from crossaisle.cli.main import main; sys.argv = ['crossaisle', '--help']; main()"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
@@ -225,6 +237,31 @@ def test_rejected_rows_are_kept_only_after_success(tmp_path: Path) -> None:
     with kept_rejects(target) as place:
         place.write_text("{}\n")
     assert target.read_text() == "{}\n"
+    assert [p.name for p in target.parent.iterdir()] == ["rejected.jsonl"]
+    with pytest.raises(RequestError), kept_rejects(target):
+        raise RequestError("a", "b", "c")
+    assert target.exists()
+    with kept_rejects(target):
+        pass
+    assert not target.exists()
+
+
+def test_rejected_rows_replace_the_old_file_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "rejected.jsonl"
+    target.write_text("old\n")
+
+    def full(source: object, name: object) -> None:
+        Path(str(name)).write_text("ha")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    with (
+        pytest.raises(OutputError, match=r"rejected rows cannot be kept in .* \(No space left on device\)"),
+        kept_rejects(target) as place,
+    ):
+        place.write_text("new\n")
+    assert [p.name for p in tmp_path.iterdir()] == ["rejected.jsonl"]
+    assert target.read_text() == "old\n"
 
 
 def test_json_knows_no_nan(capsys: pytest.CaptureFixture[str]) -> None:

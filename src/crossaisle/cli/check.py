@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from crossaisle.cli import options
-from crossaisle.cli.output import check_writable, kept_rejects
+from crossaisle.cli.output import check_place, kept_rejects
 from crossaisle.cli.show import print_json, print_table
 
 __all__ = ["check"]
 
 _FORECAST = {"en": "Forecast of fit on this machine", "zh": "本机训练的时间与内存预测"}
+_HEADS = {
+    "en": {},
+    "zh": {
+        "preset": "预设",
+        "reading_minutes": "读取文本（分钟）",
+        "training_minutes": "训练（分钟）",
+        "memory_gb": "内存（GB）",
+        "cores": "核心数",
+    },
+}
 
 
 def check(
@@ -22,9 +28,7 @@ def check(
     columns: options.Columns = None,
     encoding: options.Encoding = None,
     max_rejected: options.MaxRejected = None,
-    rejected: Annotated[
-        str, typer.Option("--rejected", metavar="FILE", help="Where rejected rows and reasons go, if any.")
-    ] = "rejected.jsonl",
+    rejected: options.Rejected = "rejected.jsonl",
     assignments: options.Set = None,
     lang: options.Lang = "en",
     as_json: options.Json = False,
@@ -40,7 +44,7 @@ def check(
 
     names, chosen = options.parse_columns(columns), options.parse_settings(assignments, max_rejected)
     settings = preset_settings("balanced", chosen)
-    check_writable(rejected)
+    check_place(rejected)
     with kept_rejects(rejected) as kept:
         data = Dataset.from_files(
             interactions=interactions,
@@ -56,4 +60,5 @@ def check(
         print_json({"report": data.report, "forecast": expected})
         return
     print(render_report(data.report, lang=lang))
-    print_table(expected, title=_FORECAST[lang])
+    heads: dict[str, str] = _HEADS[lang]
+    print_table([{heads.get(k, k): v for k, v in row.items()} for row in expected], title=_FORECAST[lang])

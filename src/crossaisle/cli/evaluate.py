@@ -49,9 +49,10 @@ def evaluate(
     names, chosen = options.parse_columns(columns), options.parse_settings(assignments, max_rejected)
     check_writable(out, folder=True)
     from crossaisle import Dataset
+    from crossaisle.data.report import notices
     from crossaisle.evaluate.protocol import evaluate as trial
     from crossaisle.evaluate.report import write_report
-    from crossaisle.evaluate.summary import against, summary_rows
+    from crossaisle.evaluate.summary import against, heading, left_out, summary_rows
     from crossaisle.presets import preset_settings
 
     settings = preset_settings(preset, chosen, device=device)
@@ -80,10 +81,17 @@ def evaluate(
             )
         page = write_report(results, Path(out), lang)
     if as_json:
-        print_json({"report": str(page), "summary": results.summary.to_dicts(), "skipped": results.facts.skipped})
+        print_json(
+            {
+                "report": str(page),
+                "summary": results.summary.to_dicts(),
+                "skipped": results.facts.skipped,
+                "notes": notices(data.report, lang),
+            }
+        )
         return
     for view in results.views:
-        print_table(summary_rows(results, view.name), title=f"{protocol}, {view.name}: {view.note} ({view.n:,} questions)")
+        print_table(summary_rows(results, view.name), title=heading(results, view, lang))
         print(against(results, view.name, lang) + "\n")
-    print_notes([f"{model} left out: {reason}" for model, reason in results.facts.skipped.items()])
+    print_notes([*left_out(results, lang), *notices(data.report, lang)])
     print(f"report: {page}")

@@ -66,7 +66,7 @@ def run(argv: Sequence[str]) -> int:
     Returns
     -------
     int
-        0, 2 or 130, as described above.
+        0, 2 or 130, as described above; the code of a SystemExit that something inside raised.
     """
     try:
         result = app(args=list(argv), prog_name="crossaisle", standalone_mode=False)
@@ -76,7 +76,12 @@ def run(argv: Sequence[str]) -> int:
         return _fail("stopped by Ctrl-C; what was complete before is kept", _STOPPED)
     except CrossAisleError as error:
         return _fail(str(error), 2)
-    except (BrokenPipeError, SystemExit):  # the reader of a pipe, such as head, has seen enough; SystemExit is how typer takes it
+    except (BrokenPipeError, SystemExit) as error:
+        # the reader of a pipe, such as head, has seen enough; typer makes a SystemExit of that, but not every SystemExit is one
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            if error.code is None or isinstance(error.code, int):
+                return error.code or 0
+            return _fail(str(error.code), 1)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:

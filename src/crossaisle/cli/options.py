@@ -20,6 +20,7 @@ __all__ = [
     "MaxRejected",
     "Model",
     "Preset",
+    "Rejected",
     "Reviews",
     "Seed",
     "Set",
@@ -41,6 +42,7 @@ Encoding = Annotated[str | None, typer.Option("--encoding", help="Encoding of te
 MaxRejected = Annotated[
     float | None, typer.Option("--max-rejected", metavar="SHARE", help="Stop if a larger share of rows is rejected; 0.01 if not given.")
 ]
+Rejected = Annotated[str, typer.Option("--rejected", metavar="FILE", help="Where rejected rows and reasons go, if any.")]
 Preset = Annotated[Literal["quick", "balanced", "best"], typer.Option("--preset", help="How much time to spend.")]
 Seed = Annotated[int, typer.Option("--seed", help="Every random choice follows from it.")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where to compute.")]

@@ -16,7 +16,7 @@ from crossaisle.errors import OutputError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["check_writable", "kept_rejects", "write_frame"]
+__all__ = ["check_place", "check_writable", "kept_rejects", "write_frame"]
 
 _KINDS = (".parquet", ".csv", ".tsv", ".jsonl")
 
@@ -29,6 +29,23 @@ def _kind(path: Path) -> str:
     raise OutputError(
         f"output file {str(path)!r}", "a name that ends in .parquet, .csv, .tsv or .jsonl (the last three may add .gz)", "rename it"
     )
+
+
+def check_place(out: str | Path) -> Path:
+    """Fail where ``out`` could be no file of a table, whatever may be written there.
+
+    Raises
+    ------
+    OutputError
+        If the ending is unknown, ``out`` is a folder, or its own folder is missing.
+    """
+    path = Path(out)
+    _kind(path)
+    if path.is_dir():
+        raise OutputError(f"output file {str(path)!r} is a folder", "a file", "give another name")
+    if not path.absolute().parent.is_dir():
+        raise OutputError(f"folder {str(path.parent)!r} does not exist", "a folder to write into", f"mkdir -p {path.parent}")
+    return path
 
 
 def check_writable(out: str | Path, folder: bool = False) -> Path:
@@ -44,13 +61,7 @@ def check_writable(out: str | Path, folder: bool = False) -> Path:
     OutputError
         If its folder is missing (for a file) or cannot be written, or if the file's ending is unknown.
     """
-    path = Path(out)
-    if not folder:
-        _kind(path)
-        if path.is_dir():
-            raise OutputError(f"output file {str(path)!r} is a folder", "a file", "give another name")
-        if not path.absolute().parent.is_dir():
-            raise OutputError(f"folder {str(path.parent)!r} does not exist", "a folder to write into", f"mkdir -p {path.parent}")
+    path = Path(out) if folder else check_place(out)
     # what is there already must be a folder that takes a new entry; permission bits alone do not tell (read-only mounts, root)
     home = path.absolute() if folder else path.absolute().parent
     home = next(p for p in [home, *home.parents] if p.exists())
@@ -100,10 +111,37 @@ def _text(frame: pl.DataFrame, kind: str) -> bytes:
 
 @contextmanager
 def kept_rejects(target: str | Path) -> Iterator[Path]:
-    """A place for rejected rows that reaches ``target`` only if the block succeeds, so that a refused run writes nothing."""
+    """A place for rejected rows that reaches ``target`` only if the block succeeds, so that a refused run writes nothing.
+
+    Where nothing was rejected, a file of an earlier run at ``target`` goes: it would speak of other tables.
+
+    Raises
+    ------
+    OutputError
+        If ``target`` cannot be written, or not be removed.
+    """
+    target = Path(target).absolute()
     with tempfile.TemporaryDirectory(prefix="crossaisle-") as scratch:
         path = Path(scratch) / "rejected.jsonl"
         yield path
-        if path.exists() and path.stat().st_size:
-            Path(target).absolute().parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+        try:
+            if path.exists() and path.stat().st_size:
+                _move_into_place(path, target)
+            elif target.is_file():
+                target.unlink()
+        except OSError as error:
+            found = f"rejected rows cannot be kept in {str(target)!r} ({error.strerror})"
+            raise OutputError(found, "a file that can be written or removed", "choose another place, or mend the rows") from None
+
+
+def _move_into_place(path: Path, target: Path) -> None:
+    """Whole or not at all, also from one file system to another."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".crossaisle-")
+    os.close(handle)
+    try:
+        shutil.copyfile(path, name)
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    finally:
+        Path(name).unlink(missing_ok=True)

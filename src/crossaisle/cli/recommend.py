@@ -43,6 +43,8 @@ def recommend(
     explain: Annotated[bool, typer.Option("--explain", help="Say which history item carried each item, and why.")] = False,
     lang: options.Lang = "en",
     columns: options.Columns = None,
+    encoding: options.Encoding = None,
+    max_rejected: options.MaxRejected = None,
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE", help="Write .parquet, .csv, .tsv or .jsonl instead of printing.")
     ] = None,
@@ -67,15 +69,16 @@ def recommend(
         "k": k,
         "categories": options.split_names(categories, known=loaded.categories),
         "beyond_history": beyond_history,
-        "candidates": None if candidates is None else read_table(candidates, columns=names),
+        "candidates": None if candidates is None else read_table(candidates, columns=names, encoding=encoding),
         "where": where,
         "keep_seen": keep_seen,
         "max_per_category": max_per_category,
         "diversity": diversity,
         "explain": explain,
         "lang": lang,
+        **({} if max_rejected is None else {"max_rejected": max_rejected}),
     }
-    given = None if histories is None else read_table(histories, columns=names)
+    given = None if histories is None else read_table(histories, columns=names, encoding=encoding)
     with progress_bar(quiet=as_json) as progress:
         if given is not None:
             lists = loaded.recommend_histories(given, progress=progress, **request)

@@ -1,4 +1,4 @@
-"""The shortest account of a trial: one table and one sentence a view, for the terminal. Imports: results."""
+"""The shortest account of a trial: one table and one sentence a view, for the terminal. Imports: report.words, results."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from crossaisle.evaluate.results import Results
+from crossaisle.evaluate.report.words import Words
+from crossaisle.evaluate.results import Results, View
 
-__all__ = ["against", "summary_rows"]
+__all__ = ["against", "heading", "left_out", "summary_rows"]
 
 _SENTENCES = {
     "en": {
@@ -28,6 +29,21 @@ _SENTENCES = {
         "list": "、",
     },
 }
+
+
+def heading(results: Results, view: View, lang: str = "en") -> str:
+    """What stands above a view's table: protocol, view, what is ranked, how many questions."""
+    if lang == "en":
+        return f"{results.facts.protocol}, {view.name}: {view.note} ({view.n:,} questions)"
+    words = Words(lang)
+    return f"{words.name(results.facts.protocol)}，{words.name(view.name)}：{words.sentence(view.note)}（{view.n:,} 个问题）"
+
+
+def left_out(results: Results, lang: str = "en") -> list[str]:
+    """One line for each model that did not run, with the reason."""
+    words = Words(lang)
+    skipped = results.facts.skipped.items()
+    return [f"未运行 {m}：{words.sentence(why)}" if lang == "zh" else f"{m} left out: {why}" for m, why in skipped]
 
 
 def summary_rows(results: Results, view: str, measures: tuple[str, ...] = ("recall@10", "ndcg@10", "hit_rate@10")) -> list[dict[str, Any]]:
