@@ -22,6 +22,8 @@ from crossaisle.data.adhoc import read_histories, read_new_items
 from crossaisle.data.build import as_frame
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
+from crossaisle.data.rejected import Rejected
+from crossaisle.data.report import notices
 from crossaisle.encode.items import ItemReader
 from crossaisle.errors import ModelError, OutputError, RequestError
 from crossaisle.presets import AllSettings, preset_settings
@@ -126,7 +128,7 @@ class Recommender:
             "minutes": round((run.seconds + scorer.refitting.seconds) / 60, 2),
         }
         note = getattr(scorer.reader, "note", "")
-        self.notes = [note] if note and "text" in scorer.senses else []
+        self.notes = [*([note] if note and "text" in scorer.senses else []), *notices(data.report)]
         silent = [s for s in self.settings.model.senses if s != "id" and s not in scorer.senses]
         if silent:
             self.notes.append(
@@ -226,8 +228,15 @@ class Recommender:
         for the options and the result, whose first column is ``query_id``.
         """
         _, catalogue = self._fitted()
-        ids, coded, notes = read_histories(as_frame(histories, "histories"), catalogue.codes, catalogue.event_names)
-        return self._recommend(coded, ids, schema.QUERY, Request(k=k, **options), progress, notes)
+        request = Request(k=k, **options)
+        ids, coded, notes = read_histories(
+            as_frame(histories, "histories"),
+            catalogue.codes,
+            catalogue.event_names,
+            lang=request.lang,
+            max_rejected=request.max_rejected,
+        )
+        return self._recommend(coded, ids, schema.QUERY, request, progress, notes)
 
     def _recommend(
         self,
@@ -257,8 +266,13 @@ class Recommender:
         self.notes = []
         return similar_items(scorer.item_vectors(), catalogue, catalogue.code(item_id), k, other_categories)
 
-    def add_items(self, items: pl.DataFrame, progress: Progress | None = None) -> Self:
+    def add_items(self, items: pl.DataFrame, progress: Progress | None = None, *, rejected: Rejected | None = None) -> Self:
         """Add new items; they can be recommended at once, from what is said about them.
+
+        Parameters
+        ----------
+        rejected : Rejected, optional
+            Collects the rows that cannot be used, and says how large a share of them is too many.
 
         Raises
         ------
@@ -272,7 +286,7 @@ class Recommender:
             raise RequestError(
                 "this model knows items by id only", "a model that reads text or words", "fit again with model.senses=id,text,words"
             )
-        new, self.notes = read_new_items(as_frame(items, "items"), catalogue.items)
+        new, self.notes = read_new_items(as_frame(items, "items"), catalogue.items, rejected=rejected)
         scorer.add_items(new, progress)
         self._catalogue = Catalogue(pl.concat([catalogue.items, new]), scorer.counts, catalogue.event_names)
         return self
