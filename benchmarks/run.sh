@@ -19,7 +19,7 @@ trial() { # RESULT DATA PROTOCOL MODELS [option ...]
 
 beauty() { prepare beauty Beauty; trial beauty beauty leave-one-out "$BASELINES,sasrec,crossaisle" --seeds 3; }
 beauty_controls() { prepare beauty Beauty; trial beauty-controls beauty leave-one-out crossaisle-ids,crossaisle-words,crossaisle-text,crossaisle-shuffled-text,crossaisle; }
-beauty_refit() { prepare beauty Beauty; trial beauty-refit beauty leave-one-out "$BASELINES,sasrec,crossaisle" --refit; }
+beauty_refit() { prepare beauty Beauty; trial beauty-refit beauty leave-one-out "$BASELINES,crossaisle" --refit; }
 beauty_dated() { prepare beauty-dated Beauty --dated; trial beauty-dated-file-order beauty-dated leave-one-out popularity,transition-graph,sasrec,crossaisle; }
 beauty_shuffled() { prepare beauty-dated Beauty --dated; trial beauty-dated-ties-shuffled beauty-dated leave-one-out popularity,transition-graph,sasrec,crossaisle --shuffle-ties; }
 toys() { prepare toys Toys_and_Games; trial toys toys leave-one-out "popularity,ease,transition-graph,sasrec,crossaisle"; }
