@@ -28,12 +28,12 @@ import polars as pl
 from crossaisle import Recommender
 from crossaisle.testing import toy_dataset
 
-SETTINGS = {"model.dim": "64", "model.heads": "2", "train.epochs": "6", "train.patience": "6", "model.window": "16"}
+SETTINGS = {"model.dim": "64", "model.heads": "2", "train.epochs": "4", "train.patience": "4", "model.window": "16"}
 
 
 def write_tables(folder: Path) -> list[str]:
     """A shop large enough for an epoch to take a while; returns the arguments that name it."""
-    data = toy_dataset(seed=3, n_users=6000, n_items=900, n_aisles=6)
+    data = toy_dataset(seed=3, n_users=3000, n_items=600, n_aisles=6)
     h = data.histories
     events = pl.DataFrame({"user_id": data.users.gather(h.owners), "item_id": data.items["item_id"].gather(h.items), "timestamp": h.times})
     events.write_parquet(folder / "interactions.parquet")
