@@ -36,9 +36,9 @@ def shown(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_first_the_two_comparisons_then_three_lists(shown: dict[str, Any]) -> None:
-    first, basket, *lists = shown["tables"]
+    first, basket, new, *lists = shown["tables"]
     assert {r["model"] for r in first[1]} == set(demo.FIRST_VISIT)
-    assert {r["model"] for r in basket[1]} == {*demo.NEXT_BASKET, "popularity-month"}
+    assert {r["model"] for r in basket[1]} == {r["model"] for r in new[1]} == {*demo.NEXT_BASKET, "popularity-month"}
     assert len(lists) == 3
     for title, rows in lists:
         assert title.startswith("u")
@@ -46,7 +46,7 @@ def test_first_the_two_comparisons_then_three_lists(shown: dict[str, Any]) -> No
 
 
 def test_says_plainly_where_ours_stands(shown: dict[str, Any]) -> None:
-    told = shown["told"]["first-visit"]
+    told = shown["told"]["first-visit"]["aisle"]
     assert told["verdict"] in shown["sentences"]
     for name in demo.FIRST_VISIT:
         assert name == "crossaisle" or name in told["verdict"]

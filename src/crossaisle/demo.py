@@ -44,13 +44,17 @@ _SAYS: dict[str, tuple[str, str]] = {
         "数据：{origin}\n此处使用最近 {weeks} 周：{users:,} 户家庭在 {aisles} 个品类（如 {example}）中对 {items:,} 件商品的 "
         "{events:,} 次购买；购买次数少于 {core} 的商品和家庭不计。同一购物篮内的商品没有先后，故随机打乱。",
     ),
-    "first-visit": (
+    "first-visit/aisle": (
         "First visit: which item will a household take in an aisle that is new to it? All items of that aisle are ranked; {n:,} questions.",
         "首次光顾：在从未光顾过的品类里，一户家庭会选哪件商品？对该品类的全部商品排序，共 {n:,} 个问题。",
     ),
-    "next-basket": (
-        "Next basket: what is in it? All {items:,} items are ranked; {n:,} questions.",
-        "下一个购物篮：里面有什么？对全部 {items:,} 件商品排序，共 {n:,} 个问题。",
+    "next-basket/all": (
+        "Next basket: what is in it? All {items:,} items are ranked, those bought before too; {n:,} questions.",
+        "下一个购物篮：里面有什么？对全部 {items:,} 件商品排序，包括以前买过的，共 {n:,} 个问题。",
+    ),
+    "next-basket/new": (
+        "Next basket, new items: what is in it that the household has not bought before in these weeks? {n:,} questions.",
+        "下一个购物篮中的新商品：其中哪些是这户家庭近期没有买过的？共 {n:,} 个问题。",
     ),
     "lists": (
         "Three households, and what we would show them from aisles that they did not visit in these weeks:",
@@ -189,12 +193,16 @@ def _say(key: str, lang: str, **values: Any) -> str:
 
 
 def _tell_results(results: Results, lang: str, say: Say, table: Table) -> dict[str, Any]:
-    view = results.views[0]
-    rows = summary_rows(results, view.name)
-    sentence = against(results, view.name, lang)
-    table(rows, _say(results.facts.protocol, lang, n=view.n, items=results.facts.counts["items"]))
-    say(sentence)
-    return {"view": view.name, "table": rows, "verdict": sentence}
+    """The table and the verdict of each view of a protocol that `_SAYS` has words for."""
+    told = {}
+    for view in results.views:
+        key = f"{results.facts.protocol}/{view.name}"
+        if key in _SAYS:
+            rows, sentence = summary_rows(results, view.name), against(results, view.name, lang)
+            table(rows, _say(key, lang, n=view.n, items=results.facts.counts["items"]))
+            say(sentence)
+            told[view.name] = {"table": rows, "verdict": sentence}
+    return told
 
 
 def _tell_lists(model: Recommender, data: Dataset, lang: str, say: Say, table: Table) -> dict[str, Any]:

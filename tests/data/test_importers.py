@@ -169,7 +169,7 @@ def test_retail(grocery: ImportedTables) -> None:
     assert grocery.notes[0] == "8869 rows of the till without a quantity left out"
     by_id = {r["item_id"]: r for r in items.iter_rows(named=True)}
     assert by_id["26355"] == {
-        "item_id": "26355", "category": "Grocery", "title": "Specialty Cookies, 14 oz", "brand": "Private",
+        "item_id": "26355", "category": "Grocery", "title": "Specialty Cookies, 14 oz", "brand": "Store brand",
         "categories": ["Grocery", "Cookies/Cones", "Specialty Cookies"], "available": True,
     }  # fmt: skip
     assert by_id["26081"]["title"] == ""
@@ -178,6 +178,7 @@ def test_retail(grocery: ImportedTables) -> None:
     assert (named != "").all()
     assert not named.str.contains(r"\bFRZN\b|DRNK|\($|\s{2}").any()
     assert items["category"].n_unique() == 32
+    assert set(items["brand"]) == {"", "Store brand"}
 
 
 def test_retail_orders_what_tills_write() -> None:

@@ -61,7 +61,9 @@ def print_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
-    table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    if title:  # not the table's own title, which would be folded to the width of a narrow table
+        print(f"\n{title}")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in rows[0] if rows else ():
         number = all(isinstance(r[name], (int, float)) and not isinstance(r[name], bool) for r in rows if r[name] is not None)
         table.add_column(Text(name), justify="right" if number else "left", overflow="fold")

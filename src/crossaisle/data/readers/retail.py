@@ -132,7 +132,8 @@ def _items(products: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce(kind, family, pl.lit("")).alias("kind"),
         family.fill_null("").alias("family"),
         size.fill_null("").alias("size"),
-        pl.col("brand").alias(schema.BRAND),
+        # "National" says only that it is not the shop's own: two such items share no brand
+        pl.when(pl.col("brand") == "Private").then(pl.lit("Store brand")).otherwise(pl.lit("")).alias(schema.BRAND),
         ~(
             pl.col("department").is_in(_NO_GOODS.split(";"))
             | pl.col("product_category").is_in(_NO_GOODS_CATEGORIES.split(";")).fill_null(False)
