@@ -42,6 +42,7 @@ WORDS = {
     "sports": ("Sports", "Sports"),
     "beauty-refit": ("Beauty, refitted", "Beauty（重训）"),
     "food-kitchen-time": ("Food-Kitchen, time split", "Food-Kitchen（按时间切分）"),
+    "sports-ids": ("ids alone, settings chosen on Sports' validation", "只用 id，按 Sports 验证集选定设置"),
     "parts": ("what our network reads (Beauty)", "本网络读什么（Beauty）"),
 }
 
@@ -69,9 +70,11 @@ def table(first: str, rows: list[list[str]], columns: list[str]) -> str:
 
 def block(lang: int) -> str:
     """What stands between the markers; 0 English, 1 Chinese."""
-    trials = ["beauty", "beauty-refit", "toys", "sports", "food-kitchen-time"]
+    trials = [name for name in ("beauty", "beauty-refit", "toys", "sports", "food-kitchen-time") if (RESULTS / name).is_dir()]
     reports = [load(name) for name in trials]
     rows = [[names[lang], *(cell(r, model) for r in reports)] for model, names in NAMES.items()]
+    own = cell(load("sports-ids"), "crossaisle-ids")
+    rows.insert(len(rows) - 1, [WORDS["sports-ids"][lang], *(own if name == "sports" else DASH for name in trials)])
     main = table(WORDS["model"][lang], rows, [WORDS[t][lang] for t in trials])
     controls = load("beauty-controls")
     parts = table(WORDS["parts"][lang], [[names[lang], cell(controls, model)] for model, names in CONTROLS.items()], ["R@10/N@10"])
