@@ -73,6 +73,7 @@ def block(lang: int) -> str:
     trials = [name for name in ("beauty", "beauty-refit", "toys", "sports", "food-kitchen-time") if (RESULTS / name).is_dir()]
     reports = [load(name) for name in trials]
     rows = [[names[lang], *(cell(r, model) for r in reports)] for model, names in NAMES.items()]
+    rows = [row for row in rows if set(row[1:]) != {DASH}]
     own = cell(load("sports-ids"), "crossaisle-ids")
     rows.insert(len(rows) - 1, [WORDS["sports-ids"][lang], *(own if name == "sports" else DASH for name in trials)])
     main = table(WORDS["model"][lang], rows, [WORDS[t][lang] for t in trials])
