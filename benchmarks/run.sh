@@ -15,6 +15,7 @@ trial() { # RESULT DATA PROTOCOL MODELS [option ...]
     echo "== $1"
     "$PY" -m crossaisle evaluate --interactions "$TABLES/$2/interactions.parquet" --items "$TABLES/$2/items.parquet" \
         --protocol "$3" --preset balanced --models "$4" --out "$OUT/$1" "${@:5}"
+    "$PY" benchmarks/keep.py "$OUT/$1"
 }
 
 beauty() { prepare beauty Beauty; trial beauty beauty leave-one-out "$BASELINES,sasrec,crossaisle" --seeds 3; }
