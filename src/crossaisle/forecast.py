@@ -149,7 +149,7 @@ def predict(work: Work, settings: AllSettings, speed: Speed, rates: Rates = RATE
     True
     """
     model, train = settings.model, settings.train
-    ranked = work.items if work.items <= train.full_softmax_items and not train.negatives else train.negatives or 4096
+    ranked = train.negatives_of(work.items) or work.items
     reads_text = "text" in model.senses
     steps = work.positions / train.tokens_per_step
     products = 6 * ranked * model.dim

@@ -148,30 +148,17 @@ class ModelSource:
         """An unfitted model; see the file's first lines for the names."""
         if role(name) == "baseline" and name != "sasrec":
             return self._baseline(name)
-        from crossaisle.encode.items import ItemReader
-        from crossaisle.train.device import choose_device
-        from crossaisle.train.fit import NetworkScorer
+        from crossaisle.recommender import network_scorer
 
         senses = _senses(name)
         if name == "sasrec":
             settings = settings.changed(SASREC)
         elif senses is not None:
             settings = settings.changed({"model.senses": ",".join(senses)})
-        reader: Any = None
-        device = choose_device(settings.device)
-        if set(settings.model.senses) != {"id"}:
-            reader = ItemReader(settings.model.senses, settings.text, settings.words, device)
-        if name == _PLACEBO and reader is not None:
-            reader = ShuffledReader(reader, seed)
-        return NetworkScorer(
-            settings.model,
-            settings.train,
-            reader,
-            seed=seed,
-            device=device,
-            target_events=settings.data.target_events,
-            name=name,
-        )
+        scorer = network_scorer(settings.changed({"seed": str(seed)}), name)
+        if name == _PLACEBO and scorer.reader is not None:
+            scorer.reader = ShuffledReader(scorer.reader, seed)
+        return scorer
 
     def _baseline(self, name: str) -> Scorer:
         if name == "popularity-month":

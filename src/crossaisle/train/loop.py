@@ -28,8 +28,6 @@ from crossaisle.train.settings import TrainSettings
 
 __all__ = ["TrainingRun", "large_product_dtype", "train"]
 
-SAMPLED_NEGATIVES = 4096
-
 
 @dataclass
 class TrainingRun:
@@ -145,7 +143,7 @@ def train(
     dtype = large_product_dtype(settings, device)
     width = network.tower.settings.window
     per_step = max(1, settings.tokens_per_step // width)
-    negatives = settings.negatives or (0 if network.tower.n_items <= settings.full_softmax_items else SAMPLED_NEGATIVES)
+    negatives = settings.negatives_of(network.tower.n_items)
     optimizer = _optimizer(network, settings)
     run, best, first = TrainingRun(), None, 0
     if checkpoint is not None and resume and (saved := load_checkpoint(checkpoint, fingerprint)) is not None:

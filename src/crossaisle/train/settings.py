@@ -8,6 +8,8 @@ from crossaisle.settings import Settings, setting
 
 __all__ = ["TrainSettings"]
 
+SAMPLED_NEGATIVES = 4096
+
 
 @dataclass(frozen=True)
 class TrainSettings(Settings):
@@ -29,3 +31,13 @@ class TrainSettings(Settings):
     full_softmax_items: int = setting(100_000, "largest catalogue that is trained with the full softmax", low=1)
     validation_users: int = setting(20_000, "most users whose held-back item is ranked after each epoch", low=1)
     precision: str = setting("auto", "of the large products: bfloat16 where the processor has it", choices=("auto", "float32", "bfloat16"))
+
+    def negatives_of(self, n_items: int) -> int:
+        """Negatives sampled a step for a catalogue of n_items; 0 where the whole catalogue is ranked.
+
+        Examples
+        --------
+        >>> TrainSettings().negatives_of(50_000), TrainSettings().negatives_of(500_000), TrainSettings(negatives=64).negatives_of(1_000)
+        (0, 4096, 64)
+        """
+        return self.negatives or (0 if n_items <= self.full_softmax_items else SAMPLED_NEGATIVES)
