@@ -21,7 +21,8 @@ _MODELS = "popularity,popularity-aisle,item-knn,user-knn,ease,ials,text-knn,tran
 def evaluate(
     interactions: options.Interactions,
     protocol: Annotated[
-        str, typer.Option("--protocol", help="leave-one-out, time-split, first-visit, cold-item, cold-user or next-basket.")
+        str,
+        typer.Option("--protocol", help="leave-one-out, time-split, next-basket, first-visit, hidden-aisle, cold-item or cold-user."),
     ],
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Folder for report.html, report.md, report.json and the raw figures.")],
     items: options.Items = None,

@@ -1,5 +1,5 @@
 """Splits: what is learned from, what is asked, what is the answer; pure functions of a dataset. Imports: dataset,
-split_parts, split_time.
+split_aisles, split_parts, split_time.
 
 Every split keeps all users and items (codes stay valid) and removes events. A user's events are cut at a moment: whatever the
 user did from that moment on is neither in the training data nor in the history of the question.
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from crossaisle.data.dataset import Dataset
+from crossaisle.data.split_aisles import hidden_aisle
 from crossaisle.data.split_parts import (
     Queries,
     Split,
@@ -36,6 +37,7 @@ __all__ = [
     "cold_item",
     "cold_user",
     "first_visit",
+    "hidden_aisle",
     "hold_out_last",
     "leave_one_out",
     "next_basket",

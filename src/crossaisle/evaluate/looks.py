@@ -12,7 +12,7 @@ import numpy as np
 
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
-from crossaisle.data.split import Queries, Split, cold_item, cold_user, first_visit, leave_one_out, next_basket, time_split
+from crossaisle.data.split import Queries, Split, cold_item, cold_user, first_visit, hidden_aisle, leave_one_out, next_basket, time_split
 from crossaisle.errors import RequestError
 from crossaisle.evaluate.results import View
 from crossaisle.schema import Bools, Ints
@@ -55,6 +55,15 @@ PROTOCOLS: dict[str, Protocol] = {
             ("aisle", _AISLE, None, "The items of the aisle that the user enters are ranked."),
             ("beyond", _BEYOND, None, "The items of all aisles that the history does not touch are ranked."),
         ),
+    ),
+    "hidden-aisle": Protocol(
+        hidden_aisle,
+        (
+            ("aisle", _AISLE, None, "The items of the hidden aisle are ranked."),
+            ("beyond", _BEYOND, None, "The items of all aisles that the history does not touch are ranked."),
+            _WHOLE,
+        ),
+        one_target=False,
     ),
     "cold-item": Protocol(
         cold_item,

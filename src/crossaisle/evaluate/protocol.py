@@ -64,7 +64,7 @@ def evaluate(
     ----------
     data : Dataset
     protocol : str
-        leave-one-out, time-split, next-basket, first-visit, cold-item or cold-user.
+        leave-one-out, time-split, next-basket, first-visit, hidden-aisle, cold-item or cold-user.
     models : sequence of str
         Names, see `models`. Where the split is by time, last month's popularity (``popularity-month``) joins them unasked.
     settings : AllSettings

@@ -51,6 +51,11 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
     ),
     (r"([\d,]+) users who first came later were not asked\.", r"另有 \1 个此后才出现的用户不作预测。"),
     (r"([\d,]+) interactions without a time were left out\.", r"略去 \1 条没有时间的行为。"),
+    (
+        r"Of the users with two or more aisles, a fifth \(fold (\d)\) each lost one whole aisle and are asked for all they had there; "
+        r"fold (\d) likewise for validation\.",
+        r"涉及两个以上品类的用户中，五分之一（第 \1 折）各隐去一个完整品类，预测他们在其中的全部商品；第 \2 折同样用于验证。",
+    ),
     # views
     (r"All items are ranked\.", "对全部商品排序。"),
     (
@@ -59,6 +64,7 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
     ),
     (r"Only items not bought before are ranked and count\.", "只对未买过的商品排序，也只有它们算命中。"),
     (r"The items of the aisle that the user enters are ranked\.", "对用户所进入品类的商品排序。"),
+    (r"The items of the hidden aisle are ranked\.", "对被隐去品类的商品排序。"),
     (r"The items of all aisles that the history does not touch are ranked\.", "对历史未涉及的所有品类的商品排序。"),
     (r"Only items without any event in the training data are ranked\.", "只对训练数据中没有任何行为的商品排序。"),
     # choices
