@@ -30,5 +30,6 @@ sports_ids() { prepare sports Sports_and_Outdoors; trial sports-ids sports leave
 food_kitchen() { prepare food-kitchen Grocery_and_Gourmet_Food Home_and_Kitchen; trial food-kitchen-time food-kitchen time-split "$BASELINES,sasrec,crossaisle"; }
 chinese() { echo "== chinese"; "$PY" benchmarks/chinese_similar.py; }
 kill_nine() { echo "== kill -9"; "$PY" benchmarks/kill_nine.py --out "$OUT/kill_nine.json"; }
+speed() { echo "== speed"; bash benchmarks/speed/run.sh; } # only when named: it needs an idle machine
 
 for name in ${@:-beauty beauty_controls beauty_refit beauty_dated beauty_shuffled toys sports sports_ids food_kitchen chinese kill_nine}; do "$name"; done
