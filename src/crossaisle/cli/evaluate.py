@@ -1,4 +1,7 @@
-"""``crossaisle evaluate``: a protocol and models in, a report with intervals and tests out. Imports: options, output, progress, show."""
+"""``crossaisle evaluate``: a protocol and models in, a report with intervals and tests out.
+
+Imports: options, output, progress, show, transfer.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from crossaisle.cli import options
 from crossaisle.cli.output import check_writable, kept_rejects
 from crossaisle.cli.progress import progress_bar
 from crossaisle.cli.show import print_json, print_notes, print_table
+from crossaisle.cli.transfer import run_transfer
 from crossaisle.errors import RequestError
 
 __all__ = ["evaluate"]
@@ -20,11 +24,11 @@ _MODELS = "popularity,popularity-aisle,item-knn,user-knn,ease,ials,text-knn,tran
 
 def evaluate(
     interactions: options.Interactions,
-    protocol: Annotated[
-        str,
-        typer.Option("--protocol", help="leave-one-out, time-split, next-basket, first-visit, hidden-aisle, cold-item or cold-user."),
-    ],
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Folder for report.html, report.md, report.json and the raw figures.")],
+    protocol: Annotated[
+        str | None,
+        typer.Option("--protocol", help="leave-one-out, time-split, next-basket, first-visit, hidden-aisle, cold-item or cold-user."),
+    ] = None,
     items: options.Items = None,
     reviews: options.Reviews = None,
     models: Annotated[str, typer.Option("--models", metavar="A,B", help="Models to compare.")] = _MODELS,
@@ -33,6 +37,10 @@ def evaluate(
     refit: Annotated[bool, typer.Option("--refit", help="Fit once more on training and validation events before the test.")] = False,
     keep_seen: Annotated[bool, typer.Option("--keep-seen", help="Rank items of the history too.")] = False,
     shuffle_ties: Annotated[bool, typer.Option("--shuffle-ties", help="Leave-one-out: events of one time in a random order.")] = False,
+    transfer: Annotated[
+        bool, typer.Option("--transfer", help="Instead of a protocol: each aisle trained alone against all together.")
+    ] = False,
+    pairs: Annotated[bool, typer.Option("--pairs", help="With --transfer: each aisle with each other one too.")] = False,
     assignments: options.Set = None,
     device: options.Device = "auto",
     columns: options.Columns = None,
@@ -48,6 +56,34 @@ def evaluate(
     if seeds < 1:
         raise RequestError(f"--seeds is {seeds}", "a whole number of at least 1", "write --seeds 3")
     names, chosen = options.parse_columns(columns), options.parse_settings(assignments, max_rejected)
+    if transfer:
+        run_transfer(
+            interactions,
+            items,
+            out,
+            pairs=pairs,
+            seeds=seeds,
+            shuffle_ties=shuffle_ties,
+            preset=preset,
+            chosen=chosen,
+            device=device,
+            columns=names,
+            encoding=encoding,
+            lang=lang,
+            as_json=as_json,
+            unused={
+                "--protocol": protocol is not None,
+                "--models": models != _MODELS,
+                "--refit": refit,
+                "--keep-seen": keep_seen,
+                "--reviews": reviews is not None,
+            },
+        )
+        return
+    if pairs:
+        raise RequestError("--pairs without --transfer", "both", "add --transfer")
+    if protocol is None:
+        raise RequestError("neither --protocol nor --transfer is given", "one of them", "write --protocol leave-one-out")
     check_writable(out, folder=True)
     from crossaisle import Dataset
     from crossaisle.data.report import notices

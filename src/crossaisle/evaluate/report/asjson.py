@@ -10,7 +10,7 @@ from typing import Any
 from crossaisle.evaluate.report.verdict import judge
 from crossaisle.evaluate.results import Results
 
-__all__ = ["FORMAT", "render"]
+__all__ = ["FORMAT", "render", "strict"]
 
 FORMAT = 1
 """Raised when a name or meaning changes."""
@@ -27,15 +27,15 @@ def render(results: Results) -> str:
         "judgements": [dataclasses.asdict(judge(results, v.name)) for v in results.views],
         **tables,
     }
-    return json.dumps(_strict(whole), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return json.dumps(strict(whole), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
-def _strict(value: Any) -> Any:
+def strict(value: Any) -> Any:
     """The same with NaN and infinity as null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {str(k): _strict(v) for k, v in value.items()}
+        return {str(k): strict(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_strict(v) for v in value]
+        return [strict(v) for v in value]
     return value

@@ -64,11 +64,15 @@ class Facts:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: a value, a smaller line below it (an interval), and whether it wins its column."""
+    """One cell: a value, a smaller line below it (an interval), whether it wins its column, and its tone.
+
+    ``tone`` is ``positive`` (green), ``negative`` (red) or ""; the colour is never the only sign.
+    """
 
     text: str
     small: str = ""
     best: bool = False
+    tone: str = ""
 
 
 @dataclass(frozen=True)

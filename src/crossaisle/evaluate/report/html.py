@@ -33,6 +33,9 @@ _SHAPES = {
     "best": '<rect x="1.5" y="1.5" width="9" height="9" fill="var(--best)"/>',
     "baseline": '<path d="M6 1 11 6 6 11 1 6Z" fill="var(--baseline)"/>',
     "control": '<path d="M6 1.5 11 10.5H1Z" fill="none" stroke="var(--control)" stroke-width="1.5"/>',
+    "positive": '<rect x="1" y="1" width="10" height="10" fill="var(--positive)"/>',
+    "negative": '<rect x="1" y="1" width="10" height="10" fill="var(--negative)"/>',
+    "unclear": '<rect x="1" y="1" width="10" height="10" fill="var(--baseline)"/>',
 }
 _LONG = 22.0
 """Facts wider than this, in ems, take a whole line."""
@@ -93,7 +96,11 @@ class _Page:
 
 
 def _class(name: str, given: bool) -> str:
-    return f' class="{name}"' if given else ""
+    return f' class="{name}"' if given and name else ""
+
+
+def _kinds(cell: Cell, words: bool) -> str:
+    return " ".join(kind for kind in ("words" if words else "", cell.tone) if kind)
 
 
 def _fact(name: str, value: str) -> str:
@@ -111,7 +118,7 @@ def _rows(rows: Sequence[Row], words: Sequence[int], control: str) -> Iterator[s
         if row.kind == "control" and not split and any(r.kind != "control" for r in rows):
             split = True
             yield f'<tr class="split"><th scope="rowgroup" colspan="{len(row.cells)}">{escape(control)}</th></tr>\n'
-        cells = "".join(f"<td{_class('words', i in words)}>{_inside(c)}</td>" for i, c in enumerate(row.cells[1:], 1))
+        cells = "".join(f"<td{_class(_kinds(c, i in words), True)}>{_inside(c)}</td>" for i, c in enumerate(row.cells[1:], 1))
         yield f'<tr class="{row.kind or "plain"}"><th scope="row">{_inside(row.cells[0])}</th>{cells}</tr>\n'
 
 

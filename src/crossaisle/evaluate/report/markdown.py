@@ -26,6 +26,7 @@ def _plain(text: str) -> str:
 
 def _cell(cell: Cell) -> str:
     text = f"**{_plain(cell.text)}**" if cell.best else _plain(cell.text)
+    text = {"positive": "🟢 ", "negative": "🔴 "}.get(cell.tone, "") + text
     return f"{text} ({_plain(cell.small)})" if cell.small else text
 
 

@@ -16,14 +16,22 @@ from typing import Any
 
 from crossaisle.evaluate.report.words import em, shorten
 
-__all__ = ["Dot", "Pair", "curves", "dots", "pairs"]
+__all__ = ["Dot", "Pair", "bars", "curves", "dots", "pairs"]
 
 WIDTH = 4.6
 """Inches at 72 points each: 331 points, 442 pixels; two stand side by side on a desktop, one fills a phone."""
 
 _INK, _MUTED, _GRID, _BACK = "#010203", "#040506", "#070809", "#0a0b0c"
 _KINDS = {"ours": "#0d0e0f", "best": "#101112", "baseline": "#131415", "control": "#161718"}
-_VARIABLES = {_INK: "ink", _MUTED: "muted", _GRID: "line", _BACK: "back", **{colour: kind for kind, colour in _KINDS.items()}}
+_TONES = {"positive": "#191a1b", "negative": "#1c1d1e", "unclear": _KINDS["baseline"]}
+_VARIABLES = {
+    _INK: "ink",
+    _MUTED: "muted",
+    _GRID: "line",
+    _BACK: "back",
+    **{colour: kind for kind, colour in _KINDS.items()},
+    **{_TONES[tone]: tone for tone in ("positive", "negative")},
+}
 _MARKS = {"ours": "o", "best": "s", "baseline": "D", "control": "^"}
 _SIZE = 10
 
@@ -166,6 +174,24 @@ def dots(rows: Sequence[Dot], label: str, name: str, *, zero: bool = False) -> s
     axes.set_ylim(-len(rows) + 0.4, 0.6)
     _values(axes, label, zero)
     _names(axes, places, [(text, row.kind == "ours") for text, row in zip(labels, rows, strict=True)])
+    return _svg(figure, name)
+
+
+def bars(rows: Sequence[Dot], label: str, name: str) -> str:
+    """One bar a row from zero to its value, with its interval; ``kind`` is ``positive``, ``negative`` or ``unclear``. See `dots`."""
+    height = 0.3 * len(rows) + 0.6
+    figure, axes = _figure(height)
+    labels = [shorten(r.label) for r in rows]
+    _place(axes, height, _left(labels))
+    places = [float(-i) for i in range(len(rows))]
+    for place, row in zip(places, rows, strict=True):
+        axes.barh(place, row.value, height=0.62, color=_TONES[row.kind], alpha=0.55, zorder=2)
+        axes.plot([row.low, row.high], [place, place], color=_INK, linewidth=1.3, solid_capstyle="butt", zorder=4)
+        for end in (row.low, row.high):
+            axes.plot([end, end], [place - 0.13, place + 0.13], color=_INK, linewidth=1.3, zorder=4)
+    axes.set_ylim(-len(rows) + 0.4, 0.6)
+    _values(axes, label, zero=True)
+    _names(axes, places, [(text, False) for text in labels])
     return _svg(figure, name)
 
 

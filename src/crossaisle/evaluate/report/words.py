@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
 
 from crossaisle.errors import RequestError
 from crossaisle.evaluate.report.sentences import SENTENCES
@@ -88,6 +89,8 @@ class Words:
     ----------
     lang : str
         ``en`` or ``zh``.
+    more : mapping, optional
+        Further sentences, (English, Chinese) by key, beside those of `wording`.
 
     Raises
     ------
@@ -100,20 +103,21 @@ class Words:
     ('NDCG@10', '商品近邻')
     """
 
-    def __init__(self, lang: str = "en") -> None:
+    def __init__(self, lang: str = "en", more: Mapping[str, tuple[str, str]] | None = None) -> None:
         if lang not in LANGUAGES:
             raise RequestError(f"report language {lang!r}", f"one of {', '.join(LANGUAGES)}", "pass --lang en or --lang zh")
         self.lang = lang
+        self._messages = {**MESSAGES, **(more or {})}
         self._place = LANGUAGES.index(lang)
 
     def __call__(self, key: str, **blanks: str) -> str:
-        text = MESSAGES[key][self._place].format(**blanks).replace(" %", "\u00a0%")
+        text = self._messages[key][self._place].format(**blanks).replace(" %", "\u00a0%")
         # a blank between words is right beside Latin letters only
         return re.sub(r"(?<=[\u3400-\u9fff]) (?=[\u3400-\u9fff])", "", text) if self.lang == "zh" else text
 
     def has(self, key: str) -> bool:
         """Whether there is wording for a key."""
-        return key in MESSAGES
+        return key in self._messages
 
     def sentence(self, text: str) -> str:
         """Sentences that another room wrote in English; each translated where a translation is known.
