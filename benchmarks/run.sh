@@ -31,5 +31,6 @@ food_kitchen() { prepare food-kitchen Grocery_and_Gourmet_Food Home_and_Kitchen;
 chinese() { echo "== chinese"; "$PY" benchmarks/chinese_similar.py; }
 kill_nine() { echo "== kill -9"; "$PY" benchmarks/kill_nine.py --out "$OUT/kill_nine.json"; }
 speed() { echo "== speed"; bash benchmarks/speed/run.sh; } # only when named: it needs an idle machine
+scale() { echo "== scale"; "$PY" benchmarks/scale.py read; "$PY" benchmarks/scale.py epoch; "$PY" benchmarks/scale.py table; }
 
-for name in ${@:-beauty beauty_controls beauty_refit beauty_dated beauty_shuffled toys sports sports_ids food_kitchen chinese kill_nine}; do "$name"; done
+for name in ${@:-beauty beauty_controls beauty_refit beauty_dated beauty_shuffled toys sports sports_ids food_kitchen chinese kill_nine scale}; do "$name"; done

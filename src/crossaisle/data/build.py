@@ -200,7 +200,9 @@ def _reviews(raw: pl.DataFrame, source: str, rejected: Rejected) -> tuple[pl.Dat
 
 
 def _without_duplicates(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    kept = rows.unique(subset=[c for c in rows.columns if c not in (ROW, REASON)], keep="first", maintain_order=True)
+    # a column without values tells no rows apart, and a mask needs less memory than the rows that `unique` puts together
+    content = [c for c in rows.columns if c not in (ROW, REASON) and (c in (schema.USER, schema.ITEM) or rows[c].count())]
+    kept = rows.filter(pl.struct(content).is_first_distinct())
     return kept, rows.height - kept.height
 
 

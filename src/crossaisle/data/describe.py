@@ -57,6 +57,12 @@ def describe(data: Dataset, facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _distinct(values: Ints) -> Ints:
+    """What ``np.unique`` gives. Sorting millions of numbers is several times as fast as the hash table that newer numpy makes of them."""
+    ordered = np.sort(values)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
+
+
 def _lengths(data: Dataset) -> dict[str, float]:
     lengths = data.histories.lengths
     low, median, high = (round(float(np.quantile(lengths, q)), 1) for q in (0.1, 0.5, 0.9))
@@ -73,7 +79,7 @@ def _lengths(data: Dataset) -> dict[str, float]:
 def _aisles(data: Dataset, counts: Ints) -> tuple[list[dict[str, Any]], int]:
     aisle = data.item_categories
     n = len(data.categories)
-    visits = np.unique(data.histories.owners * n + aisle[data.histories.items])
+    visits = _distinct(data.histories.owners * n + aisle[data.histories.items])
     several = int((np.bincount(visits // n) > 1).sum())
     pairs = visits % n
     items, events, users = np.bincount(aisle, minlength=n), np.bincount(aisle, weights=counts, minlength=n), np.bincount(pairs, minlength=n)
@@ -106,7 +112,7 @@ def _order(data: Dataset) -> dict[str, Any]:
     """How often a user takes an item again, and how far the order inside a user is known."""
     h = data.histories
     owners = h.owners
-    repeats = len(h.items) - len(np.unique(owners * data.n_items + h.items))
+    repeats = len(h.items) - len(_distinct(owners * data.n_items + h.items))
     inside = owners[1:] == owners[:-1]
     tied = inside & (h.times[1:] == h.times[:-1]) & (h.items[1:] != h.items[:-1])
     place = np.empty(data.n_items, dtype=np.int64)
