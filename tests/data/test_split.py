@@ -14,6 +14,7 @@ from split_cases import check_any, dataset, datasets, ids, lists, made, target_e
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.split import (
     Queries,
+    cold_aisle,
     cold_item,
     cold_user,
     first_visit,
@@ -176,11 +177,36 @@ def test_time_split_refuses() -> None:
 def test_cold_items_are_never_learned(data: Dataset, kinds: tuple[str, ...], seed: int, share: float, valid_share: float) -> None:
     split = made(data, lambda: cold_item(data, share, valid_share, seed, kinds))
     check_any(data, split, kinds)
-    cold, cold_valid = set(split.test.targets.items.tolist()), set(split.valid.targets.items.tolist())
-    assert not cold & set(split.full.histories.items.tolist())
-    assert not (cold | cold_valid) & set(split.train.histories.items.tolist())
-    assert not cold & set(split.test.histories.items.tolist())
-    assert not (cold | cold_valid) & set(split.valid.histories.items.tolist())
+    # the items held out, by the same draw
+    active = np.random.default_rng(seed).permutation(np.flatnonzero(data.item_counts))
+    n_test, n_valid = max(1, round(share * len(active))), round(valid_share * len(active))
+    new, new_valid = set(active[:n_test].tolist()), set(active[n_test : n_test + n_valid].tolist())
+    assert not new & {*split.full.histories.items.tolist(), *split.test.histories.items.tolist()}
+    assert not (new | new_valid) & {*split.train.histories.items.tolist(), *split.valid.histories.items.tolist()}
+    for queries, held, refused in ((split.test, new, new_valid), (split.valid, new_valid, new)):
+        assert not set(queries.targets.items.tolist()) & refused
+        for q, user in enumerate(queries.users):
+            # whoever is asked for a known item could not have been asked for a new one
+            target = int(queries.targets.items[q])
+            if queries is split.test and target not in held:
+                before_new = [data.histories.row(user).tolist()[:t] for t, i in enumerate(data.histories.row(user)) if i in held]
+                own = data.histories[np.array([user])].events
+                asked = [bool(set(b) - held) and (not kinds or data.event_names[own[len(b)]] in kinds) for b in before_new]
+                assert not any(asked)
+
+
+def test_cold_item_by_hand() -> None:
+    rows = [[0, 1, 2, 3], [4, 5, 6, 7], [2, 1, 0, 5, 4]]
+    data = dataset(rows)
+    split = cold_item(data, share=0.125, valid_share=0.125, seed=0)
+    new, new_valid = np.random.default_rng(0).permutation(8)[:2].tolist()
+    assert (new, new_valid) == (2, 4)
+    assert (split.test.users.tolist(), lists(split.test.targets)) == ([0, 1, 2], [[2], [7], [5]])
+    assert lists(split.test.histories) == [[0, 1], [4, 5, 6], [1, 0]]
+    assert lists(split.full.histories) == [[0, 1], [4, 5, 6], [1, 0]]
+    assert (split.valid.users.tolist(), lists(split.valid.targets)) == ([0, 1, 2], [[1], [6], [0]])
+    assert lists(split.train.histories) == [[0], [5], [1]]
+    assert split.note.endswith("1 users are asked for the newest of them, 2 others for their newest known item.")
 
 
 def test_cold_item_holds_out_the_share() -> None:
@@ -309,10 +335,10 @@ def test_no_split_changes_its_data() -> None:
     data = dataset([[1, 2, 3, 1, 0]] * 12, times=[[1, 2, 3, 3, 5]] * 12)
     before = {name: getattr(data.histories, name).copy() for name in ("offsets", "items", "events", "weights", "times")}
     made_splits = [leave_one_out(data, shuffle_ties=True), time_split(data, cut=3.0), next_basket(data, cut=3.0)]
-    made_splits += [cold_item(data, 0.5), cold_user(data), first_visit(data), hidden_aisle(data)]
+    made_splits += [cold_item(data, 0.5), cold_user(data), first_visit(data), hidden_aisle(data), cold_aisle(data, "a")]
     for name, array in before.items():
         np.testing.assert_array_equal(getattr(data.histories, name), array)
-    names = ["leave-one-out", "time-split", "next-basket", "cold-item", "cold-user", "first-visit", "hidden-aisle"]
+    names = ["leave-one-out", "time-split", "next-basket", "cold-item", "cold-user", "first-visit", "hidden-aisle", "cold-aisle"]
     assert [s.name for s in made_splits] == names
     assert all(s.note.endswith(".") and "\n" not in s.note for s in made_splits)
     assert all(isinstance(s.test, Queries) for s in made_splits)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from split_cases import check_reviews, dataset, datasets, ids, lists, made, target_events
 
 from crossaisle.data.dataset import Dataset
-from crossaisle.data.split import hidden_aisle
-from crossaisle.errors import TableError
+from crossaisle.data.split import cold_aisle, hidden_aisle
+from crossaisle.errors import RequestError, TableError
 
 
 def lost_aisle(data: Dataset, user: int) -> tuple[int, str | None]:
@@ -91,3 +91,73 @@ def test_an_item_without_an_aisle_is_never_hidden() -> None:
     data = dataset([[0, 4, 1], [0, 2, 6], [4, 3]] * 20)
     with pytest.raises(TableError, match="no user of fold 0 has items of two aisles; expected users with items of two or more categories"):
         hidden_aisle(data)
+
+
+# ---- a wholly new aisle ----
+
+
+@given(datasets(), target_events, st.sampled_from(["a", "b", "c"]))
+@settings(deadline=None, max_examples=80)
+def test_nothing_of_a_new_aisle_is_learned(data: Dataset, kinds: tuple[str, ...], aisle: str) -> None:
+    split = made(data, lambda: cold_aisle(data, aisle, kinds))
+    own = {c: set().union(*(of_aisle(data, u, c) for u in range(data.n_users))) for c in data.categories}
+    wanted = {
+        int(w) for w, e in zip(data.histories.weights, data.histories.events, strict=True) if not kinds or data.event_names[e] in kinds
+    }
+    assert ids(split.full.histories) == ids(data.histories) - own[aisle]
+    valid = {data.categories[a] for a in split.valid.aisles}
+    assert len(valid) <= 1
+    assert aisle not in valid
+    if valid:
+        assert ids(split.train.histories) == ids(split.full.histories) - own[valid.copy().pop()]
+    for queries, aisles, gone in (
+        (split.test, {aisle}, own[aisle]),
+        (split.valid, valid, ids(data.histories) - ids(split.train.histories)),
+    ):
+        asked = []
+        for user in range(data.n_users):
+            everything = ids(data.histories[np.array([user])])
+            targets = set().union(*(of_aisle(data, user, c) for c in aisles)) & wanted if aisles else set()
+            if targets and everything - gone:
+                q = np.array([len(asked)])
+                asked.append(user)
+                items = {int(data.histories.items[data.histories.weights == w][0]) for w in targets}
+                assert sorted(queries.targets[q].items.tolist()) == sorted(items)
+                assert ids(queries.histories[q]) == everything - gone
+        assert queries.users.tolist() == asked
+        assert {data.categories[a] for a in queries.aisles} <= aisles
+    for learned in (split.train, split.full):
+        assert learned.items is data.items
+        check_reviews(data, learned)
+
+
+def test_cold_aisle_by_hand() -> None:
+    # aisles of items 0..7: "" a b c "" a b c; events: a 4, b 3, c 2
+    data = dataset([[1, 2, 5], [3, 2, 1, 0], [1, 6], [7]])
+    split = cold_aisle(data, "a")
+    assert (split.test.users.tolist(), lists(split.test.targets), lists(split.test.histories)) == (
+        [0, 1, 2],
+        [[1, 5], [1], [1]],
+        [[2], [3, 2, 0], [6]],
+    )
+    assert lists(split.full.histories) == [[2], [3, 2, 0], [6], [7]]
+    # b is next in size: validation's
+    assert (split.valid.users.tolist(), lists(split.valid.targets), lists(split.valid.histories)) == ([1], [[2]], [[3, 0]])
+    assert lists(split.train.histories) == [[], [3, 0], [], [7]]
+    # the smallest has no smaller one
+    assert cold_aisle(data, "c").note.endswith("The aisle 'b' likewise for validation.")
+
+
+def test_cold_aisle_with_two_aisles_asks_nothing_for_validation() -> None:
+    split = cold_aisle(dataset([[1, 2], [2, 1], [5]]), "b")
+    assert (len(split.valid), len(split.test), lists(split.train.histories)) == (0, 2, [[1], [1], [5]])
+    assert "validation" not in split.note
+
+
+def test_cold_aisle_refuses() -> None:
+    with pytest.raises(RequestError, match=r"no aisle 'd' in the data; expected an aisle of the items table, the nearest is '[abc]'"):
+        cold_aisle(dataset([[1, 2]]), "d")
+    with pytest.raises(RequestError, match="no aisle '' in the data"):
+        cold_aisle(dataset([[1, 2]]), "")
+    with pytest.raises(TableError, match="no user has items both of b and of another aisle; expected users of two or more aisles"):
+        cold_aisle(dataset([[1, 5], [2, 6]]), "b")

@@ -92,10 +92,14 @@ def expected(
             pool = [i for i in range(data.n_items) if category[i] == data.categories[queries.aisles[q]]]
         elif view == "beyond":
             pool = [i for i in range(data.n_items) if category[i] not in {category[h] for h in history} | {""}]
-        elif view == "new" and learned is not data:
+        elif view == "among-new":
             pool = [i for i in range(data.n_items) if i not in trained]
         else:
             pool = list(range(data.n_items))
+        if view in ("new-items", "among-new"):
+            targets -= trained
+        elif view == "known-items":
+            targets &= trained
         if leave_seen:
             pool = [i for i in pool if i not in history]
             targets -= set(history)
@@ -129,13 +133,13 @@ def repeated_toy() -> Dataset:
 @pytest.mark.parametrize("keep_seen", [False, True])
 def test_figures_equal_an_independent_count(protocol: str, data: Dataset, keep_seen: bool) -> None:
     fake = Fake("popularity")
-    results = run(data, protocol, fake, keep_seen=keep_seen, ks=(3, 10))
-    split = make_split(protocol, data, 0, False, ())
-    fixed = {name: leave for name, _, leave, _ in PROTOCOLS[protocol].views}
+    aisle = "Garden" if protocol == "cold-aisle" else None
+    results = run(data, protocol, fake, keep_seen=keep_seen, ks=(3, 10), aisle=aisle)
+    split = make_split(protocol, data, 0, False, (), aisle)
+    fixed = {rule.name: rule.leave_seen for rule in PROTOCOLS[protocol].views}
     for view in results.views:
         leave_seen = not keep_seen if fixed[view.name] is None else bool(fixed[view.name])
-        # for next-basket, "new" means not bought before; for cold-item, without training events
-        learned = split.train if protocol == "cold-item" else data
+        learned = split.train
         for k in (3, 10):
             wanted = expected(fake, data, split.test, learned, view.name, leave_seen, k)
             got = results.per_query.filter(pl.col("view") == view.name)
@@ -382,6 +386,12 @@ def test_results_refuse_a_table_of_other_columns() -> None:
         ({"ks": (0, 5)}, "k = 0, 5; expected whole numbers of at least 1"),
         ({"ks": ()}, "k = nothing; expected whole numbers"),
         ({"protocol": "cold-user", "shuffle_ties": True}, "ties cannot be shuffled in cold-user; expected leave-one-out"),
+        ({"protocol": "cold-user", "aisle": "Garden"}, "an aisle is named for cold-user; expected cold-aisle; next: leave --aisle out"),
+        ({"protocol": "cold-aisle"}, "no aisle is named for cold-aisle; expected the aisle that is to be new; next: write --aisle NAME"),
+        (
+            {"protocol": "cold-aisle", "aisle": "Gardn"},
+            "no aisle 'Gardn' in the data; expected an aisle of the items table, the nearest is",
+        ),
     ],
 )
 def test_bad_requests(options: dict[str, Any], message: str) -> None:

@@ -596,9 +596,11 @@ class Counting:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_real_trial_is_told_in_chinese_throughout(protocol: str, tmp_path: Path) -> None:
-    options: list[dict[str, bool]] = [{}, {"refit": True, "keep_seen": True}]
+    options: list[dict[str, Any]] = [{}, {"refit": True, "keep_seen": True}]
     if protocol == "leave-one-out":
         options.append({"shuffle_ties": True})
+    if protocol == "cold-aisle":
+        options = [{**option, "aisle": "Garden"} for option in options]
     for option in options:
         trial = evaluate(
             toy_dataset(n_users=60),

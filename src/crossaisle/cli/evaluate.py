@@ -21,13 +21,15 @@ __all__ = ["evaluate"]
 
 _MODELS = "popularity,popularity-aisle,item-knn,user-knn,ease,ials,text-knn,transition-graph,sasrec,crossaisle"
 
+_PROTOCOLS = "leave-one-out, time-split, next-basket, first-visit, hidden-aisle, cold-item, cold-aisle or cold-user."
+
 
 def evaluate(
     interactions: options.Interactions,
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Folder for report.html, report.md, report.json and the raw figures.")],
     protocol: Annotated[
         str | None,
-        typer.Option("--protocol", help="leave-one-out, time-split, next-basket, first-visit, hidden-aisle, cold-item or cold-user."),
+        typer.Option("--protocol", help=_PROTOCOLS),
     ] = None,
     items: options.Items = None,
     reviews: options.Reviews = None,
@@ -41,6 +43,7 @@ def evaluate(
         bool, typer.Option("--transfer", help="Instead of a protocol: each aisle trained alone against all together.")
     ] = False,
     pairs: Annotated[bool, typer.Option("--pairs", help="With --transfer: each aisle with each other one too.")] = False,
+    aisle: Annotated[str | None, typer.Option("--aisle", metavar="NAME", help="Cold-aisle: the aisle that is to be new.")] = None,
     assignments: options.Set = None,
     device: options.Device = "auto",
     columns: options.Columns = None,
@@ -113,6 +116,7 @@ def evaluate(
                 refit=refit,
                 keep_seen=keep_seen,
                 shuffle_ties=shuffle_ties,
+                aisle=aisle,
                 data_name="/".join(Path(interactions).parts[-2:]),
                 progress=progress,
             )

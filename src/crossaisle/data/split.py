@@ -1,5 +1,5 @@
 """Splits: what is learned from, what is asked, what is the answer; pure functions of a dataset. Imports: dataset,
-split_aisles, split_parts, split_time.
+split_aisles, split_cold, split_parts, split_time.
 
 Every split keeps all users and items (codes stay valid) and removes events. A user's events are cut at a moment: whatever the
 user did from that moment on is neither in the training data nor in the history of the question.
@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from crossaisle.data.dataset import Dataset
-from crossaisle.data.split_aisles import hidden_aisle
+from crossaisle.data.split_aisles import cold_aisle, hidden_aisle
+from crossaisle.data.split_cold import cold_item, cold_user
 from crossaisle.data.split_parts import (
     Queries,
     Split,
@@ -21,7 +22,6 @@ from crossaisle.data.split_parts import (
     before_places,
     can_be_asked,
     check_share,
-    has_before,
     learn,
     moments,
     newest,
@@ -34,6 +34,7 @@ from crossaisle.errors import TableError
 __all__ = [
     "Queries",
     "Split",
+    "cold_aisle",
     "cold_item",
     "cold_user",
     "first_visit",
@@ -130,91 +131,6 @@ def leave_one_out(data: Dataset, seed: int = 0, shuffle_ties: bool = False, targ
         else "; events of the same time keep the file's order."
     )
     return Split("leave-one-out", note, learn(full, before), full, ask(full, before, at_places(full, at)), test)
-
-
-def cold_item(data: Dataset, share: float = 0.1, valid_share: float = 0.05, seed: int = 0, target_events: Sequence[str] = ()) -> Split:
-    """Some items are new: nobody's event with them is learned from. Each user is asked for the newest of them, by what came before.
-
-    Parameters
-    ----------
-    data : Dataset
-    share, valid_share : float
-        Share of the items with events that are new in the test, and a further share that is new in validation.
-    seed : int
-        Chooses the items.
-    target_events : sequence of str
-        The kinds of event that count as targets; all if empty.
-
-    Raises
-    ------
-    TableError
-        If no chosen item follows another item in any history.
-    SettingError
-        If a share is not between 0 and 1.
-    """
-    check_share("share", share)
-    check_share("valid_share", valid_share)
-    active = np.random.default_rng(seed).permutation(np.flatnonzero(data.item_counts))
-    n_test, n_valid = max(1, round(share * len(active))), round(valid_share * len(active))
-    items, wanted = data.histories.items, target_mask(data, target_events)
-    for_test = np.isin(items, active[:n_test])
-    for_valid = np.isin(items, active[n_test : n_test + n_valid])
-    warm = ~for_test & ~for_valid
-    test_at = newest(data, wanted & for_test & has_before(data, ~for_test))
-    known = ~for_test & before_places(data, test_at)
-    valid_at = newest(data, wanted & for_valid & before_places(data, test_at) & has_before(data, warm))
-    learned = warm & before_places(data, np.minimum(valid_at, test_at))
-    test = ask(data, known, at_places(data, test_at))
-    if not len(test):
-        raise TableError(
-            f"none of the {n_test} items held out as new follows another item in a history",
-            "longer histories",
-            "raise the share or give more data",
-        )
-    note = (
-        f"{n_test:,} items were held out as new (further {n_valid:,} for validation), chosen by chance; their events were not learned from."
-    )
-    return Split("cold-item", note, learn(data, learned), learn(data, known), ask(data, learned, at_places(data, valid_at)), test)
-
-
-def cold_user(data: Dataset, share: float = 0.1, valid_share: float = 0.05, seed: int = 0, target_events: Sequence[str] = ()) -> Split:
-    """Some users are new: nothing of them is learned from. Each is asked for the newest target event, by the events before it.
-
-    Parameters
-    ----------
-    data : Dataset
-    share, valid_share : float
-        Share of the users with two interactions that are new in the test, and a further share that is new in validation.
-    seed : int
-        Chooses the users.
-    target_events : sequence of str
-        The kinds of event that count as targets; all if empty.
-
-    Raises
-    ------
-    TableError
-        If fewer than two users could be asked.
-    SettingError
-        If a share is not between 0 and 1.
-    """
-    check_share("share", share)
-    check_share("valid_share", valid_share)
-    at = newest(data, can_be_asked(data, target_events))
-    able = np.random.default_rng(seed).permutation(np.flatnonzero(at < len(data.histories.items)))
-    if len(able) < 2:
-        raise TableError("fewer than two users have two interactions", "some to learn from and some to ask", "give more interactions")
-    n_test, n_valid = max(1, round(share * len(able))), round(valid_share * len(able))
-    owners, before, target = data.histories.owners, before_places(data, at), at_places(data, at)
-    for_test, for_valid = np.isin(owners, able[:n_test]), np.isin(owners, able[n_test : n_test + n_valid])
-    note = f"{n_test:,} users were held out as new (further {n_valid:,} for validation), chosen by chance; each is asked for the last item."
-    return Split(
-        "cold-user",
-        note,
-        learn(data, ~for_test & ~for_valid),
-        learn(data, ~for_test),
-        ask(data, before & for_valid, target & for_valid),
-        ask(data, before & for_test, target & for_test),
-    )
 
 
 def first_visit(data: Dataset, valid_share: float = 0.2, seed: int = 0, target_events: Sequence[str] = ()) -> Split:

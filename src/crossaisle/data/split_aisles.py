@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import zlib
 from collections.abc import Sequence
 
@@ -9,10 +10,10 @@ import numpy as np
 
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.split_parts import Split, ask, learn, target_mask
-from crossaisle.errors import TableError
-from crossaisle.schema import Ints
+from crossaisle.errors import RequestError, TableError
+from crossaisle.schema import Bools, Ints
 
-__all__ = ["FOLDS", "hidden_aisle"]
+__all__ = ["FOLDS", "cold_aisle", "hidden_aisle"]
 
 FOLDS = 5
 """Parts into which the users with two or more aisles fall, by a checksum of their ids."""
@@ -91,3 +92,80 @@ def _hidden(data: Dataset) -> tuple[Ints, Ints]:
         if counts[user] > 1:
             hidden[user] = aisles[starts[user] + zlib.crc32(f"aisle{name}".encode()) % counts[user]]
     return hidden, fold
+
+
+def cold_aisle(data: Dataset, aisle: str, target_events: Sequence[str] = ()) -> Split:
+    """A whole aisle is new: its items are given, nobody's event with them is learned from. Whoever knows other aisles is asked for it.
+
+    Asked is everything of a target kind that the user had there; the history is all that the user had elsewhere. Validation asks
+    likewise for the next smaller aisle by events (the next larger if there is none), which is left out of `train` and stands in `full`;
+    with fewer than three aisles there are no validation questions.
+
+    Parameters
+    ----------
+    data : Dataset
+    aisle : str
+        The aisle that is new in the test.
+    target_events : sequence of str
+        The kinds of event that count as targets; all if empty.
+
+    Raises
+    ------
+    RequestError
+        If there is no such aisle (the nearest one is suggested).
+    TableError
+        If no user has items both of that aisle and of another.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from crossaisle.data.histories import Histories
+    >>> items = pl.DataFrame({"item_id": ["a", "b", "c"], "category": ["x", "x", "y"]})
+    >>> data = Dataset(items, pl.Series(["u"]), Histories.from_lists([[0, 2, 1]]))
+    >>> split = cold_aisle(data, "y")
+    >>> split.train.histories.items.tolist(), split.test.targets.items.tolist(), len(split.valid)
+    ([0, 1], [2], 0)
+    """
+    named = [c for c in data.categories if c]
+    if aisle not in named:
+        near = difflib.get_close_matches(aisle, named, n=1, cutoff=0.0)
+        raise RequestError(
+            f"no aisle {aisle!r} in the data",
+            f"an aisle of the items table, the nearest is {near[0]!r}" if near else "items with a category",
+            "name one of the column category",
+        )
+    own = data.item_categories[data.histories.items]
+    test, valid = data.categories.index(aisle), _neighbour(data, aisle)
+    wanted = target_mask(data, target_events)
+    for_test, for_valid = own == test, own == (-1 if valid is None else valid)
+    asked = ask(data, ~for_test, wanted & for_test & _has(data, ~for_test), np.full(data.n_users, test))
+    if not len(asked):
+        raise TableError(
+            f"no user has items both of {aisle} and of another aisle", "users of two or more aisles", "choose another aisle with --aisle"
+        )
+    note = f"The aisle {aisle!r} is new: none of its events were learned from; who knows other aisles is asked for all they had there."
+    if valid is not None:
+        note += f" The aisle {data.categories[valid]!r} likewise for validation."
+    return Split(
+        "cold-aisle",
+        note,
+        learn(data, ~for_test & ~for_valid),
+        learn(data, ~for_test),
+        ask(data, ~for_test & ~for_valid, wanted & for_valid & _has(data, ~for_test & ~for_valid), np.full(data.n_users, valid or 0)),
+        asked,
+    )
+
+
+def _has(data: Dataset, kept: Bools) -> Bools:
+    """bool (E,): events of users with at least one kept event, whenever."""
+    return np.asarray(np.bincount(data.histories.owners[kept], minlength=data.n_users) > 0, dtype=np.bool_)[data.histories.owners]
+
+
+def _neighbour(data: Dataset, aisle: str) -> int | None:
+    """The next smaller aisle by events, else the next larger one; None with fewer than three that have events."""
+    counts = np.bincount(data.item_categories[data.histories.items], minlength=len(data.categories))
+    order = sorted((p for p, c in enumerate(data.categories) if c and (counts[p] or c == aisle)), key=lambda p: (-counts[p], p))
+    at = order.index(data.categories.index(aisle))
+    if len(order) < 3:
+        return None
+    return order[at + 1] if at + 1 < len(order) else order[at - 1]

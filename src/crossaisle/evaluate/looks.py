@@ -7,86 +7,124 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
-from crossaisle.data.split import Queries, Split, cold_item, cold_user, first_visit, hidden_aisle, leave_one_out, next_basket, time_split
+from crossaisle.data.split import (
+    Queries,
+    Split,
+    cold_aisle,
+    cold_item,
+    cold_user,
+    first_visit,
+    hidden_aisle,
+    leave_one_out,
+    next_basket,
+    time_split,
+)
 from crossaisle.errors import RequestError
 from crossaisle.evaluate.results import View
 from crossaisle.schema import Bools, Ints
 
-__all__ = ["PROTOCOLS", "Look", "Protocol", "look_at", "make_split"]
+__all__ = ["PROTOCOLS", "Look", "Protocol", "Rule", "look_at", "make_split"]
 
 _EVERYTHING, _AISLE, _BEYOND, _UNTRAINED = "everything", "aisle", "beyond", "untrained"
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """A way of asking: the split, and (view, pool, are seen items left out, sentence) for each view.
+class Rule:
+    """How one view looks at the answers.
 
-    ``leave_seen`` None means that the caller may choose; ``by_time`` that last month's popularity has to be beaten too; ``one_target``
-    that groups which speak of the target make sense.
+    Attributes
+    ----------
+    name : str
+        Of the view.
+    pool : str
+        Which items are ranked.
+    leave_seen : bool or None
+        Items of the history are not ranked and do not count; None lets the caller choose.
+    note : str
+        One sentence for the reader.
+    counted : "all", "untrained" or "trained"
+        Which targets count: all, those without an event in what was learned, or those with one.
+    """
+
+    name: str
+    pool: str
+    leave_seen: bool | None
+    note: str
+    counted: Literal["all", "untrained", "trained"] = "all"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A way of asking: the split, and the rule of each view.
+
+    ``by_time`` means that last month's popularity has to be beaten too; ``one_target`` that groups which speak of the target make sense.
     """
 
     split: Callable[..., Split]
-    views: tuple[tuple[str, str, bool | None, str], ...]
+    views: tuple[Rule, ...]
     by_time: bool = False
     one_target: bool = True
 
 
-_WHOLE = ("all", _EVERYTHING, None, "All items are ranked.")
+_WHOLE = Rule("all", _EVERYTHING, None, "All items are ranked.")
+_ELSEWHERE = Rule("beyond", _BEYOND, None, "The items of all aisles that the history does not touch are ranked.")
 PROTOCOLS: dict[str, Protocol] = {
     "leave-one-out": Protocol(leave_one_out, (_WHOLE,)),
     "time-split": Protocol(time_split, (_WHOLE,), by_time=True),
     "next-basket": Protocol(
         next_basket,
         (
-            ("all", _EVERYTHING, False, "All items are ranked, those bought before too; all items of the next basket count."),
-            ("new", _EVERYTHING, True, "Only items not bought before are ranked and count."),
+            Rule("all", _EVERYTHING, False, "All items are ranked, those bought before too; all items of the next basket count."),
+            Rule("new", _EVERYTHING, True, "Only items not bought before are ranked and count."),
         ),
         by_time=True,
         one_target=False,
     ),
     "first-visit": Protocol(
-        first_visit,
-        (
-            ("aisle", _AISLE, None, "The items of the aisle that the user enters are ranked."),
-            ("beyond", _BEYOND, None, "The items of all aisles that the history does not touch are ranked."),
-        ),
+        first_visit, (Rule("aisle", _AISLE, None, "The items of the aisle that the user enters are ranked."), _ELSEWHERE)
     ),
     "hidden-aisle": Protocol(
-        hidden_aisle,
-        (
-            ("aisle", _AISLE, None, "The items of the hidden aisle are ranked."),
-            ("beyond", _BEYOND, None, "The items of all aisles that the history does not touch are ranked."),
-            _WHOLE,
-        ),
-        one_target=False,
+        hidden_aisle, (Rule("aisle", _AISLE, None, "The items of the hidden aisle are ranked."), _ELSEWHERE, _WHOLE), one_target=False
     ),
     "cold-item": Protocol(
         cold_item,
         (
-            _WHOLE,
-            ("new", _UNTRAINED, None, "Only items without any event in the training data are ranked."),
+            Rule("new-items", _EVERYTHING, None, "All items are ranked; the target has no event in the training data.", "untrained"),
+            Rule("known-items", _EVERYTHING, None, "All items are ranked; the target has events in the training data.", "trained"),
+            Rule("among-new", _UNTRAINED, None, "Only items without any event in the training data are ranked.", "untrained"),
         ),
     ),
+    "cold-aisle": Protocol(cold_aisle, (Rule("aisle", _AISLE, None, "The items of the new aisle are ranked."), _WHOLE), one_target=False),
     "cold-user": Protocol(cold_user, (_WHOLE,)),
 }
 
 
-def make_split(protocol: str, data: Dataset, seed: int, shuffle_ties: bool, target_events: Sequence[str]) -> Split:
+def make_split(
+    protocol: str, data: Dataset, seed: int, shuffle_ties: bool, target_events: Sequence[str], aisle: str | None = None
+) -> Split:
     """The split of a protocol.
 
     Raises
     ------
     RequestError
-        If ties are to be shuffled where the protocol knows no order of ties.
+        If ties are to be shuffled where the protocol knows no order of ties, or an aisle is named where the protocol wants none, or the
+        other way round.
     """
     chosen = PROTOCOLS[protocol]
     if shuffle_ties and chosen.split is not leave_one_out:
         raise RequestError(f"ties cannot be shuffled in {protocol}", "leave-one-out", "leave the option out")
+    if aisle is not None and chosen.split is not cold_aisle:
+        raise RequestError(f"an aisle is named for {protocol}", "cold-aisle", "leave --aisle out")
+    if chosen.split is cold_aisle:
+        if aisle is None:
+            raise RequestError("no aisle is named for cold-aisle", "the aisle that is to be new", "write --aisle NAME")
+        return cold_aisle(data, aisle, target_events)
     if chosen.split is leave_one_out:
         return leave_one_out(data, seed, shuffle_ties, target_events)
     if chosen.by_time:
@@ -114,6 +152,8 @@ class Look:
         The position of the aisle "" in ``Dataset.categories``, -1 where there is none; never part of a pool of aisles.
     untrained : bool (N,)
         Items without an event in what was learned.
+    asked : int
+        Questions with a target that counts, before those whose targets are all in the history drop out.
     """
 
     view: View
@@ -124,6 +164,7 @@ class Look:
     item_categories: Ints
     unknown_aisle: int
     untrained: Bools
+    asked: int
 
     def allowed(self, histories: Histories, aisles: Ints) -> Bools | None:
         """bool (B, N): the items ranked for B questions; None for all."""
@@ -165,13 +206,17 @@ def look_at(protocol: str, data: Dataset, learned: Dataset, queries: Queries, ke
     out = []
     n = data.n_items
     seen = np.unique(queries.histories.owners * n + queries.histories.items)
-    for name, pool, fixed, note in PROTOCOLS[protocol].views:
-        leave_seen = not keep_seen if fixed is None else fixed
+    untrained = learned.item_counts == 0
+    unknown = data.categories.index("") if "" in data.categories else -1
+    for rule in PROTOCOLS[protocol].views:
+        leave_seen = not keep_seen if rule.leave_seen is None else rule.leave_seen
         targets = queries.targets
+        if rule.counted != "all":
+            targets = targets.keep(untrained[targets.items] == (rule.counted == "untrained"))
+        asked = int((targets.lengths > 0).sum())
         if leave_seen:
             targets = targets.keep(~np.isin(targets.owners * n + targets.items, seen))
         rows = np.flatnonzero(targets.lengths > 0)
-        view = View(name, note, len(rows))
-        unknown = data.categories.index("") if "" in data.categories else -1
-        out.append(Look(view, rows, targets[rows], pool, leave_seen, data.item_categories, unknown, learned.item_counts == 0))
+        view = View(rule.name, rule.note, len(rows))
+        out.append(Look(view, rows, targets[rows], rule.pool, leave_seen, data.item_categories, unknown, untrained, asked))
     return tuple(out)

@@ -52,6 +52,7 @@ def evaluate(
     ks: Sequence[int] = (1, 5, 10, 20),
     keep_seen: bool = False,
     shuffle_ties: bool = False,
+    aisle: str | None = None,
     data_name: str = "data",
     split: Split | None = None,
     progress: Progress | None = None,
@@ -64,7 +65,7 @@ def evaluate(
     ----------
     data : Dataset
     protocol : str
-        leave-one-out, time-split, next-basket, first-visit, hidden-aisle, cold-item or cold-user.
+        leave-one-out, time-split, next-basket, first-visit, hidden-aisle, cold-item, cold-aisle or cold-user.
     models : sequence of str
         Names, see `models`. Where the split is by time, last month's popularity (``popularity-month``) joins them unasked.
     settings : AllSettings
@@ -79,6 +80,8 @@ def evaluate(
         Rank items of the history too. Where they are left out, a target that is one of them does not count.
     shuffle_ties : bool
         Of leave-one-out: events of the same time are put into a random order before splitting.
+    aisle : str, optional
+        Of cold-aisle, which needs it: the aisle that is new.
     data_name : str
         For the report.
     split : Split, optional
@@ -92,7 +95,8 @@ def evaluate(
     Raises
     ------
     RequestError
-        An unknown protocol or model, no model, a k or a number of seeds below 1, or no model that can run on this data.
+        An unknown protocol, model or aisle, no model, an option that the protocol does not know, a k or a number of seeds below 1, or
+        no model that can run on this data.
     TableError
         If the data holds no question of this protocol.
     """
@@ -111,7 +115,7 @@ def evaluate(
         names = ("popularity-month", *names)
     if not names:
         raise RequestError("no model to compare", "at least one", "name one")
-    split = split or make_split(protocol, data, settings.seed, shuffle_ties, settings.data.target_events)
+    split = split or make_split(protocol, data, settings.seed, shuffle_ties, settings.data.target_events, aisle)
     source = ModelSource(data, settings, progress)
     trial = _Trial(
         protocol=protocol,
@@ -374,11 +378,11 @@ def _choices(protocol: str, trial: _Trial, shuffle_ties: bool) -> list[str]:
         out.append("Items already seen are left out of the ranking.")
     elif not any(look.leave_seen for look in trial.looks):
         out.append("Items already seen are ranked like any other.")
-    left = {look.view.name: len(trial.split.test) - look.view.n for look in trial.looks}
     out += [
-        f"Of {len(trial.split.test):,} questions, {n:,} are not asked in the view {name}: the history holds all their targets."
-        for name, n in left.items()
-        if n
+        f"Of {look.asked:,} questions, {look.asked - look.view.n:,} are not asked in the view {look.view.name}: the history holds all "
+        "their targets."
+        for look in trial.looks
+        if look.asked > look.view.n
     ]
     out.append("Targets that never occur in training are kept.")
     out.append("No candidates are sampled; items that are unavailable today are ranked too.")

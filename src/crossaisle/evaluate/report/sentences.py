@@ -29,6 +29,15 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
         r"随机选出 \1 件商品作为新商品（另有 \2 件用于验证）；它们的行为不参与训练。",
     ),
     (
+        r"([\d,]+) users are asked for the newest of them, ([\d,]+) others for their newest known item\.",
+        r"\1 个用户预测其中最近的一件，另有 \2 个用户预测最近的一件已有商品。",
+    ),
+    (
+        r"The aisle '(.+)' is new: none of its events were learned from; who knows other aisles is asked for all they had there\.",
+        r"品类“\1”为全新品类：其行为均不参与训练；对了解其他品类的用户，预测他们在其中的全部商品。",
+    ),
+    (r"The aisle '(.+)' likewise for validation\.", r"品类“\1”同样用于验证。"),
+    (
         r"([\d,]+) users were held out as new \(further ([\d,]+) for validation\), chosen by chance; each is asked for the last item\.",
         r"随机选出 \1 个用户作为新用户（另有 \2 个用于验证）；预测每人的最后一件商品。",
     ),
@@ -66,6 +75,9 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
     (r"The items of the aisle that the user enters are ranked\.", "对用户所进入品类的商品排序。"),
     (r"The items of the hidden aisle are ranked\.", "对被隐去品类的商品排序。"),
     (r"The items of all aisles that the history does not touch are ranked\.", "对历史未涉及的所有品类的商品排序。"),
+    (r"All items are ranked; the target has no event in the training data\.", "对全部商品排序；目标在训练数据中没有任何行为。"),
+    (r"All items are ranked; the target has events in the training data\.", "对全部商品排序；目标在训练数据中有过行为。"),
+    (r"The items of the new aisle are ranked\.", "对全新品类的商品排序。"),
     (r"Only items without any event in the training data are ranked\.", "只对训练数据中没有任何行为的商品排序。"),
     # choices
     (r"Items already seen are left out of the ranking\.", "排序时略去已接触过的商品。"),
@@ -75,7 +87,7 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
             rf"Of ([\d,]+) questions, ([\d,]+) are not asked in the view {name}: the history holds all their targets\.",
             rf"\1 个问题中有 \2 个不计入“{NAMES[name][1]}”：其目标全在历史中。",
         )
-        for name in ("all", "aisle", "beyond", "new")
+        for name in ("all", "aisle", "beyond", "new", "new-items", "known-items", "among-new")
     ),
     (r"Targets that never occur in training are kept\.", "保留训练中从未出现的目标。"),
     (r"No candidates are sampled; items that are unavailable today are ranked too\.", "不抽样候选；如今缺货的商品也参与排序。"),

@@ -28,6 +28,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "first-visit": ("first visit to an aisle", "首次进入新品类"),
     "hidden-aisle": ("hidden aisle", "隐藏品类"),
     "cold-item": ("cold items", "冷启动商品"),
+    "cold-aisle": ("a new aisle", "全新品类"),
     "cold-user": ("cold users", "冷启动用户"),
     "next-basket": ("next basket", "下一购物篮"),
     # views
@@ -35,6 +36,9 @@ NAMES: dict[str, tuple[str, str]] = {
     "aisle": ("Inside the target's aisle", "目标所在品类内"),
     "beyond": ("All aisles new to the history", "历史未涉及的所有品类"),
     "new": ("New items only", "仅新商品"),
+    "new-items": ("New items, among the whole catalogue", "新商品（在全部商品中）"),
+    "known-items": ("Known items, among the whole catalogue", "已有商品（在全部商品中）"),
+    "among-new": ("New items, among new items only", "新商品（仅在新商品中）"),
     # measures
     "precision": ("Precision", "精确率"),
     "recall": ("Recall", "召回率"),
