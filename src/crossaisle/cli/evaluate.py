@@ -79,6 +79,7 @@ def evaluate(
                 "--models": models != _MODELS,
                 "--refit": refit,
                 "--keep-seen": keep_seen,
+                "--aisle": aisle is not None,
                 "--reviews": reviews is not None,
             },
         )
