@@ -11,6 +11,7 @@ OUT=${OUT:-benchmarks/results/speed}
 ROUNDS=${ROUNDS:-3}
 BUDGET=${BUDGET:-60}                                 # timed seconds of each RecTools run
 EPOCHS=${EPOCHS:-4}                                  # epochs of each of our runs, of which the first is the warm-up
+CONTROL_EPOCHS=${CONTROL_EPOCHS:-2}                  # the same, of the slower controls
 QUALITY_EPOCHS=${QUALITY_EPOCHS:-}                   # empty: as the preset says
 ARMS=${ARMS:-ours-ids rectools-sasrec ours-id-text rectools-unisrec ours-all quality}
 CONTROLS=${CONTROLS-ours-ids-float32 ours-id-text-float32 ours-ids-float32-750 ours-id-text-float32-750 rectools-sasrec-bf16}
@@ -36,8 +37,9 @@ cp "$WORK/data/data.json" "$OUT/data.json"
 run() { # ARM ROUND
     local to="$OUT/round-$2/$1.json"
     case $1 in
+        ours-*-float32*) "$PY" benchmarks/speed/train_ours.py "${1#ours-}" "$WORK/tables/beauty" --out "$to" --epochs "$CONTROL_EPOCHS" ;;
         ours-*) "$PY" benchmarks/speed/train_ours.py "${1#ours-}" "$WORK/tables/beauty" --out "$to" --epochs "$EPOCHS" ;;
-        rectools-*) "$SPEED_ENV/bin/python" -W ignore benchmarks/speed/train_rectools.py "${1#rectools-}" "$WORK/data" --out "$to" --seconds "$BUDGET" 2>"$WORK/rectools.log" || { cat "$WORK/rectools.log"; return 1; } ;;
+        rectools-*) env -u PYTHONPATH "$SPEED_ENV/bin/python" -W ignore benchmarks/speed/train_rectools.py "${1#rectools-}" "$WORK/data" --out "$to" --seconds "$BUDGET" 2>"$WORK/rectools.log" || { cat "$WORK/rectools.log"; return 1; } ;;
         quality) "$PY" benchmarks/speed/quality.py "$WORK/tables/beauty" --out "$to" --seed $(($2 - 1)) ${QUALITY_EPOCHS:+--epochs "$QUALITY_EPOCHS"} ;;
     esac
 }
