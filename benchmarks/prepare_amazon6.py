@@ -4,6 +4,7 @@
     python benchmarks/prepare_amazon6.py OUT Grocery_and_Gourmet_Food Home_and_Kitchen
     python benchmarks/prepare_amazon6.py OUT Beauty --dated        # only users all of whose events are dated
     python benchmarks/prepare_amazon6.py OUT all --apart           # all six, every event in the category it came from
+    python benchmarks/prepare_amazon6.py OUT all --apart --users 4000    # of these, users of two categories or more, drawn by chance
 
 Ids, order and text stay as they are in the source. Of an item that stands in several of the categories (among all six: 34 ids with
 4,343 events) the first row is taken, and its events follow it, whichever category they came from. With --apart it is one item in each of
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("categories", nargs="+")
     parser.add_argument("--dated", action="store_true")
     parser.add_argument("--apart", action="store_true")
+    parser.add_argument("--users", type=int, metavar="N")
     asked = parser.parse_args()
     source = Path(os.environ.get("CROSSAISLE_DATA", "../shared/data")) / "amazon6"
     events = pl.read_parquet(source / "interactions.parquet").with_columns(pl.col("category").cast(pl.String))
@@ -49,6 +51,9 @@ def main() -> None:
     events, items = (table.filter(pl.col("category").is_in(categories)) for table in (events, items))
     if asked.dated:
         events = events.filter(pl.col("timestamp").is_not_null().all().over("user_id"))
+    if asked.users:
+        several = events.group_by("user_id").agg(pl.col("category").n_unique()).filter(pl.col("category") > 1).sort("user_id")
+        events = events.join(several.sample(min(asked.users, several.height), seed=0), on="user_id", how="semi", maintain_order="left")
     if asked.apart:
         events, items = apart(events, items)
     asked.out.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The transfer report, section by section, in no format yet. Imports: scores, trial."""
+"""The transfer report, section by section, in no format yet. Imports: results, scores, trial."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from crossaisle.evaluate.report.blocks import (
 )
 from crossaisle.evaluate.report.tables import flat
 from crossaisle.evaluate.report.words import Words, figure, shorten, signed, whole
+from crossaisle.evaluate.transfer.results import ArmRow, TransferResults
 from crossaisle.evaluate.transfer.scores import Change
-from crossaisle.evaluate.transfer.trial import FEWEST, ArmRow, TransferResults
+from crossaisle.evaluate.transfer.trial import FEWEST
 
 __all__ = ["byline", "headline", "make", "notes", "percent", "title"]
 

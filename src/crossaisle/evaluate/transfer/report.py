@@ -1,4 +1,4 @@
-"""The pages of the transfer scoreboard: HTML, Markdown, JSON, raw figures. Imports: content, trial, wording."""
+"""The pages of the transfer scoreboard: HTML, Markdown, JSON, raw figures. Imports: content, results, wording."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crossaisle.evaluate.report.asjson import strict
 from crossaisle.evaluate.report.files import write_folder
 from crossaisle.evaluate.report.words import Words
 from crossaisle.evaluate.transfer import content
-from crossaisle.evaluate.transfer.trial import TransferResults
+from crossaisle.evaluate.transfer.results import TransferResults
 from crossaisle.evaluate.transfer.wording import TEXTS
 
 __all__ = ["FORMAT", "as_json", "write_transfer"]
