@@ -72,7 +72,7 @@ def invented(
         "id-order": rng.choice(("above", "below"), n, p=(0.6, 0.4)).tolist(),
         "same-day": np.where(ease < 60, "same day", "another day").tolist(),
     }
-    per_query, summary, groups, tests, on_valid, lists = [], [], [], [], [], []
+    per_query, summary, groups, tests, on_valid, lists, shares = [], [], [], [], [], [], []
     measures = [f"{m}@{k}" for m in r.MEASURES for k in KS]
     for v, view in enumerate(views):
         values: dict[str, dict[str, Any]] = {}
@@ -93,6 +93,8 @@ def invented(
             if valid:
                 on_valid.append((view, model, role(model), MAIN, cols[MAIN].mean() * 1.05, n))
             lists += [(view, model, role(model), m, 10, float(rng.random())) for m in r.LIST_MEASURES]
+            shares += [(view, aisle, model, 1 / len(AISLES), place / 15) for place, aisle in enumerate(AISLES)]
+            summary.append((view, model, role(model), f"macro_{MAIN}", 0.0123, 0.0100, 0.0145, None, n))
             for group, assigned in levels.items():
                 order = sorted(set(assigned)) if group == "aisle" else [x for x in GROUPS[group] if x in assigned]
                 for place, level in enumerate(order):
@@ -160,6 +162,7 @@ def invented(
         runs=table(runs, r.RUNS_SCHEMA),
         summary=table(summary, r.SUMMARY_SCHEMA),
         lists=table(lists, r.LISTS_SCHEMA),
+        shares=table(shares, r.SHARES_SCHEMA),
         groups=table(groups, r.GROUPS_SCHEMA),
         tests=table(tests, r.TESTS_SCHEMA),
         valid=table(on_valid, r.VALID_SCHEMA),
@@ -296,7 +299,7 @@ def test_names_from_the_data_are_never_read_as_markup(written: tuple[str, Path])
     assert "Kitchen &amp; &lt;Dining&gt;" in html
     assert "<Dining>" not in html
     assert "<sons>" not in html
-    assert html.count("$x_1$ Tools") == 2  # as it is, in the table and in the figure
+    assert html.count("$x_1$ Tools") == 3  # as it is, in two tables and in the figure
     markdown = (written[1] / "report.md").read_text(encoding="utf-8")
     assert r"Toys \| Games" in markdown
     assert r"\<sons\>" in markdown

@@ -1,4 +1,4 @@
-"""A trial: split, fit every model, ask, rank, measure, compare. Imports: facts, groups, looks, models, results, tables.
+"""A trial: split, fit every model, ask, rank, measure, compare. Imports: balance, facts, groups, looks, models, results, tables.
 
 What is chosen (when to stop, which baseline is best) is chosen on the validation questions; the test questions are asked once, at the end.
 """
@@ -22,7 +22,7 @@ from crossaisle.contracts import Progress, Scorer
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.split import Queries, Split
 from crossaisle.errors import MissingExtra, RequestError
-from crossaisle.evaluate import facts, tables
+from crossaisle.evaluate import balance, facts, tables
 from crossaisle.evaluate.groups import question_table
 from crossaisle.evaluate.looks import PROTOCOLS, Look, look_at, make_split
 from crossaisle.evaluate.models import MakeScorer, ModelSource, check_models, holds_chance, role
@@ -173,11 +173,17 @@ def evaluate(
         facts=run_facts,
         views=tuple(look.view for look in trial.looks),
         runs=tables.frame(trial.runs, RUNS_SCHEMA),
-        summary=tables.summary_table(figures, roles, settings.seed),
+        summary=pl.concat(
+            [
+                tables.summary_table(figures, roles, settings.seed),
+                balance.macro_table(figures, questions, roles, trial.main, settings.seed),
+            ]
+        ),
         lists=tables.lists_table(figures, roles, trial.list_length),
         groups=tables.groups_table(figures, questions, trial.main, settings.seed),
         tests=tables.paired_table(figures, roles, trial.main, settings.seed),
         valid=tables.valid_table(figures, roles, trial.main),
+        shares=balance.shares_table(figures, [look.targets for look in trial.looks], data.categories, data.item_categories),
         per_query=tables.per_query_table(figures),
         queries=questions,
         examples=pl.DataFrame(trial.examples, schema=_EXAMPLES_SCHEMA),
@@ -331,6 +337,8 @@ class _Trial:
         measured = metrics.evaluate_lists(top, look.targets, self.ks)
         figures.values.setdefault(name, {})[seed] = np.column_stack([measured[m] for m in figures.measures])
         shown, n = top[:, : self.list_length], self.data.n_items
+        shares = balance.list_shares(shown, self.data.item_categories, len(self.data.categories))
+        figures.shares.setdefault(name, []).append(shares)
         of_lists = {"coverage": metrics.coverage(shown, n), "gini": metrics.gini(shown, n)}
         if self.vectors is not None:
             of_lists["intra_list_diversity"] = float(metrics.intra_list_diversity(shown, self.vectors).mean())

@@ -21,6 +21,7 @@ __all__ = [
     "LIST_MEASURES",
     "ROLES",
     "RUNS_SCHEMA",
+    "SHARES_SCHEMA",
     "SUMMARY_SCHEMA",
     "TESTS_SCHEMA",
     "VALID_SCHEMA",
@@ -70,7 +71,7 @@ SUMMARY_SCHEMA: Mapping[str, pl.DataType] = {
     "view": _TEXT,
     "model": _TEXT,
     "role": _TEXT,
-    "measure": _TEXT,  # "ndcg@10"
+    "measure": _TEXT,  # "ndcg@10"; "macro_ndcg@10" is the mean over aisles, where there are two or more
     "value": _FLOAT,  # mean over questions and seeds
     "low": _FLOAT,  # 95 % bootstrap interval over questions
     "high": _FLOAT,
@@ -102,6 +103,13 @@ TESTS_SCHEMA: Mapping[str, pl.DataType] = {
     "p": _FLOAT,  # two-sided, of the same bootstrap
     "n": _INT,
 }
+SHARES_SCHEMA: Mapping[str, pl.DataType] = {
+    "view": _TEXT,
+    "aisle": _TEXT,
+    "model": _TEXT,
+    "lists": _FLOAT,  # share of the places in the model's lists, at the k of the list measures
+    "targets": _FLOAT,  # share of the targets that count
+}
 VALID_SCHEMA: Mapping[str, pl.DataType] = {"view": _TEXT, "model": _TEXT, "role": _TEXT, "measure": _TEXT, "value": _FLOAT, "n": _INT}
 
 
@@ -112,8 +120,8 @@ class View:
     Attributes
     ----------
     name : str
-        ``all`` (the whole catalogue), ``aisle``, ``beyond``, ``new`` (for next-basket: only items not bought before, and for
-        cold-item: only items without training events).
+        ``all`` (the whole catalogue), ``aisle``, ``beyond``, ``new`` (for next-basket: only items not bought before); for cold-item
+        ``new-items``, ``known-items`` and ``among-new``.
     note : str
         One sentence: what is ranked and which targets count.
     n : int
@@ -203,6 +211,8 @@ class Results:
         One row a view, our model or control, baseline, for the main measure (`TESTS_SCHEMA`).
     valid : DataFrame
         The main measure on the validation questions (`VALID_SCHEMA`); empty if there were none.
+    shares : DataFrame
+        One row a view, aisle and model (`SHARES_SCHEMA`); empty where the data has one aisle.
     per_query : DataFrame
         The raw figures: ``view``, ``model`` (str), ``seed``, ``query`` (int64), then one float32 column a measure at k.
     queries : DataFrame
@@ -221,6 +231,7 @@ class Results:
     groups: pl.DataFrame
     tests: pl.DataFrame
     valid: pl.DataFrame
+    shares: pl.DataFrame
     per_query: pl.DataFrame
     queries: pl.DataFrame
     examples: pl.DataFrame
@@ -233,6 +244,7 @@ class Results:
             ("groups", GROUPS_SCHEMA),
             ("tests", TESTS_SCHEMA),
             ("valid", VALID_SCHEMA),
+            ("shares", SHARES_SCHEMA),
         ):
             if dict(getattr(self, name).schema) != dict(schema):
                 raise ValueError(f"results table {name} has the columns {dict(getattr(self, name).schema)}, expected {dict(schema)}")

@@ -46,15 +46,18 @@ def left_out(results: Results, lang: str = "en") -> list[str]:
     return [f"未运行 {m}：{words.sentence(why)}" if lang == "zh" else f"{m} left out: {why}" for m, why in skipped]
 
 
-def summary_rows(results: Results, view: str, measures: tuple[str, ...] = ("recall@10", "ndcg@10", "hit_rate@10")) -> list[dict[str, Any]]:
-    """One row a model, best first by the main measure, whose 95 % interval stands at the end."""
+def summary_rows(
+    results: Results, view: str, measures: tuple[str, ...] = ("recall@10", "ndcg@10", "macro_ndcg@10", "hit_rate@10")
+) -> list[dict[str, Any]]:
+    """One row a model, best first by the main measure; the 95 % intervals of that measure and of the hit rate stand at the end."""
     main = results.facts.main_measure
     rows = []
     for model in results.models:
         of_model = {r["measure"]: r for r in results.summary.iter_rows(named=True) if r["view"] == view and r["model"] == model}
         if main in of_model:
             shown = {m: of_model[m]["value"] for m in measures if m in of_model}
-            rows.append({"model": model, **shown, f"{main} 95 %": f"{of_model[main]['low']:.4f} - {of_model[main]['high']:.4f}"})
+            spans = {f"{m} 95 %": f"{of_model[m]['low']:.4f} - {of_model[m]['high']:.4f}" for m in (main, "hit_rate@10") if m in of_model}
+            rows.append({"model": model, **shown, **spans})
     order = {r["model"]: results.value(view, r["model"], main) for r in rows}
     return sorted(rows, key=lambda r: -order[r["model"]])
 

@@ -18,7 +18,7 @@ from crossaisle.evaluate.results import GROUPS, GROUPS_SCHEMA, LISTS_SCHEMA, SUM
 from crossaisle.schema import Ints
 from crossaisle.stats import bootstrap_interval, paired_tests
 
-__all__ = ["Figures", "frame", "groups_table", "lists_table", "per_query_table", "summary_table", "paired_table", "valid_table"]
+__all__ = ["Figures", "Values", "frame", "groups_table", "lists_table", "per_query_table", "summary_table", "paired_table", "valid_table"]
 
 Values = npt.NDArray[np.float64]
 
@@ -38,6 +38,8 @@ class Figures:
         Model -> seed -> float64 (R, M).
     lists : dict
         Model -> list measure -> one figure a seed.
+    shares : dict
+        Model -> the share of each aisle in its lists, float64 (C,) a seed.
     valid : dict
         Model -> the main measure on the validation questions, one figure a seed.
     n_valid : int
@@ -49,6 +51,7 @@ class Figures:
     measures: tuple[str, ...]
     values: dict[str, dict[int, Values]] = field(default_factory=dict)
     lists: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    shares: dict[str, list[Values]] = field(default_factory=dict)
     valid: dict[str, list[float]] = field(default_factory=dict)
     n_valid: int = 0
 

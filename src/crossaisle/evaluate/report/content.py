@@ -72,7 +72,7 @@ def make(lens: Lens) -> Iterator[Block]:
         yield shown
     yield from _how(lens)
     yield Heading(w("section-read"))
-    yield Bullets(tuple(w(f"read-{x}") for x in ("question", *MEASURES, *LIST_MEASURES, "interval")))
+    yield Bullets(tuple(w(f"read-{x}") for x in ("question", *MEASURES, "macro_ndcg", *LIST_MEASURES, "interval")))
     yield Paragraph(w("files"), muted=True)
 
 
@@ -115,6 +115,10 @@ def _view(lens: Lens, view: View, level: int) -> Iterator[Block]:
     if not lens.results.lists.filter(pl.col("view") == name).is_empty():
         yield Heading(w("section-lists"), level)
         yield tables.lists(lens, name)
+    shared = tables.shares(lens, name) if name != "aisle" else None  # inside the target's aisle every list is of that aisle
+    if shared is not None:
+        yield Heading(w("section-shares"), level)
+        yield shared
     many = lens.levels(name, "aisle")
     if len(many) > 1:
         yield Heading(w("section-aisles"), level)

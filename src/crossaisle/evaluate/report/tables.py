@@ -13,7 +13,7 @@ from crossaisle.evaluate.report.lens import Lens
 from crossaisle.evaluate.report.words import figure, shorten, signed, whole
 from crossaisle.evaluate.results import LIST_MEASURES, MEASURES
 
-__all__ = ["MANY_AISLES", "aisles", "differences", "every", "examples", "flat", "group", "lists", "listing", "main", "runs"]
+__all__ = ["MANY_AISLES", "aisles", "differences", "every", "examples", "flat", "group", "lists", "listing", "main", "runs", "shares"]
 
 MANY_AISLES = 30
 """How many aisles the page shows; report.json holds all."""
@@ -54,9 +54,16 @@ def name_cell(lens: Lens, view: str, model: str) -> Cell:
 
 
 def main(lens: Lens, view: str) -> Table:
-    """NDCG and recall at every k."""
+    """NDCG and recall at every k; the hit rate where it differs from recall, and the mean over aisles where there are several."""
     w, ks = lens.words, lens.facts.ks
     measures = [f"ndcg@{k}" for k in ks] + [f"recall@{k}" for k in ks]
+    k = lens.facts.main_measure.partition("@")[2]
+    models = lens.order(view)
+    if any(lens.figure(view, m, f"hit_rate@{k}")[0] != lens.figure(view, m, f"recall@{k}")[0] for m in models):
+        measures.append(f"hit_rate@{k}")
+    macro = f"macro_{lens.facts.main_measure}"
+    if any(lens.figure(view, m, macro)[0] >= 0 for m in models):
+        measures.append(macro)
     n = next(v.n for v in lens.results.views if v.name == view)
     return _by_model(
         lens, view, w("main-caption", n=whole(n)), [Cell(w.measure(m)) for m in measures], lambda m, c: lens.figure(view, m, measures[c])
@@ -92,6 +99,31 @@ def aisles(lens: Lens, view: str) -> Table:
         rows.append(Row((Cell(shorten(w.level("aisle", level), 24)), Cell(whole(n)), *cells)))
     heads = (Cell(w("col-aisle")), Cell(w("col-questions")), *(name_cell(lens, view, m) for m in models))
     return Table(w("aisles-caption", measure=lens.measure), heads, tuple(rows))
+
+
+def shares(lens: Lens, view: str) -> Table | None:
+    """One row an aisle, largest first by its targets: its share of the targets and of each model's lists; None with fewer than two."""
+    w = lens.words
+    rows = lens.results.shares.filter(pl.col("view") == view)
+    aisles = (
+        rows.group_by("aisle", maintain_order=True).agg(pl.col("targets").first()).sort("targets", descending=True, maintain_order=True)
+    )
+    if aisles.height < 2:
+        return None
+    models = lens.order(view)
+    of_lists = {(aisle, model): share for aisle, model, share in rows.select("aisle", "model", "lists").iter_rows()}
+    body = tuple(
+        Row(
+            (
+                Cell(shorten(w.level("aisle", aisle), 24)),
+                Cell(w.percent(targets)),
+                *(Cell(w.percent(of_lists.get((aisle, m), 0.0))) for m in models),
+            )
+        )
+        for aisle, targets in aisles.head(MANY_AISLES).iter_rows()
+    )
+    heads = (Cell(w("col-aisle")), Cell(w("col-targets")), *(name_cell(lens, view, m) for m in models))
+    return Table(w("shares-caption"), heads, body)
 
 
 def differences(lens: Lens, view: str, rows: list[tuple[str, float, float, float, float, int]]) -> Table:

@@ -41,6 +41,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "among-new": ("New items, among new items only", "新商品（仅在新商品中）"),
     # measures
     "precision": ("Precision", "精确率"),
+    "macro_ndcg": ("NDCG by aisle", "按品类平均的 NDCG"),
     "recall": ("Recall", "召回率"),
     "f1": ("F1", "F1"),
     "hit_rate": ("Hit rate", "命中率"),
@@ -134,6 +135,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "section-models": ("Every model, at several k", "各模型在不同 k 下的表现"),
     "section-difference": ("Difference from each other model", "与其他各模型的差异"),
     "section-lists": ("What the lists are like", "推荐列表的特点"),
+    "section-shares": ("What each aisle gets", "各品类所占份额"),
     "section-aisles": ("By aisle", "分品类"),
     "section-groups": ("By kind of question", "分组情况"),
     "section-notes": ("To bear in mind", "须知"),
@@ -169,6 +171,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "模型全部推荐的整体特点，k = {k}。这些数值并非越高越好：列表可以多样却不准。",
     ),
     "aisles-caption": ("{measure} by the aisle of the target, largest first.", "按目标所在品类的 {measure}，由大到小。"),
+    "shares-caption": (
+        "Share of each aisle among the targets, and in the lists of each model; report.json holds every aisle.",
+        "各品类在目标中的份额，以及在各模型推荐列表中的份额；report.json 中有全部品类。",
+    ),
     "aisles-more": (
         "{n} smaller aisles are left out here; report.json holds them all.",
         "此处略去 {n} 个较小的品类；report.json 中有全部。",
@@ -188,6 +194,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "col-difference": ("Difference", "差异"),
     "col-interval": ("95 % interval", "95% 区间"),
     "col-p": ("p", "p 值"),
+    "col-targets": ("Targets", "目标"),
     "col-questions": ("Questions", "问题数"),
     "col-aisle": ("Aisle", "品类"),
     "one-seed": ("seed {seeds}", "随机种子 {seeds}"),
@@ -309,6 +316,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "read-ndcg": (
         "NDCG: 1 when the right items stand at the top; a right item counts 1 / log2(1 + place).",
         "NDCG：正确商品都排在最前时为 1；一件正确商品的贡献为 1 / log2(1 + 名次）。",
+    ),
+    "read-macro_ndcg": (
+        "NDCG by aisle: the mean over aisles of the mean over an aisle's questions, so that small aisles count like large ones.",
+        "按品类平均的 NDCG：先在每个品类的问题内平均，再对品类平均，小品类与大品类同等重要。",
     ),
     "read-mrr": ("MRR: 1 / place of the first right item, 0 if there is none.", "MRR：第一件正确商品名次的倒数，没有则为 0。"),
     "read-coverage": ("Coverage: share of the items that are recommended to anybody.", "覆盖率：全部商品中至少被推荐过一次的比例。"),
