@@ -13,10 +13,11 @@ from crossaisle.encode.words import Vocabulary, WordSettings
 from crossaisle.errors import ModelError, OutputError, SettingError
 from crossaisle.model.settings import ModelSettings
 from crossaisle.testing import scorer_contract, toy_dataset
-from crossaisle.train import loop
+from crossaisle.train import objective
 from crossaisle.train.checkpoint import load_checkpoint, save_checkpoint
 from crossaisle.train.device import choose_device
 from crossaisle.train.fit import NetworkScorer, _new_targets
+from crossaisle.train.packing import pack_for_training
 from crossaisle.train.settings import TrainSettings
 
 MODEL = ModelSettings(dim=32, heads=2, window=16, senses=("id", "words"), dropout=0.2)
@@ -70,11 +71,11 @@ def test_sampled_negatives_learn_too(data):
 def test_the_sampled_sum_estimates_the_sum_over_the_catalogue(data):
     scorer = _scorer().fit(data)
     train, _ = hold_out_last(data)
-    rows = loop.pack_for_training(train.histories, 16, 0).rows(slice(0, 8))
+    rows = pack_for_training(train.histories, 16, 0).rows(slice(0, 8))
     scorer.network.eval()
     with torch.no_grad():
-        whole = float(loop._step_loss(scorer.network, rows, 0, torch.Generator(), torch.float32))
-        drawn = [float(loop._step_loss(scorer.network, rows, 60, torch.Generator().manual_seed(s), torch.float32)) for s in range(200)]
+        whole = float(objective.step_loss(scorer.network, rows, 0, torch.Generator(), torch.float32))
+        drawn = [float(objective.step_loss(scorer.network, rows, 60, torch.Generator().manual_seed(s), torch.float32)) for s in range(200)]
     assert np.mean(drawn) == pytest.approx(whole, abs=0.02)
 
 

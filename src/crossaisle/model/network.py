@@ -1,7 +1,8 @@
-"""The network: P(next item | history, text). Imports: settings, item_tower, user_encoder.
+"""The network: P(next item | history, text). Imports: settings, item_tower, user_encoder, aisle_head.
 
 score(history, item) = s * cos(state(history), vector(item)), with s a learned temperature. Restricting the candidates to an aisle
-gives P(item | history, aisle) without another model, because a softmax restricted to a subset keeps its odds.
+gives P(item | history, aisle) without another model, because a softmax restricted to a subset keeps its odds. With an aisle head the
+score is log P(aisle | history) + log P(item | aisle, history), and the same holds.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from crossaisle.model.aisle_head import AisleHead
 from crossaisle.model.item_tower import ItemTower
 from crossaisle.model.settings import ModelSettings
 from crossaisle.model.user_encoder import UserEncoder
@@ -49,7 +51,7 @@ class PackedRows:
 
 
 class Network(nn.Module):
-    """Item tower, history encoder and temperature."""
+    """Item tower, history encoder and temperature; with two or more aisles to tell apart (``n_aisles``) an aisle head."""
 
     def __init__(
         self,
@@ -59,11 +61,13 @@ class Network(nn.Module):
         n_events: int = 1,
         with_weights: bool = False,
         with_times: bool = False,
+        n_aisles: int = 0,
     ) -> None:
         super().__init__()
         self.tower = ItemTower(settings, widths, n_items)
         self.encoder = UserEncoder(settings, n_events, with_weights, with_times)
         self.log_scale = nn.Parameter(torch.tensor(math.log(settings.temperature)))
+        self.head = AisleHead(settings, n_aisles) if n_aisles > 1 else None
 
     @property
     def scale(self) -> Tensor:
@@ -82,3 +86,20 @@ class Network(nn.Module):
         """
         tokens = F.embedding(rows.items if codes is None else codes, vectors)  # its backward pass adds in a fixed order
         return F.normalize(self.encoder(tokens, rows.segment, rows.place, rows.event, rows.weight, rows.gap), dim=-1)
+
+    def scores(self, states: Tensor, vectors: Tensor, columns: Tensor | None = None) -> Tensor:
+        """float32 (B, N) or (B, K): logits of all items or of some; log-probabilities where there is an aisle head.
+
+        Parameters
+        ----------
+        states : float32 (B, D)
+            Of length 1.
+        vectors : float32 (N, D)
+            Vectors of all items, of length 1.
+        columns : int64 (K,), optional
+            The items wanted.
+        """
+        if self.head is None:
+            return self.scale * (states @ (vectors if columns is None else vectors[columns]).T)
+        out = self.head.log_probabilities(states, vectors, self.scale)
+        return out if columns is None else out[:, columns]

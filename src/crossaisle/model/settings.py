@@ -28,6 +28,9 @@ class ModelSettings(Settings):
     id_dropout: float = setting(
         0.1, "share of items whose id vector is left out in a training step, so that text learns to stand alone", low=0.0, high=1.0
     )
+    aisle_rank: int = setting(
+        0, "with train.objective=factored: rank of each aisle's own correction of the history vector; 0 = none", low=0, high=256
+    )
     temperature: float = setting(16.0, "starting factor between cosine and logit (learned)", low=0.1, high=100.0)
     use_events: bool = setting(True, "tokens carry the event kind, where there are several")
     use_weights: bool = setting(True, "tokens carry the event weight, where weights differ")

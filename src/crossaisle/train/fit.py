@@ -1,4 +1,4 @@
-"""The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, loop, packing."""
+"""The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, loop, objective, packing."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from crossaisle.model.network import Network
 from crossaisle.model.settings import ModelSettings
 from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.train.loop import TrainingRun, train
+from crossaisle.train.objective import aisle_weights
 from crossaisle.train.packing import pack_for_reading
 from crossaisle.train.settings import TrainSettings
 
@@ -74,6 +75,8 @@ class NetworkScorer:
         self.senses: Senses = {}
         self.network: Network | None = None
         self.counts: Ints = np.zeros(0, np.int64)
+        self.categories: tuple[str, ...] = ()
+        self.item_categories: Ints = np.zeros(0, np.int64)
         self._vectors: tuple[torch.Tensor, torch.Tensor] | None = None
 
     # fitting
@@ -113,6 +116,7 @@ class NetworkScorer:
             seed=self.seed,
             epochs=self.training.epochs,
             target_mask=self._targets(data),
+            item_weights=aisle_weights(data.item_counts, data.item_categories, self.training.aisle_balance),
             validate=(lambda net: self._validation_score(net, data, chosen)) if len(chosen) else None,
             stage="choosing when to stop" if full is not None else "training",
             progress=progress,
@@ -130,6 +134,7 @@ class NetworkScorer:
                 seed=self.seed,
                 epochs=self.selection.best_epoch,
                 target_mask=self._targets(full),
+                item_weights=aisle_weights(full.item_counts, full.item_categories, self.training.aisle_balance),
                 stage="training on everything",
                 progress=progress,
                 checkpoint=checkpoint,
@@ -143,18 +148,28 @@ class NetworkScorer:
         n_events = len(data.event_names) if self.model.use_events else 1
         weighted = self.model.use_weights and bool((data.histories.weights != 1).any())
         timed = self.model.use_times and bool(np.isfinite(data.histories.times).any())
-        return self._build(data.item_counts, n_events, weighted, timed, fit_whitening=True)
+        apart = self.training.objective == "factored" and len(np.unique(data.item_categories[data.item_counts > 0])) > 1
+        self.categories, self.item_categories = data.categories, data.item_categories
+        n_aisles = len(data.categories) if apart else 0
+        return self._build(data.item_counts, n_events, weighted, timed, n_aisles, fit_whitening=True)
 
-    def _build(self, counts: Ints, n_events: int, weighted: bool, timed: bool, fit_whitening: bool) -> Network:
+    def _build(self, counts: Ints, n_events: int, weighted: bool, timed: bool, n_aisles: int, fit_whitening: bool) -> Network:
         widths = {name: (s.dim, isinstance(s.values, np.ndarray)) for name, s in self.senses.items()}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            network = Network(self.model, widths, len(counts) if "id" in self.model.senses else 0, n_events, weighted, timed)
+            n_ids = len(counts) if "id" in self.model.senses else 0
+            network = Network(self.model, widths, n_ids, n_events, weighted, timed, n_aisles)
         if fit_whitening:
             network.tower.fit_whitening(self.senses)
-        network.tower.attach(self.senses, counts > 0)
         network.to(self.device)
+        self._attach(network, counts > 0)
         return network
+
+    def _attach(self, network: Network, trained: Bools) -> None:
+        """Set the catalogue of a network; ``trained`` (N,) marks the items that its training knew."""
+        network.tower.attach(self.senses, trained)
+        if network.head is not None:
+            network.head.attach(self.item_categories[: len(trained)], network.tower.trained)
 
     def _targets(self, data: Dataset) -> Bools | None:
         if not self.target_events:
@@ -171,7 +186,7 @@ class NetworkScorer:
             at_once = max(1, min(RANKED_AT_ONCE, MOST_SCORES // len(vectors)))
             for start in range(0, len(queries), at_once):
                 part = queries[np.arange(start, min(start + at_once, len(queries)))]
-                scores = _states(network, raw, part.histories) @ vectors.T
+                scores = network.scores(_states(network, raw, part.histories), vectors)
                 scores[part.histories.owners, part.histories.items] = -torch.inf
                 aisle = part.aisles >= 0
                 if aisle.any():
@@ -190,7 +205,8 @@ class NetworkScorer:
             if d is not None:
                 for array in (d.histories.offsets, d.histories.items, d.histories.events, d.histories.weights, d.histories.times):
                     digest.update(array.tobytes())
-        digest.update("\x00".join(data.items["item_id"].to_list()).encode())
+        for column in ("item_id", "category"):
+            digest.update("\x00".join(data.items[column].to_list()).encode())
         for name, sense in sorted(self.senses.items()):
             v = sense.values
             for part in (v,) if isinstance(v, np.ndarray) else (v.data, v.indices, v.indptr):
@@ -216,12 +232,11 @@ class NetworkScorer:
         return out
 
     def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
-        """Logits; see `contracts.Scorer`. An empty history is answered by popularity."""
+        """Logits, with the factored objective log-probabilities; see `contracts.Scorer`. An empty history is answered by popularity."""
         network, raw, vectors = self._fitted()
         with torch.inference_mode():
-            states = _states(network, raw, histories)
-            wanted = vectors if candidates is None else vectors[torch.from_numpy(candidates)]
-            out: Floats = (network.scale * (states @ wanted.T)).cpu().numpy()
+            columns = None if candidates is None else torch.from_numpy(candidates).to(vectors.device)
+            out: Floats = network.scores(_states(network, raw, histories), vectors, columns).cpu().numpy()
         empty = histories.lengths == 0
         if empty.any():
             popularity = np.log1p(self.counts).astype(np.float32)
@@ -234,10 +249,17 @@ class NetworkScorer:
             raise RuntimeError("items cannot be added to a model without a reader; expected a fitted model that reads text")
         self.senses = stack_items(self.senses, self.reader.read(items, progress))
         self.counts = np.concatenate([self.counts, np.zeros(items.height, np.int64)])
+        self._add_categories(items["category"].to_list())
         trained = np.zeros(len(self.counts), bool)
         trained[: len(self.network.tower.trained)] = self.network.tower.trained.cpu().numpy()
-        self.network.tower.attach(self.senses, trained)
+        self._attach(self.network, trained)
         self._vectors = None
+
+    def _add_categories(self, names: list[str]) -> None:
+        """The aisles of new items; an aisle of a new name comes after the old ones."""
+        self.categories = tuple(dict.fromkeys([*self.categories, *names]))
+        codes = {name: code for code, name in enumerate(self.categories)}
+        self.item_categories = np.concatenate([self.item_categories, np.array([codes[name] for name in names], dtype=np.int64)])
 
     # taking apart and putting together
 
@@ -247,6 +269,7 @@ class NetworkScorer:
         tensors = {f"network.{k}": v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
         tensors["item_vectors"] = vectors.cpu().clone()
         tensors["item_counts"] = torch.from_numpy(self.counts)
+        tensors["item_categories"] = torch.from_numpy(self.item_categories)
         for name, sense in self.senses.items():
             tensors[f"sense.{name}.present"] = torch.from_numpy(sense.present)
             if isinstance(sense.values, np.ndarray):
@@ -264,6 +287,8 @@ class NetworkScorer:
             "n_events": 1 if encoder.event is None else len(encoder.event),
             "with_weights": encoder.weight is not None,
             "with_times": encoder.gap is not None,
+            "n_aisles": 0 if network.head is None else network.head.n_aisles,
+            "categories": list(self.categories),
             "n_trained_items": 0 if network.tower.id_table is None else len(network.tower.id_table),
             "sense_widths": {name: s.dim for name, s in self.senses.items()},
             "selection": vars(self.selection),
@@ -294,17 +319,25 @@ class NetworkScorer:
                 parts = tuple(tensors[f"sense.{name}.{p}"].numpy() for p in ("data", "indices", "indptr"))
                 senses[name] = Sense(csr_matrix(parts, shape=(len(present), width)), present)
         out.senses, out.counts = senses, tensors["item_counts"].numpy()
+        # a model saved before aisles were kept has none to tell apart
+        out.categories = tuple(config.get("categories", ("",)))
+        out.item_categories = tensors["item_categories"].numpy() if "item_categories" in tensors else np.zeros(len(out.counts), np.int64)
         trained_items = int(config["n_trained_items"]) or len(out.counts)
         first = {n: Sense(s.values[:trained_items], s.present[:trained_items]) for n, s in senses.items()}
         out.senses = first
         network = out._build(
-            out.counts[:trained_items], config["n_events"], config["with_weights"], config["with_times"], fit_whitening=False
+            out.counts[:trained_items],
+            config["n_events"],
+            config["with_weights"],
+            config["with_times"],
+            config.get("n_aisles", 0),
+            fit_whitening=False,
         )
         trained = tensors["network.tower.trained"].numpy()
         network.tower.trained = torch.zeros(len(trained), dtype=torch.bool, device=network.tower.trained.device)
         network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")})
         out.senses = senses
-        network.tower.attach(senses, trained)
+        out._attach(network, trained)
         network.eval()
         out.network = network
         out.selection, out.refitting = TrainingRun(**config["selection"]), TrainingRun(**config["refitting"])

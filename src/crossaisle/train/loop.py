@@ -1,4 +1,4 @@
-"""The training loop. Imports: settings, packing, checkpoint.
+"""The training loop. Imports: settings, packing, objective, checkpoint.
 
 Order is meaning here: an epoch seeds its own random numbers from (seed, epoch), so a run that was killed and resumed takes the same steps
 as an unbroken one.
@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from crossaisle.contracts import Progress
 from crossaisle.data.histories import Histories
-from crossaisle.model.losses import catalogue_cross_entropy, fast_dtype
-from crossaisle.model.network import Network, PackedRows
-from crossaisle.schema import Bools
+from crossaisle.model.losses import fast_dtype
+from crossaisle.model.network import Network
+from crossaisle.schema import Bools, Floats
 from crossaisle.train.checkpoint import load_checkpoint, save_checkpoint
+from crossaisle.train.objective import step_loss
 from crossaisle.train.packing import pack_for_training
 from crossaisle.train.settings import TrainSettings
 
@@ -75,44 +75,6 @@ def _rate(step: int, steps: int, settings: TrainSettings) -> float:
     return settings.floor + (1 - settings.floor) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _sample(
-    rows: PackedRows, n_items: int, negatives: int, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A shared sample of the catalogue for one step.
-
-    Returns the sampled codes, the log-correction of each, and tokens and targets as rows of the sample. Every target of the step is in it;
-    the rest are uniform, each standing for (N - n_targets) / K items, so that the sum over the sample estimates the sum over the catalogue.
-    """
-    targets = torch.unique(rows.targets[rows.target_weights > 0])
-    device = targets.device
-    draw = torch.unique(torch.randint(n_items, (negatives,), generator=generator)).to(device)  # drawn alike on every device
-    draw = draw[~torch.isin(draw, targets)]
-    tokens = torch.unique(rows.items)
-    tokens = tokens[~torch.isin(tokens, torch.cat([targets, draw]))]  # needed as history only: not in the softmax
-    codes = torch.cat([targets, draw, tokens])
-    correction = torch.zeros(len(targets) + len(draw), device=device)
-    correction[len(targets) :] = math.log(max(1.0, (n_items - len(targets)) / max(1, len(draw))))
-    place = torch.empty(n_items, dtype=torch.int64, device=device)
-    place[codes] = torch.arange(len(codes), device=device)
-    return codes, correction, place[rows.items], place[rows.targets]
-
-
-def _step_loss(network: Network, rows: PackedRows, negatives: int, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-    chosen = rows.target_weights > 0
-    if negatives == 0:
-        vectors = network.tower()
-        tokens, targets, softmax_vectors, bias = rows.items, rows.targets, vectors, None
-    else:
-        codes, correction, tokens, targets = _sample(rows, network.tower.n_items, negatives, generator)
-        vectors = network.tower(codes)
-        softmax_vectors, bias = vectors[: len(correction)], correction
-    with torch.autocast(rows.items.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-        states = network.states(vectors, rows, tokens)
-    return catalogue_cross_entropy(
-        states[chosen], F.normalize(softmax_vectors, dim=-1), network.scale, targets[chosen], rows.target_weights[chosen], bias, dtype=dtype
-    )
-
-
 def train(
     network: Network,
     histories: Histories,
@@ -121,6 +83,7 @@ def train(
     seed: int,
     epochs: int,
     target_mask: Bools | None = None,
+    item_weights: Floats | None = None,
     validate: Callable[[Network], float] | None = None,
     stage: str = "train",
     progress: Progress | None = None,
@@ -134,6 +97,10 @@ def train(
     ----------
     epochs : int
         How many of ``settings.epochs`` to run; the schedule is always that of the whole.
+    target_mask : bool (E,), optional
+        Which events may be targets (default: all).
+    item_weights : float32 (N,), optional
+        What an item weighs as a target (default: all 1).
     validate : callable, optional
         Gives the validation N@10 of the network, higher is better.
     checkpoint : Path, optional
@@ -157,6 +124,8 @@ def train(
         if validate is not None and epoch - run.best_epoch >= settings.patience and run.scores:
             break
         rows = pack_for_training(histories, width, seed * 100_003 + epoch, target_mask)
+        if item_weights is not None:
+            rows.target_weights.mul_(torch.from_numpy(item_weights)[rows.targets])
         steps = -(-len(rows) // per_step)
         total, loss_sum, clock = steps * settings.epochs, 0.0, time.monotonic()
         with torch.random.fork_rng(devices=[]):
@@ -167,7 +136,7 @@ def train(
                 part = rows.rows(slice(step * per_step, (step + 1) * per_step)).to(device)
                 for group in optimizer.param_groups:
                     group["lr"] = settings.learning_rate * _rate(epoch * steps + step, total, settings)
-                loss = _step_loss(network, part, negatives, generator, dtype)
+                loss = step_loss(network, part, negatives, generator, dtype)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 if settings.clip > 0:

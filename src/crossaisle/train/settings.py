@@ -15,6 +15,18 @@ SAMPLED_NEGATIVES = 4096
 class TrainSettings(Settings):
     """Optimiser, schedule and stopping."""
 
+    objective: str = setting(
+        "catalogue",
+        "what is learned: the next item among all (catalogue), or the next aisle and the item inside it (factored; the same where there is "
+        "one aisle)",
+        choices=("catalogue", "factored"),
+    )
+    aisle_balance: float = setting(
+        1.0,
+        "weight of a target by the size n of its aisle, n^(this - 1): 1 = all alike, 0 = every aisle as much in total",
+        low=0.0,
+        high=1.0,
+    )
     epochs: int = setting(8, "passes over the data; the learning rate falls over these", low=1, high=10000)
     patience: int = setting(3, "epochs without a better validation N@10 before training stops", low=1)
     refit: bool = setting(True, "after choosing when to stop, train once more on everything for as long")
