@@ -23,6 +23,8 @@ ROOMS = [
     "model",
     "baselines",
     "train",
+    "across",
+    "blend",
     "rank",
     "store",
     "presets",

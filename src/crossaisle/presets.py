@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from crossaisle.across.settings import AcrossSettings
+from crossaisle.blend.settings import BlendSettings
 from crossaisle.data.build import DataSettings
 from crossaisle.encode.text import TextSettings
 from crossaisle.encode.words import WordSettings
@@ -27,6 +29,8 @@ class AllSettings(Settings):
     words: WordSettings = field(default_factory=WordSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    across: AcrossSettings = field(default_factory=AcrossSettings)
+    blend: BlendSettings = field(default_factory=BlendSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -26,9 +26,14 @@ class LinearScorer:
         self._weights: Any = None
         self._popular: Floats = np.zeros(0, dtype=np.float32)
 
+    @property
+    def weights(self) -> Any:
+        """W (N, N), dense or csr: what an event with the row's item says for the column's."""
+        return fitted(self._weights, self.name)
+
     def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
         """float32 (B, N) or (B, C), see `contracts.Scorer`."""
-        weights = fitted(self._weights, self.name)
+        weights = self.weights
         return finish(history_matrix(histories, weights.shape[0], self.decay) @ weights, self._popular, candidates)
 
 

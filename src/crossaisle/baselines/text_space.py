@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from crossaisle.baselines.matrices import history_matrix
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
+from crossaisle.encode.spread import Spread
 from crossaisle.encode.words import Vocabulary
 from crossaisle.schema import Floats
 
@@ -66,7 +67,7 @@ class TextSpace:
         """
         if len(vectors) != data.n_items:
             raise ValueError(f"{len(vectors)} text vectors for {data.n_items} items; expected one an item")
-        return cls(vectors if whiten is None else _whitened(vectors, whiten), "language-model vectors")
+        return cls(vectors if whiten is None else Spread.fit(vectors, whiten)(vectors, np.ones(len(vectors), dtype=bool)), "language-model vectors")
 
     def likeness(self, histories: Histories, decay: float = 1.0, newest: int | None = None) -> Floats:
         """float32 (B, N): mean cosine of each item with the events of each history, 0 for an empty one.
@@ -83,11 +84,3 @@ class TextSpace:
         for start in range(0, len(out), 128):
             out[start : start + 128] = (self._items @ asked[start : start + 128].toarray().T).T
         return out
-
-
-def _whitened(vectors: Floats, power: float) -> Floats:
-    centred = vectors - vectors.mean(axis=0, keepdims=True)
-    variances, directions = np.linalg.eigh(centred.T.astype(np.float64) @ centred)
-    floor = 1e-3 * max(float(variances.max(initial=0.0)), 1e-12)  # directions that the catalogue hardly uses are not blown up
-    scale = np.maximum(variances, floor) ** (-power / 2)
-    return np.asarray(centred @ (directions * scale).astype(np.float32), dtype=np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -90,10 +91,11 @@ class NetworkScorer:
         progress: Progress | None = None,
         checkpoint: Path | None = None,
         resume: bool = False,
+        selected: Callable[[], None] | None = None,
     ) -> Self:
         """Train on ``data``, stopping by ``valid``; then once more on ``full`` for as long, where given.
 
-        Without ``valid`` the newest item of each history is held out, and ``full`` is ``data`` where the setting ``train.refit`` says so.
+        ``selected`` is called between the two, when this scorer is the one that ``valid`` chose. Without ``valid`` the newest item of each history is held out, and ``full`` is ``data`` where the setting ``train.refit`` says so.
         """
         if valid is None:
             full = full if full is not None else data if self.training.refit else None
@@ -125,6 +127,8 @@ class NetworkScorer:
             resume=resume,
         )
         self._use(network, data)
+        if selected is not None:
+            selected()
         if full is not None:
             network = self._new_network(full)
             self.refitting = train(

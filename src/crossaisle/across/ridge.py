@@ -1,0 +1,275 @@
+"""Kernel ridge regression from what a shopper has elsewhere to what is bought in an aisle. Imports: settings, shoppers.
+
+For each aisle a, over the n shoppers who have items of a and of other aisles:
+
+    score(history, i in a) = k (K + penalty I)^-1 (Y + borrow U V_a')  at i
+
+K (n, n) is the likeness of two shoppers by what they have outside a, k (n,) that of the history asked for, Y (n, N_a) what they have in a,
+U their iALS factors from that, V_a the item factors. It is the cross-category question itself (items of other aisles -> items of this
+one, for this aisle alone), solved exactly under squared loss. (K + penalty I)^-1 is kept as its leading eigenvectors and a constant for the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from crossaisle.across.settings import AcrossSettings
+from crossaisle.across.shoppers import Blocks, Knowledge, fold_in, likeness, scaled, typical_lengths
+from crossaisle.baselines.ials import IALS
+from crossaisle.contracts import Progress
+from crossaisle.data.dataset import Dataset
+from crossaisle.data.histories import Histories
+from crossaisle.schema import Bools, Floats, Ints
+
+__all__ = ["CrossAisleRidge"]
+
+_BATCH = 512
+
+
+@dataclass(eq=False)
+class _Aisle:
+    """One aisle's regression.
+
+    Attributes
+    ----------
+    code : int
+        Its position in ``Dataset.categories``.
+    rows : int64 (n,)
+        Its shoppers, as rows of the table of all shoppers.
+    vectors : float32 (n, R)
+        Leading eigenvectors of K.
+    gains : float32 (R,)
+        What each adds to ``rest`` in (K + penalty I)^-1.
+    rest : float
+    outside, inside : float32 (n, F)
+        iALS factors from the items outside and inside the aisle.
+    share : float
+        Share of all shoppers of two or more aisles who have this one.
+    typical : dict
+        Root mean square length of each block.
+    """
+
+    code: int
+    rows: Ints
+    vectors: Floats
+    gains: Floats
+    rest: float
+    outside: Floats
+    inside: Floats
+    share: float
+    typical: dict[str, float]
+    blocks: Blocks | None = None
+
+
+class CrossAisleRidge:
+    """What somebody wants in an aisle, from what they have in the others.
+
+    Parameters
+    ----------
+    settings : AcrossSettings
+    text : float32 (N, D), optional
+        What each item says, scaled as it is to count (zero rows: nothing).
+    seed : int
+        Of the iALS start, the eigenvectors and the draw of shoppers where there are too many.
+
+    Examples
+    --------
+    >>> from crossaisle.testing import toy_dataset
+    >>> data = toy_dataset()
+    >>> ridge = CrossAisleRidge(AcrossSettings(dim=8, regularisation=1.0, least_shoppers=5)).fit(data)
+    >>> ridge.score(data.histories[:2]).shape, ridge.aisles
+    ((2, 80), (0, 1, 2, 3))
+    """
+
+    name = "cross-ridge"
+
+    def __init__(self, settings: AcrossSettings | None = None, text: Floats | None = None, seed: int = 0) -> None:
+        self.settings, self.text, self.seed = settings or AcrossSettings(), text, seed
+        self._aisles: dict[int, _Aisle] = {}
+        self._shoppers: Any = None
+        self._factors: Floats = np.zeros((0, 0), np.float32)
+        self._idf: Floats = np.zeros(0, np.float32)
+        self._popular: Floats = np.zeros(0, np.float32)
+        self._item_aisles: Ints = np.zeros(0, np.int64)
+
+    # fitting
+
+    def fit(self, data: Dataset, progress: Progress | None = None) -> Self:
+        """Learn from the shoppers of two or more aisles; items without an aisle are read, never predicted."""
+        s = self.settings
+        self._item_aisles = data.item_categories
+        x = _owned(data.histories, data.n_items)
+        df = np.asarray(x.sum(axis=0)).ravel()
+        self._idf = np.log(max(1, x.shape[0]) / np.maximum(df, 1)).astype(np.float32)
+        self._popular = (df / max(1, x.shape[0])).astype(np.float32)
+        named = np.array([name != "" for name in data.categories], dtype=bool)
+        self._shoppers = _shoppers_of_several(x, self._item_aisles, len(named))
+        self._aisles = {}
+        if not self._shoppers.shape[0]:
+            return self
+        ials = IALS(s.dim, s.alpha, s.regularisation, s.iterations, 1.0, self.seed)
+        self._factors = ials.fit(data).item_factors
+        for a in np.flatnonzero(named).tolist():
+            if progress is not None:
+                progress("comparing shoppers", a, len(named), data.categories[a])
+            self._fit_aisle(a)
+        return self
+
+    def _fit_aisle(self, a: int) -> None:
+        s, here = self.settings, self._item_aisles == a
+        inside, outside = _columns(self._shoppers, here), _columns(self._shoppers, ~here)
+        both = (np.diff(inside.indptr) > 0) & (np.diff(outside.indptr) > 0)
+        rows = np.flatnonzero(both)
+        if len(rows) < s.least_shoppers:
+            return
+        if len(rows) > s.most_shoppers:
+            rows = np.sort(np.random.default_rng(self.seed).choice(rows, s.most_shoppers, replace=False))
+        raw = self._knowledge().blocks(outside[rows])
+        typical = typical_lengths(raw)
+        blocks = scaled(raw, typical)
+        k = likeness(blocks, blocks, s, len(rows), len(rows))
+        penalty = s.penalty * (s.constant + sum(getattr(s, name) for name in blocks))
+        vectors, gains, rest = _inverse(k, penalty, s.components, self.seed)
+        factors = raw["factors"] if "factors" in raw else np.zeros((len(rows), 0), np.float32)
+        owned = fold_in(inside[rows], self._factors, s.alpha, s.regularisation)
+        self._aisles[a] = _Aisle(a, rows, vectors, gains, rest, factors, owned, float(both.mean()), typical, blocks)
+
+    def _knowledge(self) -> Knowledge:
+        return Knowledge(self._idf, self._factors, self.text, self.settings)
+
+    # scoring
+
+    @property
+    def aisles(self) -> tuple[int, ...]:
+        """The aisles in which there were shoppers enough to learn from."""
+        return tuple(self._aisles)
+
+    def inside(self, histories: Histories, aisle: int) -> Floats:
+        """float32 (B, N_a): scores of the items of an aisle (ascending codes) by what each history holds elsewhere.
+
+        A history with nothing elsewhere gets what sells there.
+        """
+        columns = np.flatnonzero(self._item_aisles == aisle)
+        if aisle not in self._aisles:
+            return np.repeat(self._popular[columns][None, :], len(histories), axis=0)
+        x = _columns(_owned(histories, len(self._popular)), self._item_aisles != aisle)
+        parts = [self._inside(x[b : b + _BATCH], self._aisles[aisle], columns) for b in range(0, len(histories), _BATCH)]
+        return np.concatenate(parts) if parts else np.zeros((0, len(columns)), np.float32)
+
+    def _inside(self, x: Any, aisle: _Aisle, columns: Ints) -> Floats:
+        s = self.settings
+        asked = scaled(self._knowledge().blocks(x), aisle.typical)
+        k = likeness(asked, self._blocks(aisle), s, x.shape[0], len(aisle.rows))
+        p = aisle.rest * k + ((k @ aisle.vectors) * aisle.gains) @ aisle.vectors.T
+        out: Floats = np.asarray((self._shoppers[aisle.rows][:, columns].T @ p.T).T, dtype=np.float32)
+        if s.borrow > 0:
+            out += s.borrow * (p @ aisle.inside) @ self._factors[columns].T
+        return out
+
+    def _blocks(self, aisle: _Aisle) -> Blocks:
+        """The features of an aisle's shoppers; after loading they are made again, once."""
+        if aisle.blocks is None:
+            outside = _columns(self._shoppers[aisle.rows], self._item_aisles != aisle.code)
+            aisle.blocks = scaled(self._knowledge().blocks(outside, aisle.outside), aisle.typical)
+        return aisle.blocks
+
+    def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
+        """float32 (B, N) or (B, C), see `contracts.Scorer`: `inside` of each aisle times the share of shoppers who come there."""
+        n = len(self._popular)
+        out = np.repeat(self._popular[None, :], len(histories), axis=0)
+        wanted = range(n) if candidates is None else candidates
+        for a in np.unique(self._item_aisles[np.asarray(wanted, dtype=np.int64)]).tolist():
+            if a in self._aisles:
+                out[:, self._item_aisles == a] = self._aisles[a].share * self.inside(histories, a)
+        return out if candidates is None else out[:, candidates]
+
+    # new items, saving
+
+    def add_items(self, aisles: Ints, text: Floats | None) -> None:
+        """Append items that came later: they are read in histories by what they say, and wait for their first buyers to be predicted."""
+        m = len(aisles)
+        self._item_aisles = np.concatenate([self._item_aisles, aisles])
+        self._idf = np.concatenate([self._idf, np.zeros(m, np.float32)])
+        self._popular = np.concatenate([self._popular, np.zeros(m, np.float32)])
+        self._factors = np.concatenate([self._factors, np.zeros((m, self._factors.shape[1]), np.float32)])
+        if self.text is not None and text is not None:
+            self.text = np.concatenate([self.text, text])
+        if self._shoppers is not None:
+            self._shoppers = sp.csr_matrix(
+                (self._shoppers.data, self._shoppers.indices, self._shoppers.indptr), shape=(self._shoppers.shape[0], len(self._popular))
+            )
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Tensors and a JSON-ready description, from which `from_state` builds the same scorer; ``text`` is kept by its owner."""
+        tensors = {
+            "factors": torch.from_numpy(self._factors),
+            "idf": torch.from_numpy(self._idf),
+            "popular": torch.from_numpy(self._popular),
+            "item_aisles": torch.from_numpy(self._item_aisles),
+            "shoppers.offsets": torch.from_numpy(self._shoppers.indptr.astype(np.int64)),
+            "shoppers.items": torch.from_numpy(self._shoppers.indices.astype(np.int64)),
+        }
+        aisles = {}
+        for a, aisle in self._aisles.items():
+            for part in ("rows", "vectors", "gains", "outside", "inside"):
+                tensors[f"aisle.{a}.{part}"] = torch.from_numpy(np.ascontiguousarray(getattr(aisle, part)))
+            aisles[str(a)] = {"rest": aisle.rest, "share": aisle.share, "typical": aisle.typical}
+        return tensors, {"settings": self.settings.to_dict(), "seed": self.seed, "aisles": aisles}
+
+    @classmethod
+    def from_state(cls, tensors: Mapping[str, torch.Tensor], config: dict[str, Any], text: Floats | None) -> Self:
+        """The inverse of `state`."""
+        out = cls(AcrossSettings.from_dict(config["settings"]), text, config["seed"])
+        out._factors, out._idf = tensors["factors"].numpy(), tensors["idf"].numpy()
+        out._popular, out._item_aisles = tensors["popular"].numpy(), tensors["item_aisles"].numpy()
+        indptr, indices = tensors["shoppers.offsets"].numpy(), tensors["shoppers.items"].numpy()
+        ones = np.ones(len(indices), np.float32)
+        out._shoppers = sp.csr_matrix((ones, indices, indptr), shape=(len(indptr) - 1, len(out._popular)))
+        for a, kept in config["aisles"].items():
+            parts = (tensors[f"aisle.{a}.{p}"].numpy() for p in ("rows", "vectors", "gains"))
+            sides = (tensors[f"aisle.{a}.{p}"].numpy() for p in ("outside", "inside"))
+            out._aisles[int(a)] = _Aisle(int(a), *parts, kept["rest"], *sides, kept["share"], kept["typical"])
+        return out
+
+
+def _owned(histories: Histories, n_items: int) -> Any:
+    """csr float32 (B, N) of zeros and ones: which items each history holds."""
+    x = sp.csr_matrix((np.ones(len(histories.items), np.float32), (histories.owners, histories.items)), shape=(len(histories), n_items))
+    x.sum_duplicates()
+    x.data[:] = 1.0
+    return x
+
+
+def _columns(x: Any, keep: Bools) -> Any:
+    """x with the other columns emptied."""
+    out = (x @ sp.diags(keep.astype(np.float32))).tocsr()
+    out.eliminate_zeros()
+    return out
+
+
+def _shoppers_of_several(x: Any, item_aisles: Ints, n_aisles: int) -> Any:
+    """The rows of x with items of two or more aisles."""
+    to_aisle = sp.csr_matrix((np.ones(len(item_aisles), np.float32), (np.arange(len(item_aisles)), item_aisles)), shape=(len(item_aisles), n_aisles))
+    return x[np.flatnonzero(np.diff((x @ to_aisle).tocsr().indptr) > 1)]
+
+
+def _inverse(k: Floats, penalty: float, components: int, seed: int) -> tuple[Floats, Floats, float]:
+    """(K + penalty I)^-1 as ``rest * I + vectors diag(gains) vectors'``: exact on the leading eigenvectors, the mean of the others' elsewhere.
+
+    By randomised subspace iteration (Halko, Martinsson, Tropp 2011, algorithm 5.3).
+    """
+    n = len(k)
+    r = min(components, n)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        vectors, values, _ = torch.svd_lowrank(torch.from_numpy(k), q=r, niter=4)
+    values = values.double().numpy()
+    left = max(0.0, float(np.trace(k, dtype=np.float64) - values.sum())) / max(1, n - r)
+    rest = 1.0 / (penalty + left)
+    return vectors.numpy().copy(), (1.0 / (penalty + values) - rest).astype(np.float32), rest

@@ -1,0 +1,115 @@
+"""What joins the network: steps between items, likeness of words, likeness of texts. Imports: settings.
+
+Each gives float32 (B, N) for B histories; what they need of the items they take from the network's own senses, so that only Markov's
+counts are kept with the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from crossaisle.baselines.linear import Markov
+from crossaisle.baselines.matrices import history_matrix
+from crossaisle.baselines.text_space import TextSpace
+from crossaisle.data.dataset import Dataset
+from crossaisle.data.histories import Histories
+from crossaisle.encode.senses import Senses
+from crossaisle.encode.spread import Spread
+from crossaisle.schema import Floats
+
+__all__ = ["Parts"]
+
+_TEXT_DECAY = 0.8
+"""Weight of a history's event against the one after it, where texts are compared."""
+
+
+class Parts:
+    """The parts of one blend.
+
+    Parameters
+    ----------
+    names : tuple of str
+        See `blend.settings.PARTS`; a part whose sense no item has is left out.
+    senses : Senses
+        "words" (csr) and "text" (dense) of the N items.
+    spread : Spread, optional
+        Of the text; fitted on ``senses`` if not given.
+    """
+
+    def __init__(self, names: tuple[str, ...], senses: Senses, spread: Spread | None = None) -> None:
+        needs = {"word-knn": "words", "text-knn": "text"}
+        self.names = tuple(n for n in names if n not in needs or needs[n] in senses)
+        self._markov, self._spaces = Markov(), dict[str, TextSpace]()
+        self._steps: Any = None
+        self.spread = spread
+        self.read(senses)
+
+    def read(self, senses: Senses) -> None:
+        """Take the senses of the catalogue as it is now; items may have joined."""
+        if "word-knn" in self.names:
+            words = senses["words"]
+            self._spaces["word-knn"] = TextSpace(sp.csr_matrix(sp.diags(words.present.astype(np.float32)) @ words.values), "words")
+        if "text-knn" in self.names:
+            text = senses["text"]
+            values = np.asarray(text.values, dtype=np.float32)
+            self.spread = self.spread or Spread.fit(values[text.present])
+            self._spaces["text-knn"] = TextSpace(self.spread(values, text.present), "text")
+
+    def fit(self, data: Dataset) -> None:
+        """Count the steps."""
+        if "markov" in self.names:
+            self._steps = self._markov.fit(data).weights
+
+    def scores(self, histories: Histories, n_items: int) -> dict[str, Floats]:
+        """Standardised over the items, history by history: float32 (B, N) each."""
+        out = {}
+        for name in self.names:
+            if name == "markov":
+                known = self._steps.shape[0]  # items that joined later have no steps
+                x = history_matrix(histories, n_items, self._markov.decay)[:, :known]
+                raw = np.zeros((len(histories), n_items), np.float32)
+                raw[:, :known] = (x @ self._steps).toarray()
+            else:
+                raw = self._spaces[name].likeness(histories, _TEXT_DECAY)
+            out[name] = standardised(raw)
+        return out
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Tensors from which `load` restores the parts."""
+        out = {}
+        if self._steps is not None:
+            for part in ("data", "indices", "indptr"):
+                out[f"markov.{part}"] = torch.from_numpy(np.ascontiguousarray(getattr(self._steps, part)))
+        if self.spread is not None:
+            out["spread.mean"], out["spread.matrix"] = torch.from_numpy(self.spread.mean), torch.from_numpy(self.spread.matrix)
+        return out
+
+    @classmethod
+    def load(cls, names: tuple[str, ...], senses: Senses, tensors: Mapping[str, torch.Tensor]) -> Parts:
+        """The inverse of `state`."""
+        spread = Spread(tensors["spread.mean"].numpy(), tensors["spread.matrix"].numpy()) if "spread.mean" in tensors else None
+        out = cls(names, senses, spread)
+        if "markov.data" in tensors:
+            data, indices, indptr = (tensors[f"markov.{part}"].numpy() for part in ("data", "indices", "indptr"))
+            n = len(indptr) - 1
+            out._steps = sp.csr_matrix((data, indices, indptr), shape=(n, n))
+        return out
+
+
+def standardised(raw: Floats) -> Floats:
+    """Each row less its mean, over its standard deviation; a row of equal values becomes zeros.
+
+    Examples
+    --------
+    >>> standardised(np.array([[1.0, 3.0], [2.0, 2.0]], dtype=np.float32)).astype(float).tolist()
+    [[-1.0, 1.0], [0.0, 0.0]]
+    """
+    if not raw.shape[1]:
+        return raw
+    spread = raw.std(axis=1, keepdims=True)
+    return np.asarray((raw - raw.mean(axis=1, keepdims=True)) / np.where(spread > 1e-12, spread, 1.0), dtype=np.float32)

@@ -1,0 +1,331 @@
+"""The network and what joins it, as one scorer. Imports: settings, holdout, parts, weights.
+
+Items of aisles that the history touches are scored by ``near``: the network's log-probability, steps between items and likeness of texts,
+weighed by `weights.Weights`. Inside an aisle that it does not touch the order is that of ``far``: the cross-aisle ridge and near, weighed
+the same way; the aisle as a whole keeps the probability that near gives it:
+
+    s(u, i) = log sum over j in a(i) of exp near(u, j)  +  log softmax over a(i) of far(u, .) at i
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+import torch
+from scipy.special import log_softmax, logsumexp
+
+from crossaisle.across.ridge import CrossAisleRidge
+from crossaisle.across.settings import AcrossSettings
+from crossaisle.blend.holdout import hold_out, kinds
+from crossaisle.blend.parts import Parts, standardised
+from crossaisle.blend.settings import BlendSettings
+from crossaisle.blend.weights import Asked, Weights, choose_weights, gather, mean_ndcg
+from crossaisle.contracts import Progress
+from crossaisle.data.dataset import Dataset
+from crossaisle.data.histories import Histories
+from crossaisle.data.split import Queries
+from crossaisle.encode.spread import Spread
+from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.train.fit import NetworkScorer
+
+__all__ = ["BlendScorer"]
+
+_CELLS = 40_000_000
+"""Most numbers held at once while scoring; fewer histories at a time where the catalogue is large."""
+_NEAR, _FAR = "network", ("cross-ridge", "near")
+_LEAST_QUESTIONS = 50
+
+
+class BlendScorer:
+    """See the file's first lines.
+
+    Parameters
+    ----------
+    net : NetworkScorer
+        Not yet fitted.
+    blend, across : BlendSettings, AcrossSettings
+    """
+
+    def __init__(self, net: NetworkScorer, blend: BlendSettings, across: AcrossSettings) -> None:
+        self.net, self.blend, self.across = net, blend, across
+        self.name = net.name
+        self.parts: Parts | None = None
+        self.ridge: CrossAisleRidge | None = None
+        self.near, self.far = Weights.only_first((_NEAR,)), Weights.only_first(_FAR)
+        self.choice: dict[str, dict[str, float]] = {}
+        self._item_aisles: Ints = np.zeros(0, np.int64)
+
+    # what others read of the network
+
+    @property
+    def counts(self) -> Ints:
+        """int64 (N,): events of each item."""
+        return self.net.counts
+
+    @counts.setter
+    def counts(self, counts: Ints) -> None:
+        self.net.counts = counts
+
+    @property
+    def note(self) -> str:
+        """How the weights were chosen, for the report."""
+        said = [f"{kind}: N@10 {c['ndcg@10']:.4f} on validation, {c['alone']:.4f} without blending" for kind, c in self.choice.items()]
+        return "; ".join(said)
+
+    # fitting
+
+    def fit(
+        self,
+        data: Dataset,
+        valid: Queries | None = None,
+        full: Dataset | None = None,
+        *,
+        progress: Progress | None = None,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+    ) -> Self:
+        """Train the network, fit what joins it, choose the weights by ``valid``; then all but the weights once more on ``full``.
+
+        Without ``valid`` the newest item of most histories and one aisle of some are held out, and ``full`` is ``data`` where the setting
+        ``train.refit`` says so.
+        """
+        if valid is None:
+            full = full if full is not None else data if self.net.training.refit else None
+            data, valid = hold_out(data, self.net.target_events, self.blend.hidden, self.net.seed)
+        near, far = kinds(data, valid)
+        stop_by = valid[np.flatnonzero(near)] if near.any() else valid
+
+        def selected() -> None:
+            self._fit_rest(data, progress)
+            self._choose(data, valid, near, far, progress)
+
+        self.net.fit(data, stop_by, full, progress=progress, checkpoint=checkpoint, resume=resume, selected=selected)
+        if full is not None:
+            self._fit_rest(full, progress)
+        return self
+
+    def _fit_rest(self, data: Dataset, progress: Progress | None) -> None:
+        """What joins the network."""
+        self._item_aisles = data.item_categories
+        self.parts = Parts(self.blend.parts, self.net.senses)
+        self.parts.fit(data)
+        self.ridge = None
+        if self.across.on and len(data.categories) > 1:
+            ridge = CrossAisleRidge(self.across, _text(self.net, self.parts), self.net.seed).fit(data, progress)
+            self.ridge = ridge if ridge.aisles else None
+
+    def _choose(self, data: Dataset, valid: Queries, near: Bools, far: Ints, progress: Progress | None) -> None:
+        self.near, self.far, self.choice = Weights.only_first((_NEAR, *self._parts().names)), Weights.only_first(_FAR), {}
+        rows = _some(np.flatnonzero(near), self.blend.questions, self.net.seed)
+        if self._parts().names and len(rows) >= _LEAST_QUESTIONS:
+            asked = self._ask_near(data, valid, rows, progress)
+            self.near, self.choice["in known aisles"] = choose_weights(asked, self.near.names, self.blend.shrink, self.net.seed)
+        if self.ridge is None:
+            return
+        rows = _some(np.flatnonzero((far >= 0) & np.isin(far, list(self.ridge.aisles))), self.blend.questions, self.net.seed)
+        if len(rows) >= _LEAST_QUESTIONS:
+            asked = self._ask_far(data, valid, rows, far, progress)
+            self.far, choice = choose_weights(asked, _FAR, self.blend.shrink, self.net.seed)
+            without = mean_ndcg(asked, np.eye(len(self.far.values))[1])
+            self.choice["in new aisles"] = {**choice, "without the ridge": without}
+            if without > choice["ndcg@10"]:
+                self.ridge = None
+
+    def _ask_near(self, data: Dataset, valid: Queries, rows: Ints, progress: Progress | None) -> Asked:
+        out = []
+        for part in self._portions(rows):
+            asked = valid[part]
+            allowed = np.ones((len(asked), data.n_items), dtype=bool)
+            inside = asked.aisles >= 0
+            allowed[inside] = data.item_categories[None, :] == asked.aisles[inside][:, None]
+            allowed[asked.histories.owners, asked.histories.items] = False
+            features = self._near_features(asked.histories)
+            out.append(gather(features, self.counts, allowed, list(asked.targets.rows()), self.blend.candidates))
+            _tell(progress, "weighing the parts", sum(len(a.n_targets) for a in out), len(rows))
+        return _with_a_target(Asked.join(out))
+
+    def _ask_far(self, data: Dataset, valid: Queries, rows: Ints, far: Ints, progress: Progress | None) -> Asked:
+        out = []
+        place = np.zeros(data.n_items, dtype=np.int64)
+        for aisle in np.unique(far[rows]).tolist():
+            columns = np.flatnonzero(self._item_aisles == aisle)
+            place[columns] = np.arange(len(columns))
+            for part in self._portions(rows[far[rows] == aisle]):
+                asked = valid[part]
+                near = self.near.apply(self._near_features(asked.histories), self.counts)[:, columns]
+                features = self._far_features(asked.histories, aisle, near)
+                targets = [place[t] for t in asked.targets.rows()]
+                allowed = np.ones(near.shape, dtype=bool)
+                out.append(gather(features, self.counts[columns], allowed, targets, self.blend.candidates))
+                _tell(progress, "weighing the aisles", sum(len(a.n_targets) for a in out), len(rows))
+        return Asked.join(out)
+
+    def _parts(self) -> Parts:
+        if self.parts is None:
+            raise RuntimeError("this model is not fitted; expected fit() before scoring")
+        return self.parts
+
+    def _portions(self, rows: Ints) -> list[Ints]:
+        """The rows, so many at a time that their scores fit."""
+        size = max(1, _CELLS // max(1, len(self.counts) * (len(self._parts().names) + 4)))
+        return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+    # scoring
+
+    def _near_features(self, histories: Histories) -> dict[str, Floats]:
+        scores = self.net.score(histories)
+        return {_NEAR: log_softmax(scores, axis=1).astype(np.float32), **self._parts().scores(histories, len(self.counts))}
+
+    def _far_features(self, histories: Histories, aisle: int, near: Floats) -> dict[str, Floats]:
+        assert self.ridge is not None
+        return {"cross-ridge": standardised(self.ridge.inside(histories, aisle)), "near": log_softmax(near, axis=1)}
+
+    def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
+        """Log-probabilities up to a constant of the history; see `contracts.Scorer`. An empty history is answered by popularity."""
+        self._parts()
+        if self.near.alone and self.ridge is None:
+            return self.net.score(histories, candidates)
+        wanted = len(self.counts) if candidates is None else len(candidates)
+        out = np.zeros((len(histories), wanted), np.float32)
+        for rows in self._portions(np.arange(len(histories))):
+            scores = self._score(histories[rows], candidates)
+            out[rows] = scores if candidates is None else scores[:, candidates]
+        return out
+
+    def _score(self, histories: Histories, candidates: Ints | None) -> Floats:
+        out = self.near.apply(self._near_features(histories), self.counts)
+        for aisle, rows, columns in self._untouched(histories, candidates):
+            near = out[np.ix_(rows, columns)]
+            inside = self.far.apply(self._far_features(histories[rows], aisle, near), self.counts[columns])
+            out[np.ix_(rows, columns)] = logsumexp(near, axis=1, keepdims=True) + log_softmax(inside, axis=1)
+        empty = np.flatnonzero(histories.lengths == 0)
+        if len(empty):
+            out[empty] = self.net.score(histories[empty])
+        return out
+
+    def _untouched(self, histories: Histories, candidates: Ints | None) -> list[tuple[int, Ints, Ints]]:
+        """(aisle, rows of the histories that do not touch it, its items) for each aisle that the ridge serves and somebody asks for."""
+        if self.ridge is None:
+            return []
+        touched = np.zeros((len(histories), int(self._item_aisles.max(initial=0)) + 1), dtype=bool)
+        touched[histories.owners, self._item_aisles[histories.items]] = True
+        asked = self._item_aisles if candidates is None else self._item_aisles[candidates]
+        out = []
+        for aisle in np.intersect1d(np.array(sorted(self.ridge.aisles), dtype=np.int64), asked).tolist():
+            rows = np.flatnonzero(~touched[:, aisle] & (histories.lengths > 0))
+            if len(rows):
+                out.append((aisle, rows, np.flatnonzero(self._item_aisles == aisle)))
+        return out
+
+    def carried_by(self, histories: Histories, queries: Ints, items: Ints) -> list[str]:
+        """For each listed item the part that lifts it most above the history's mean item: a part's name, or ``popularity``.
+
+        Parameters
+        ----------
+        queries, items : int64 (R,)
+            Row r says: item ``items[r]`` is in the list of history ``queries[r]``.
+        """
+        out = [""] * len(items)
+        for b in np.unique(queries).tolist():
+            one, rows = histories[np.array([b])], np.flatnonzero(queries == b)
+            near = self._near_features(one)
+            lifts = _lifts(self.near, near, self.counts, items[rows])
+            for r, lift in zip(rows.tolist(), lifts, strict=True):
+                out[r] = max(lift, key=lambda name: lift[name])
+            for aisle, _, columns in self._untouched(one, items[rows]):
+                here = rows[self._item_aisles[items[rows]] == aisle]
+                inside = self._far_features(one, aisle, self.near.apply(near, self.counts)[:, columns])
+                for r, lift in zip(here.tolist(), _lifts(self.far, inside, self.counts[columns], np.searchsorted(columns, items[here])), strict=True):
+                    best = max(lift, key=lambda name: lift[name])
+                    out[r] = out[r] if best == "near" else best
+        return out
+
+    def item_vectors(self) -> Floats:
+        """float32 (N, D), each of length 1: the network's."""
+        return self.net.item_vectors()
+
+    def add_items(self, items: pl.DataFrame, aisles: Ints, progress: Progress | None = None) -> None:
+        """Append items that came after training: they are read, not trained. ``aisles``: int64, the code of each one's aisle."""
+        before = len(self.counts)
+        self.net.add_items(items, progress)
+        self._parts().read(self.net.senses)
+        self._item_aisles = np.concatenate([self._item_aisles, aisles])
+        if self.ridge is not None:
+            text = _text(self.net, self._parts())
+            self.ridge.add_items(aisles, None if text is None else text[before:])
+
+    # taking apart and putting together
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Tensors and a JSON-ready description, from which `from_state` builds the same scorer."""
+        tensors, network = self.net.state()
+        tensors |= {f"blend.{k}": v for k, v in self._parts().state().items()}
+        tensors["item_aisles"] = torch.from_numpy(self._item_aisles)
+        config: dict[str, Any] = {
+            "network": network,
+            "blend": self.blend.to_dict(),
+            "across": self.across.to_dict(),
+            "near": self.near.to_dict(),
+            "far": self.far.to_dict(),
+            "choice": self.choice,
+            "ridge": None,
+        }
+        if self.ridge is not None:
+            more, config["ridge"] = self.ridge.state()
+            tensors |= {f"across.{k}": v for k, v in more.items()}
+        return tensors, config
+
+    @classmethod
+    def from_state(cls, tensors: Mapping[str, torch.Tensor], config: dict[str, Any], reader: Any, device: str = "cpu") -> Self:
+        """The inverse of `state`."""
+        net = NetworkScorer.from_state(dict(tensors), config["network"], reader, device)
+        out = cls(net, BlendSettings.from_dict(config["blend"]), AcrossSettings.from_dict(config["across"]))
+        out.parts = Parts.load(out.blend.parts, net.senses, _under(tensors, "blend."))
+        out.near, out.far, out.choice = Weights.from_dict(config["near"]), Weights.from_dict(config["far"]), config["choice"]
+        out._item_aisles = tensors["item_aisles"].numpy()
+        if config["ridge"] is not None:
+            out.ridge = CrossAisleRidge.from_state(_under(tensors, "across."), config["ridge"], _text(net, out.parts))
+        return out
+
+
+def _text(net: NetworkScorer, parts: Parts) -> Floats | None:
+    """float32 (N, D): what each item says, spread and of length 1; None where none says anything."""
+    if "text" not in net.senses:
+        return None
+    text = net.senses["text"]
+    values = np.asarray(text.values, dtype=np.float32)
+    parts.spread = parts.spread or Spread.fit(values[text.present])
+    return parts.spread(values, text.present)
+
+
+def _some(rows: Ints, most: int, seed: int) -> Ints:
+    return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def _with_a_target(asked: Asked) -> Asked:
+    """Without the questions whose targets were all seen before: they cannot be answered."""
+    return asked.rows(np.flatnonzero(asked.hits.any(axis=1)))
+
+
+def _tell(progress: Progress | None, stage: str, done: int, total: int) -> None:
+    if progress is not None:
+        progress(stage, done, total, "")
+
+
+def _under(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _lifts(weights: Weights, features: Mapping[str, Floats], counts: Ints, columns: Ints) -> list[dict[str, float]]:
+    """For each column, by how much each part lifts it above the mean item."""
+    added = weights.parts(features, counts)
+    count = added.pop("count")
+    out = []
+    for c in columns.tolist():
+        lift = {name: float(value[0, c] - value[0].mean()) for name, value in added.items()}
+        out.append({**lift, "popularity": float(count[c] - count.mean())})
+    return out
