@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 import crossaisle
 from crossaisle import schema
+from crossaisle.blend.scorer import BlendScorer
 from crossaisle.contracts import Progress
 from crossaisle.data.adhoc import read_histories, read_new_items
 from crossaisle.data.build import as_frame
@@ -35,8 +36,10 @@ from crossaisle.store import current_version, folder_lock, open_version, write_v
 from crossaisle.train.device import choose_device
 from crossaisle.train.fit import NetworkScorer
 
-__all__ = ["Recommender", "network_scorer"]
+__all__ = ["Recommender", "blend_scorer", "network_scorer"]
 
+_BASKETS = "baskets.safetensors"
+"""What people of several aisles bought, without saying who: the cross-aisle ridge compares with them. Left out with the histories."""
 _TRAINING = ".training"
 """Folder inside a model folder that holds the checkpoints of a fit that has not ended."""
 
@@ -57,6 +60,11 @@ def network_scorer(settings: AllSettings, name: str = "crossaisle", cache: Path 
     )
 
 
+def blend_scorer(settings: AllSettings, name: str = "crossaisle", cache: Path | None = None) -> BlendScorer:
+    """The network and all that joins it, not yet fitted."""
+    return BlendScorer(network_scorer(settings, name, cache), settings.blend, settings.across)
+
+
 class Recommender:
     """A model of a catalogue and the people who use it.
 
@@ -74,7 +82,7 @@ class Recommender:
         self.quality: dict[str, Any] = {}
         self.notes: list[str] = []
         self.report: dict[str, Any] = {}
-        self._scorer: NetworkScorer | None = None
+        self._scorer: BlendScorer | None = None
         self._catalogue: Catalogue | None = None
         self._users: pl.Series = pl.Series(schema.USER, [], dtype=pl.String)
         self._histories: Histories | None = None
@@ -113,7 +121,7 @@ class Recommender:
         OutputError, ModelError
             If ``out`` is held by another run or cannot be written, or its checkpoint belongs to other data or settings.
         """
-        scorer = network_scorer(self.settings)
+        scorer = blend_scorer(self.settings)
         folder = None if out is None else Path(out)
         with contextlib.nullcontext() if folder is None else folder_lock(folder):
             scorer.fit(data, progress=progress, checkpoint=None if folder is None else folder / _TRAINING / "fit", resume=resume)
@@ -125,18 +133,19 @@ class Recommender:
             "ndcg@10": max(run.scores, default=None),
             "what": "the newest item of each history, held back; the whole catalogue ranked, items already seen left out",
             "epoch": run.best_epoch,
-            "minutes": round((run.seconds + scorer.refitting.seconds) / 60, 2),
+            "minutes": round((run.seconds + scorer.net.refitting.seconds) / 60, 2),
+            "blend": scorer.choice,
         }
-        note = getattr(scorer.reader, "note", "")
-        self.notes = [*([note] if note and "text" in scorer.senses else []), *notices(data.report)]
-        silent = [s for s in self.settings.model.senses if s != "id" and s not in scorer.senses]
+        note = getattr(scorer.net.reader, "note", "")
+        self.notes = [*([note] if note and "text" in scorer.net.senses else []), *notices(data.report)]
+        silent = [s for s in self.settings.model.senses if s != "id" and s not in scorer.net.senses]
         if silent:
             self.notes.append(
-                f"no item has anything for {' and '.join(silent)}: items are known by what remains ({', '.join(scorer.senses) or 'id'})"
+                f"no item has anything for {' and '.join(silent)}: items are known by what remains ({', '.join(scorer.net.senses) or 'id'})"
             )
         return self
 
-    def _fitted(self) -> tuple[NetworkScorer, Catalogue]:
+    def _fitted(self) -> tuple[BlendScorer, Catalogue]:
         if self._scorer is None or self._catalogue is None:
             raise RequestError("this recommender is not fitted", "a fitted or loaded one", "call fit(data) or Recommender.load(folder)")
         return self._scorer, self._catalogue
@@ -162,18 +171,19 @@ class Recommender:
     def info(self) -> dict[str, Any]:
         """Data, settings, scores, size, seed and versions: plain values, ready for JSON."""
         scorer, catalogue = self._fitted()
-        assert scorer.network is not None
+        assert scorer.net.network is not None
         return {
             "version": None if self._version is None else self._version.name,
             "crossaisle": crossaisle.__version__,
             "users": len(self._users),
             "items": catalogue.n_items,
             "categories": len(catalogue.aisles),
-            "parameters": sum(p.numel() for p in scorer.network.parameters()),
-            "reader": getattr(scorer.reader, "note", "") or "none",
+            "parameters": sum(p.numel() for p in scorer.net.network.parameters()),
+            "reader": getattr(scorer.net.reader, "note", "") or "none",
             "seed": self.settings.seed,
             "quality": self.quality,
             "epochs": {"scores": scorer.selection.scores, "losses": scorer.selection.losses},
+            "weights": {"in known aisles": scorer.near.to_dict(), "in new aisles": scorer.far.to_dict() if scorer.ridge else None},
             "settings": self.settings.to_dict(),
             "data": self.report,
         }
@@ -282,7 +292,7 @@ class Recommender:
             If the model reads ids only.
         """
         scorer, catalogue = self._fitted()
-        if scorer.reader is None:
+        if scorer.net.reader is None:
             raise RequestError(
                 "this model knows items by id only", "a model that reads text or words", "fit again with model.senses=id,text,words"
             )
@@ -315,7 +325,7 @@ class Recommender:
         folder = Path(folder)
         with folder_lock(folder):
             self._refuse_lost_update(folder)
-            self._version = write_version(folder, lambda new: self._write(new, histories), optional=("histories.parquet",))
+            self._version = write_version(folder, lambda new: self._write(new, histories), optional=("histories.parquet", _BASKETS))
             if self._folder is not None and self._folder.resolve() == folder.resolve():
                 _remove_training(folder)
         return self._version
@@ -335,10 +345,13 @@ class Recommender:
     def _write(self, folder: Path, histories: bool) -> None:
         scorer, catalogue = self._fitted()
         tensors, config = scorer.state()
+        baskets = {name: tensors.pop(name) for name in list(tensors) if name.startswith("across.")}
         save_file(tensors, folder / "model.safetensors")
+        if histories and baskets:
+            save_file(baskets, folder / _BASKETS)
         described = {
-            "network": config,
-            "reader": None if scorer.reader is None else scorer.reader.to_dict(),  # type: ignore[attr-defined]
+            "scorer": config,
+            "reader": None if scorer.net.reader is None else scorer.net.reader.to_dict(),  # type: ignore[attr-defined]
             "settings": self.settings.to_dict(),
             "event_names": list(catalogue.event_names),
             "quality": self.quality,
@@ -372,11 +385,13 @@ class Recommender:
         try:
             described = json.loads((version / "model.json").read_text(encoding="utf-8"))
             tensors = load_file(version / "model.safetensors")
+            if (version / _BASKETS).exists():
+                tensors |= load_file(version / _BASKETS)
             items = pl.read_parquet(version / "items.parquet")
             out = cls(dataclasses.replace(AllSettings.from_dict(described["settings"]), device=device))
             where = choose_device(device)
             reader = None if described["reader"] is None else ItemReader.from_dict(described["reader"], where)
-            out._scorer = NetworkScorer.from_state(tensors, described["network"], reader, where)
+            out._scorer = BlendScorer.from_state(tensors, described["scorer"], reader, where)
         except (OSError, KeyError, ValueError, pl.exceptions.PolarsError) as error:
             raise ModelError(
                 f"model {version} cannot be read ({error})", "a version written by crossaisle", "fit the model again"

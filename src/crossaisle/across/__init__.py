@@ -1,1 +1,1 @@
-"""Across aisles: what is known of people in other aisles, turned into a ranking inside an aisle they have not entered. Imports: files of its room."""
+"""Across aisles: from what people have elsewhere to a ranking inside an aisle they have not entered. Imports: files of its room."""

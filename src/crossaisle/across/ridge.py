@@ -207,7 +207,7 @@ class CrossAisleRidge:
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Tensors and a JSON-ready description, from which `from_state` builds the same scorer; ``text`` is kept by its owner."""
-        tensors = {
+        tensors: dict[str, torch.Tensor] = {
             "factors": torch.from_numpy(self._factors),
             "idf": torch.from_numpy(self._idf),
             "popular": torch.from_numpy(self._popular),
@@ -255,7 +255,9 @@ def _columns(x: Any, keep: Bools) -> Any:
 
 def _shoppers_of_several(x: Any, item_aisles: Ints, n_aisles: int) -> Any:
     """The rows of x with items of two or more aisles."""
-    to_aisle = sp.csr_matrix((np.ones(len(item_aisles), np.float32), (np.arange(len(item_aisles)), item_aisles)), shape=(len(item_aisles), n_aisles))
+    to_aisle = sp.csr_matrix(
+        (np.ones(len(item_aisles), np.float32), (np.arange(len(item_aisles)), item_aisles)), shape=(len(item_aisles), n_aisles)
+    )
     return x[np.flatnonzero(np.diff((x @ to_aisle).tocsr().indptr) > 1)]
 
 

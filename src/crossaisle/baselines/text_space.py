@@ -67,7 +67,9 @@ class TextSpace:
         """
         if len(vectors) != data.n_items:
             raise ValueError(f"{len(vectors)} text vectors for {data.n_items} items; expected one an item")
-        return cls(vectors if whiten is None else Spread.fit(vectors, whiten)(vectors, np.ones(len(vectors), dtype=bool)), "language-model vectors")
+        return cls(
+            vectors if whiten is None else Spread.fit(vectors, whiten)(vectors, np.ones(len(vectors), dtype=bool)), "language-model vectors"
+        )
 
     def likeness(self, histories: Histories, decay: float = 1.0, newest: int | None = None) -> Floats:
         """float32 (B, N): mean cosine of each item with the events of each history, 0 for an empty one.

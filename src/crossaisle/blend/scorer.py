@@ -18,6 +18,7 @@ import polars as pl
 import torch
 from scipy.special import log_softmax, logsumexp
 
+from crossaisle import schema
 from crossaisle.across.ridge import CrossAisleRidge
 from crossaisle.across.settings import AcrossSettings
 from crossaisle.blend.holdout import hold_out, kinds
@@ -31,6 +32,7 @@ from crossaisle.data.split import Queries
 from crossaisle.encode.spread import Spread
 from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.train.fit import NetworkScorer
+from crossaisle.train.loop import TrainingRun
 
 __all__ = ["BlendScorer"]
 
@@ -58,8 +60,14 @@ class BlendScorer:
         self.near, self.far = Weights.only_first((_NEAR,)), Weights.only_first(_FAR)
         self.choice: dict[str, dict[str, float]] = {}
         self._item_aisles: Ints = np.zeros(0, np.int64)
+        self._aisle_names: list[str] = []
 
     # what others read of the network
+
+    @property
+    def selection(self) -> TrainingRun:
+        """The network's run that chose when to stop."""
+        return self.net.selection
 
     @property
     def counts(self) -> Ints:
@@ -110,7 +118,7 @@ class BlendScorer:
 
     def _fit_rest(self, data: Dataset, progress: Progress | None) -> None:
         """What joins the network."""
-        self._item_aisles = data.item_categories
+        self._item_aisles, self._aisle_names = data.item_categories, list(data.categories)
         self.parts = Parts(self.blend.parts, self.net.senses)
         self.parts.fit(data)
         self.ridge = None
@@ -239,7 +247,9 @@ class BlendScorer:
             for aisle, _, columns in self._untouched(one, items[rows]):
                 here = rows[self._item_aisles[items[rows]] == aisle]
                 inside = self._far_features(one, aisle, self.near.apply(near, self.counts)[:, columns])
-                for r, lift in zip(here.tolist(), _lifts(self.far, inside, self.counts[columns], np.searchsorted(columns, items[here])), strict=True):
+                for r, lift in zip(
+                    here.tolist(), _lifts(self.far, inside, self.counts[columns], np.searchsorted(columns, items[here])), strict=True
+                ):
                     best = max(lift, key=lambda name: lift[name])
                     out[r] = out[r] if best == "near" else best
         return out
@@ -248,11 +258,15 @@ class BlendScorer:
         """float32 (N, D), each of length 1: the network's."""
         return self.net.item_vectors()
 
-    def add_items(self, items: pl.DataFrame, aisles: Ints, progress: Progress | None = None) -> None:
-        """Append items that came after training: they are read, not trained. ``aisles``: int64, the code of each one's aisle."""
+    def add_items(self, items: pl.DataFrame, progress: Progress | None = None) -> None:
+        """Append items that came after training: they are read, not trained."""
         before = len(self.counts)
         self.net.add_items(items, progress)
         self._parts().read(self.net.senses)
+        names = items[schema.CATEGORY].to_list()
+        self._aisle_names += [name for name in dict.fromkeys(names) if name not in self._aisle_names]
+        codes = {name: code for code, name in enumerate(self._aisle_names)}
+        aisles = np.array([codes[name] for name in names], dtype=np.int64)
         self._item_aisles = np.concatenate([self._item_aisles, aisles])
         if self.ridge is not None:
             text = _text(self.net, self._parts())
@@ -261,7 +275,11 @@ class BlendScorer:
     # taking apart and putting together
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        """Tensors and a JSON-ready description, from which `from_state` builds the same scorer."""
+        """Tensors and a JSON-ready description, from which `from_state` builds the same scorer.
+
+        Those that hold what people bought, without saying who, have names that begin with ``across.``; without them the scorer does
+        without the ridge.
+        """
         tensors, network = self.net.state()
         tensors |= {f"blend.{k}": v for k, v in self._parts().state().items()}
         tensors["item_aisles"] = torch.from_numpy(self._item_aisles)
@@ -272,6 +290,7 @@ class BlendScorer:
             "near": self.near.to_dict(),
             "far": self.far.to_dict(),
             "choice": self.choice,
+            "aisles": self._aisle_names,
             "ridge": None,
         }
         if self.ridge is not None:
@@ -286,8 +305,8 @@ class BlendScorer:
         out = cls(net, BlendSettings.from_dict(config["blend"]), AcrossSettings.from_dict(config["across"]))
         out.parts = Parts.load(out.blend.parts, net.senses, _under(tensors, "blend."))
         out.near, out.far, out.choice = Weights.from_dict(config["near"]), Weights.from_dict(config["far"]), config["choice"]
-        out._item_aisles = tensors["item_aisles"].numpy()
-        if config["ridge"] is not None:
+        out._item_aisles, out._aisle_names = tensors["item_aisles"].numpy(), list(config["aisles"])
+        if config["ridge"] is not None and "across.factors" in tensors:
             out.ridge = CrossAisleRidge.from_state(_under(tensors, "across."), config["ridge"], _text(net, out.parts))
         return out
 

@@ -1,12 +1,14 @@
 """The models that a trial can run, by name, made when asked for. Imports nothing of its own room.
 
-``crossaisle`` is the network as the settings say; ``crossaisle-words``, ``crossaisle-text``, ``crossaisle-ids`` and any of them joined
-(``crossaisle-ids-words``) are the same network with only those senses; ``crossaisle-shuffled-text`` is the placebo: every item reads
-another item's text. ``sasrec`` is the network on ids alone with settings of its own. The rest are baselines.
+``crossaisle`` is the model as the settings say; ``crossaisle-network`` is its network alone, ``crossaisle-without-ridge`` lacks the
+cross-aisle ridge; ``crossaisle-words``, ``crossaisle-text``, ``crossaisle-ids`` and any of them joined (``crossaisle-ids-words``) know items
+by only those senses. Two are placebos: in ``crossaisle-shuffled-text`` every item reads another item's text, in
+``crossaisle-shuffled-aisles`` it stands in another item's aisle while the model learns. ``sasrec`` is the network on ids alone with settings of its own. The rest are baselines.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -15,14 +17,27 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from crossaisle import schema
 from crossaisle.contracts import Progress, Scorer
 from crossaisle.data.dataset import Dataset
+from crossaisle.data.histories import Histories
+from crossaisle.data.split import Queries
 from crossaisle.encode.senses import Sense, select_items
 from crossaisle.errors import RequestError
 from crossaisle.presets import AllSettings
-from crossaisle.schema import Floats
+from crossaisle.schema import Floats, Ints
 
-__all__ = ["BASELINE_NAMES", "SASREC", "MakeScorer", "ModelSource", "ShuffledReader", "check_models", "holds_chance", "role"]
+__all__ = [
+    "BASELINE_NAMES",
+    "SASREC",
+    "MakeScorer",
+    "ModelSource",
+    "ShuffledAisles",
+    "ShuffledReader",
+    "check_models",
+    "holds_chance",
+    "role",
+]
 
 MakeScorer = Callable[[str, AllSettings, int, Dataset], Scorer]
 """``make_scorer(name, settings, seed, data)``: an unfitted model."""
@@ -42,6 +57,18 @@ SASREC: Mapping[str, str] = {"model.senses": "id", "model.id_dropout": "0", "tra
 """What the ids-only network changes from the settings of ours: the best of three on Beauty's validation questions (dev/LOG.md)."""
 
 _OURS, _PLACEBO = "crossaisle", "crossaisle-shuffled-text"
+_SHUFFLED_AISLES = "crossaisle-shuffled-aisles"
+_VARIANTS: Mapping[str, Mapping[str, str]] = {
+    "crossaisle-network": {"blend.parts": "", "across.on": "false"},
+    "crossaisle-without-ridge": {"across.on": "false"},
+}
+_WITHOUT_IDS: Mapping[str, str] = {
+    "blend.parts": "word-knn,text-knn",
+    "across.ids": "0",
+    "across.factors": "0",
+    "across.borrow": "0",
+}
+"""What knows items by their id, besides the network, is switched off where ids are."""
 _SENSES = {"ids": "id", "text": "text", "words": "words"}
 
 
@@ -82,7 +109,7 @@ def check_models(names: Sequence[str]) -> tuple[str, ...]:
     >>> check_models(["ease", "crossaisle-ids-words", "ease"])
     ('ease', 'crossaisle-ids-words')
     """
-    known = (*BASELINE_NAMES, "sasrec", _OURS, _PLACEBO, *(f"{_OURS}-{s}" for s in _SENSES))
+    known = (*BASELINE_NAMES, "sasrec", _OURS, _PLACEBO, _SHUFFLED_AISLES, *_VARIANTS, *(f"{_OURS}-{s}" for s in _SENSES))
     for name in names:
         if name not in known and _senses(name) is None:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
@@ -112,6 +139,43 @@ class ShuffledReader:
         """The senses of the items, their rows permuted, all senses alike."""
         order = np.random.default_rng(self.seed).permutation(items.height)
         return select_items(self.inner.read(items, progress), order)
+
+
+class ShuffledAisles:
+    """A scorer that learns while every item stands in another item's aisle.
+
+    Parameters
+    ----------
+    inner : BlendScorer
+    seed : int
+        Of the permutation.
+    """
+
+    def __init__(self, inner: Any, seed: int) -> None:
+        self.inner, self.seed, self.name = inner, seed, inner.name
+
+    @property
+    def selection(self) -> Any:
+        """Of the network underneath."""
+        return self.inner.selection
+
+    def fit(
+        self, data: Dataset, valid: Queries | None = None, full: Dataset | None = None, progress: Progress | None = None
+    ) -> ShuffledAisles:
+        """Fit the scorer underneath; questions about an aisle become questions about everything, as their aisle is no longer one."""
+        if valid is not None:
+            valid = dataclasses.replace(valid, aisles=np.full(len(valid), -1, dtype=np.int64))
+        self.inner.fit(self._shuffled(data), valid, None if full is None else self._shuffled(full), progress=progress)
+        return self
+
+    def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
+        """See `contracts.Scorer`."""
+        scores: Floats = self.inner.score(histories, candidates)
+        return scores
+
+    def _shuffled(self, data: Dataset) -> Dataset:
+        order = np.random.default_rng(self.seed).permutation(data.n_items)
+        return dataclasses.replace(data, items=data.items.with_columns(data.items[schema.CATEGORY].gather(order)))
 
 
 class ModelSource:
@@ -148,17 +212,17 @@ class ModelSource:
         """An unfitted model; see the file's first lines for the names."""
         if role(name) == "baseline" and name != "sasrec":
             return self._baseline(name)
-        from crossaisle.recommender import network_scorer
+        from crossaisle.recommender import blend_scorer, network_scorer
 
-        senses = _senses(name)
+        settings, senses = settings.changed({"seed": str(seed)}), _senses(name)
         if name == "sasrec":
-            settings = settings.changed(SASREC)
-        elif senses is not None:
-            settings = settings.changed({"model.senses": ",".join(senses)})
-        scorer = network_scorer(settings.changed({"seed": str(seed)}), name)
-        if name == _PLACEBO and scorer.reader is not None:
-            scorer.reader = ShuffledReader(scorer.reader, seed)
-        return scorer
+            return network_scorer(settings.changed(SASREC), name)
+        if senses is not None:
+            settings = settings.changed({"model.senses": ",".join(senses), **({} if "id" in senses else _WITHOUT_IDS)})
+        scorer = blend_scorer(settings.changed(_VARIANTS.get(name, {})), name)
+        if name == _PLACEBO and scorer.net.reader is not None:
+            scorer.net.reader = ShuffledReader(scorer.net.reader, seed)
+        return ShuffledAisles(scorer, seed) if name == _SHUFFLED_AISLES else scorer
 
     def _baseline(self, name: str) -> Scorer:
         if name == "popularity-month":
