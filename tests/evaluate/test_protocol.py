@@ -462,10 +462,22 @@ def test_source_makes_networks_of_the_named_senses() -> None:
         "crossaisle": ("id", "text", "words"),
         "crossaisle-shuffled-text": ("id", "text", "words"),
     }.items():
-        scorer: Any = source.make(name, SETTINGS, 3, data)
+        made: Any = source.make(name, SETTINGS, 3, data)
+        scorer = made if name == "sasrec" else made.net
         assert (scorer.name, scorer.model.senses, scorer.seed) == (name, senses, 3)
         assert (scorer.reader is None) == (senses == ("id",))
         assert isinstance(scorer.reader, ShuffledReader) == (name == "crossaisle-shuffled-text")
+
+
+def test_what_knows_items_by_their_id_is_off_where_ids_are() -> None:
+    data = toy_dataset()
+    made: Any = ModelSource(data, SETTINGS).make("crossaisle-words", SETTINGS, 0, data)
+    assert "markov" not in made.blend.parts
+    assert (made.across.ids, made.across.factors, made.across.borrow) == (0.0, 0.0, 0.0)
+    alone: Any = ModelSource(data, SETTINGS).make("crossaisle-network", SETTINGS, 0, data)
+    assert alone.blend.parts == () and not alone.across.on
+    without: Any = ModelSource(data, SETTINGS).make("crossaisle-without-ridge", SETTINGS, 0, data)
+    assert without.blend.parts == SETTINGS.blend.parts and not without.across.on
 
 
 def test_a_catalogue_without_text_has_no_text_vectors() -> None:

@@ -6,7 +6,8 @@ For each aisle a, over the n shoppers who have items of a and of other aisles:
 
 K (n, n) is the likeness of two shoppers by what they have outside a, k (n,) that of the history asked for, Y (n, N_a) what they have in a,
 U their iALS factors from that, V_a the item factors. It is the cross-category question itself (items of other aisles -> items of this
-one, for this aisle alone), solved exactly under squared loss. (K + penalty I)^-1 is kept as its leading eigenvectors and a constant for the rest.
+one, for this aisle alone), solved exactly under squared loss. Of (K + penalty I)^-1 the leading eigenvectors are kept, and a constant for
+the rest.
 """
 
 from __future__ import annotations
@@ -232,9 +233,10 @@ class CrossAisleRidge:
         ones = np.ones(len(indices), np.float32)
         out._shoppers = sp.csr_matrix((ones, indices, indptr), shape=(len(indptr) - 1, len(out._popular)))
         for a, kept in config["aisles"].items():
-            parts = (tensors[f"aisle.{a}.{p}"].numpy() for p in ("rows", "vectors", "gains"))
-            sides = (tensors[f"aisle.{a}.{p}"].numpy() for p in ("outside", "inside"))
-            out._aisles[int(a)] = _Aisle(int(a), *parts, kept["rest"], *sides, kept["share"], kept["typical"])
+            part: dict[str, Any] = {
+                name: tensors[f"aisle.{a}.{name}"].numpy() for name in ("rows", "vectors", "gains", "outside", "inside")
+            }
+            out._aisles[int(a)] = _Aisle(code=int(a), rest=kept["rest"], share=kept["share"], typical=kept["typical"], **part)
         return out
 
 
@@ -262,7 +264,7 @@ def _shoppers_of_several(x: Any, item_aisles: Ints, n_aisles: int) -> Any:
 
 
 def _inverse(k: Floats, penalty: float, components: int, seed: int) -> tuple[Floats, Floats, float]:
-    """(K + penalty I)^-1 as ``rest * I + vectors diag(gains) vectors'``: exact on the leading eigenvectors, the mean of the others' elsewhere.
+    """(K + penalty I)^-1 as ``rest * I + vectors diag(gains) vectors'``: exact on the leading eigenvectors, their mean on the others.
 
     By randomised subspace iteration (Halko, Martinsson, Tropp 2011, algorithm 5.3).
     """
@@ -270,8 +272,8 @@ def _inverse(k: Floats, penalty: float, components: int, seed: int) -> tuple[Flo
     r = min(components, n)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        vectors, values, _ = torch.svd_lowrank(torch.from_numpy(k), q=r, niter=4)
-    values = values.double().numpy()
+        left_vectors, singular, _ = torch.svd_lowrank(torch.from_numpy(k), q=r, niter=4)
+    vectors, values = left_vectors.numpy().copy(), singular.double().numpy()
     left = max(0.0, float(np.trace(k, dtype=np.float64) - values.sum())) / max(1, n - r)
     rest = 1.0 / (penalty + left)
-    return vectors.numpy().copy(), (1.0 / (penalty + values) - rest).astype(np.float32), rest
+    return vectors, (1.0 / (penalty + values) - rest).astype(np.float32), rest

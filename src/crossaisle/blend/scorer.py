@@ -18,7 +18,6 @@ import polars as pl
 import torch
 from scipy.special import log_softmax, logsumexp
 
-from crossaisle import schema
 from crossaisle.across.ridge import CrossAisleRidge
 from crossaisle.across.settings import AcrossSettings
 from crossaisle.blend.holdout import hold_out, kinds
@@ -59,8 +58,6 @@ class BlendScorer:
         self.ridge: CrossAisleRidge | None = None
         self.near, self.far = Weights.only_first((_NEAR,)), Weights.only_first(_FAR)
         self.choice: dict[str, dict[str, float]] = {}
-        self._item_aisles: Ints = np.zeros(0, np.int64)
-        self._aisle_names: list[str] = []
 
     # what others read of the network
 
@@ -77,6 +74,11 @@ class BlendScorer:
     @counts.setter
     def counts(self, counts: Ints) -> None:
         self.net.counts = counts
+
+    @property
+    def _item_aisles(self) -> Ints:
+        """int64 (N,): the aisle of each item."""
+        return self.net.item_categories
 
     @property
     def note(self) -> str:
@@ -118,7 +120,6 @@ class BlendScorer:
 
     def _fit_rest(self, data: Dataset, progress: Progress | None) -> None:
         """What joins the network."""
-        self._item_aisles, self._aisle_names = data.item_categories, list(data.categories)
         self.parts = Parts(self.blend.parts, self.net.senses)
         self.parts.fit(data)
         self.ridge = None
@@ -138,7 +139,7 @@ class BlendScorer:
         if len(rows) >= _LEAST_QUESTIONS:
             asked = self._ask_far(data, valid, rows, far, progress)
             self.far, choice = choose_weights(asked, _FAR, self.blend.shrink, self.net.seed)
-            without = mean_ndcg(asked, np.eye(len(self.far.values))[1])
+            without = mean_ndcg(asked, np.eye(len(self.far.values), dtype=np.float32)[1])
             self.choice["in new aisles"] = {**choice, "without the ridge": without}
             if without > choice["ndcg@10"]:
                 self.ridge = None
@@ -263,14 +264,9 @@ class BlendScorer:
         before = len(self.counts)
         self.net.add_items(items, progress)
         self._parts().read(self.net.senses)
-        names = items[schema.CATEGORY].to_list()
-        self._aisle_names += [name for name in dict.fromkeys(names) if name not in self._aisle_names]
-        codes = {name: code for code, name in enumerate(self._aisle_names)}
-        aisles = np.array([codes[name] for name in names], dtype=np.int64)
-        self._item_aisles = np.concatenate([self._item_aisles, aisles])
         if self.ridge is not None:
             text = _text(self.net, self._parts())
-            self.ridge.add_items(aisles, None if text is None else text[before:])
+            self.ridge.add_items(self._item_aisles[before:], None if text is None else text[before:])
 
     # taking apart and putting together
 
@@ -282,7 +278,6 @@ class BlendScorer:
         """
         tensors, network = self.net.state()
         tensors |= {f"blend.{k}": v for k, v in self._parts().state().items()}
-        tensors["item_aisles"] = torch.from_numpy(self._item_aisles)
         config: dict[str, Any] = {
             "network": network,
             "blend": self.blend.to_dict(),
@@ -290,7 +285,6 @@ class BlendScorer:
             "near": self.near.to_dict(),
             "far": self.far.to_dict(),
             "choice": self.choice,
-            "aisles": self._aisle_names,
             "ridge": None,
         }
         if self.ridge is not None:
@@ -305,7 +299,6 @@ class BlendScorer:
         out = cls(net, BlendSettings.from_dict(config["blend"]), AcrossSettings.from_dict(config["across"]))
         out.parts = Parts.load(out.blend.parts, net.senses, _under(tensors, "blend."))
         out.near, out.far, out.choice = Weights.from_dict(config["near"]), Weights.from_dict(config["far"]), config["choice"]
-        out._item_aisles, out._aisle_names = tensors["item_aisles"].numpy(), list(config["aisles"])
         if config["ridge"] is not None and "across.factors" in tensors:
             out.ridge = CrossAisleRidge.from_state(_under(tensors, "across."), config["ridge"], _text(net, out.parts))
         return out

@@ -1,10 +1,11 @@
 """Weights of the parts, depending on how often an item was seen, chosen on validation questions. Imports: settings.
 
-    s(u, i) = sum over parts p of (base_p + rare_p g_i) f_p(u, i)  +  rarity g_i + never [c_i = 0] + count log(1 + c_i),   g_i = 1 / (1 + c_i)
+    s(u, i) = sum over parts p of (base_p + rare_p g_i) f_p(u, i)  +  rarity g_i + never [c_i = 0] + count log(1 + c_i)
 
-c_i counts the events of item i, f_p(u, i) is the part's normalised score. So words can serve the new and behaviour the known, and an item
-that nobody has bought yet stands where validation says that such items stand. The weights maximise the likelihood of the validation
-targets among the best candidates of every part (conditional logit; McFadden 1974), which is smooth, unlike N@10, and needs no grid.
+with g_i = 1 / (1 + c_i), c_i the events of item i and f_p(u, i) the part's normalised score. So words can serve the new and behaviour the
+known, and an item that nobody has bought yet stands where validation says that such items stand. The weights maximise the likelihood of the
+validation targets among the best candidates of every part (conditional logit; McFadden 1974), which is smooth, unlike N@10, and needs no
+grid.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Weights:
     ----------
     names : tuple of str
         The P parts; the first one is what the others join.
-    values : float64 (2 P + 3,)
+    values : float32 (2 P + 3,)
         base, rare, then rarity, never, count.
     """
 
@@ -42,7 +43,7 @@ class Weights:
     @classmethod
     def only_first(cls, names: tuple[str, ...]) -> Self:
         """The first part alone."""
-        values = np.zeros(2 * len(names) + _EXTRA)
+        values = np.zeros(2 * len(names) + _EXTRA, np.float32)
         values[0] = 1.0
         return cls(names, values)
 
@@ -79,8 +80,10 @@ class Weights:
     def from_dict(cls, kept: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`."""
         names = tuple(kept["parts"])
-        pairs = np.array([kept["parts"][n] for n in names], dtype=np.float64)
-        return cls(names, np.concatenate([pairs[:, 0], pairs[:, 1], [kept["rarity"], kept["never"], kept["count"]]]))
+        pairs = np.array([kept["parts"][n] for n in names], dtype=np.float32)
+        return cls(
+            names, np.concatenate([pairs[:, 0], pairs[:, 1], np.array([kept["rarity"], kept["never"], kept["count"]], dtype=np.float32)])
+        )
 
 
 def _rarity(counts: Ints) -> Floats:
@@ -118,10 +121,8 @@ class Asked:
         def widened(a: Any) -> Any:
             return np.pad(a, [(0, 0), (0, widest - a.shape[1])] + [(0, 0)] * (a.ndim - 2))
 
-        return cls(
-            *(np.concatenate([widened(getattr(p, f)) for p in several]) for f in ("features", "there", "hits")),
-            np.concatenate([p.n_targets for p in several]),
-        )
+        features, there, hits = (np.concatenate([widened(getattr(p, f)) for p in several]) for f in ("features", "there", "hits"))
+        return cls(features, there, hits, np.concatenate([p.n_targets for p in several]))
 
 
 def gather(features: Mapping[str, Floats], counts: Ints, allowed: Bools, targets: list[Ints], most: int) -> Asked:
@@ -217,5 +218,5 @@ def _fit(asked: Asked, start: Floats, shrink: float) -> Floats:
         return value
 
     solver.step(loss)  # type: ignore[no-untyped-call]
-    found_w: Floats = w.detach().double().numpy()
+    found_w: Floats = w.detach().numpy()
     return found_w if np.isfinite(found_w).all() else start

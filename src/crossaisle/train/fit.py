@@ -95,7 +95,8 @@ class NetworkScorer:
     ) -> Self:
         """Train on ``data``, stopping by ``valid``; then once more on ``full`` for as long, where given.
 
-        ``selected`` is called between the two, when this scorer is the one that ``valid`` chose. Without ``valid`` the newest item of each history is held out, and ``full`` is ``data`` where the setting ``train.refit`` says so.
+        ``selected`` is called between the two, when this scorer is the one that ``valid`` chose. Without ``valid`` the newest item of each
+        history is held out, and ``full`` is ``data`` where the setting ``train.refit`` says so.
         """
         if valid is None:
             full = full if full is not None else data if self.training.refit else None
