@@ -50,6 +50,17 @@ def test_mean_ndcg_leaves_seen_items_out_and_stays_in_the_aisle():
     assert mean_ndcg(scorer, data, VALID[np.arange(0)]) == 0.0
 
 
+def test_mean_ndcg_does_not_ask_for_what_was_seen():
+    data = toy_dataset(n_users=1, n_items=16, n_aisles=4)
+    scorer = Fixed(np.arange(16, 0, -1))
+    scorer.fitted_with = 2
+    histories, targets = Histories.from_lists([[9], [4, 2], [5]]), Histories.from_lists([[2], [2], [5, 0]])
+    both = Queries(np.arange(3), histories, targets, np.full(3, -1), np.full(3, np.nan))
+    # the second question falls away, the third keeps the target that is new
+    assert mean_ndcg(scorer, data, both) == pytest.approx((1 / np.log2(4) + 1.0) / 2)
+    assert mean_ndcg(scorer, data, both[np.array([1])]) == 0.0
+
+
 def test_tune_stays_with_the_best_of_all_combinations():
     data = toy_dataset(n_users=1, n_items=16)
     scorer = Fixed(np.arange(16)).tune(data, ask([3], [15]))

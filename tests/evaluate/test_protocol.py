@@ -17,7 +17,7 @@ from crossaisle.data.split import Queries, first_visit, leave_one_out
 from crossaisle.encode.senses import Sense
 from crossaisle.errors import RequestError, TableError
 from crossaisle.evaluate.groups import question_table
-from crossaisle.evaluate.looks import PROTOCOLS, make_split
+from crossaisle.evaluate.looks import PROTOCOLS, look_at, make_split
 from crossaisle.evaluate.models import BASELINE_NAMES, ModelSource, ShuffledReader, check_models, role
 from crossaisle.evaluate.protocol import evaluate
 from crossaisle.evaluate.results import GROUPS, LIST_MEASURES, Results
@@ -198,6 +198,37 @@ def test_summary_interval_lists_and_facts() -> None:
     assert results.best_baseline("all") == "popularity"
     with pytest.raises(KeyError, match="0 figures for all, ease, ndcg@10"):
         results.value("all", "ease", "ndcg@10")
+
+
+def test_sampled_negatives_are_of_the_aisle_new_and_the_same_for_all() -> None:
+    data = repeated_toy()
+    split = leave_one_out(data)
+    fake = Fake("popularity")
+    results = run(data, "leave-one-out", fake, Fake("ease"), sampled_negatives=7)
+    assert [v.name for v in results.views] == ["all", "sampled"]
+    # two models that score alike are measured alike: they met the same candidates
+    raw = results.per_query.filter(pl.col("view") == "sampled")
+    a, b = (raw.filter(pl.col("model") == m).drop("model") for m in ("popularity", "ease"))
+    assert a.equals(b)
+    looks = [look_at("leave-one-out", data, split.train, split.test, False, 7, seed)[1] for seed in (0, 0, 1)]
+    drawn = [look.candidates for look in looks]
+    assert drawn[0].items.tolist() == drawn[1].items.tolist() != drawn[2].items.tolist()  # type: ignore[union-attr]
+    category = data.items["category"].to_list()
+    figures = dict(a.select("query", "ndcg@10").iter_rows())
+    for r, q in enumerate(looks[0].rows.tolist()):
+        history, target = split.test.histories.row(q).tolist(), split.test.targets.row(q).tolist()
+        candidates = drawn[0].row(r).tolist()  # type: ignore[union-attr]
+        open_to = {i for i in range(data.n_items) if category[i] == category[target[0]]} - {*history, *target}
+        assert len(set(candidates)) == len(candidates) == 1 + min(7, len(open_to))
+        assert candidates[:1] == target
+        assert set(candidates[1:]) <= open_to
+        scores = fake.row(np.array(history))
+        rank = sorted(candidates, key=lambda i: (-scores[i], i)).index(target[0]) + 1
+        assert figures[q] == pytest.approx(1 / math.log2(rank + 1) if rank <= 10 else 0.0, abs=1e-6)
+    aisles = results.groups.filter((pl.col("view") == "sampled") & (pl.col("group") == "aisle"))
+    assert set(aisles["measure"]) == {"ndcg@10", "hit_rate@10"}
+    assert aisles["level"].n_unique() > 1
+    assert any("drawn uniformly without replacement with seed 0" in c for c in results.facts.choices)
 
 
 # ---- what is fitted on what, and chosen on what ----
@@ -387,6 +418,8 @@ def test_results_refuse_a_table_of_other_columns() -> None:
         ({"ks": ()}, "k = nothing; expected whole numbers"),
         ({"protocol": "cold-user", "shuffle_ties": True}, "ties cannot be shuffled in cold-user; expected leave-one-out"),
         ({"protocol": "cold-user", "aisle": "Garden"}, "an aisle is named for cold-user; expected cold-aisle; next: leave --aisle out"),
+        ({"protocol": "time-split", "sampled_negatives": 9}, "9 sampled negatives in time-split; expected a number above 0, in leave-one"),
+        ({"sampled_negatives": -1}, "-1 sampled negatives in leave-one-out; expected a number above 0"),
         ({"protocol": "cold-aisle"}, "no aisle is named for cold-aisle; expected the aisle that is to be new; next: write --aisle NAME"),
         (
             {"protocol": "cold-aisle", "aisle": "Gardn"},

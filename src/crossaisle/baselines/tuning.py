@@ -21,6 +21,8 @@ _BATCH = 256
 def mean_ndcg(scorer: Scorer, data: Dataset, questions: Queries, k: int = 10) -> float:
     """Mean N@k, seen items left out, inside the aisle that a question names; 0 where there is no question.
 
+    A question whose targets were all seen cannot be answered so and is not asked, as in a trial (`Queries.unseen`).
+
     Examples
     --------
     >>> from crossaisle.baselines.popularity import Popularity
@@ -30,7 +32,7 @@ def mean_ndcg(scorer: Scorer, data: Dataset, questions: Queries, k: int = 10) ->
     >>> 0.0 < mean_ndcg(Popularity().fit(train), train, valid) < 0.2
     True
     """
-    values = []
+    values, questions = [], questions.unseen()
     for start in range(0, len(questions), _BATCH):
         asked = questions[slice(start, start + _BATCH)]
         scores = scorer.score(asked.histories)

@@ -1,9 +1,10 @@
-"""``crossaisle check``: reads the tables and reports; trains nothing. Imports: options, output, show."""
+"""``crossaisle check``: reads the tables and reports; trains nothing. Imports: options, output, reading, show."""
 
 from __future__ import annotations
 
 from crossaisle.cli import options
-from crossaisle.cli.output import check_place, kept_rejects
+from crossaisle.cli.output import check_place
+from crossaisle.cli.reading import tables_read
 from crossaisle.cli.show import print_json, print_table
 
 __all__ = ["check"]
@@ -37,7 +38,6 @@ def check(
 
     Says what is in them and what was rejected, and forecasts time and memory of each preset. Trains nothing.
     """
-    from crossaisle import Dataset
     from crossaisle.data.report import render_report
     from crossaisle.forecast import forecast
     from crossaisle.presets import preset_settings
@@ -45,17 +45,8 @@ def check(
     names, chosen = options.parse_columns(columns), options.parse_settings(assignments, max_rejected)
     settings = preset_settings("balanced", chosen)
     check_place(rejected)
-    with kept_rejects(rejected) as kept:
-        data = Dataset.from_files(
-            interactions=interactions,
-            items=items,
-            reviews=reviews,
-            settings=settings.data,
-            columns=names,
-            encoding=encoding,
-            rejected_to=kept,
-        )
-    expected = forecast(data, chosen)
+    with tables_read(rejected, (interactions, items, reviews), settings.data, names, encoding) as data:
+        expected = forecast(data, chosen)
     if as_json:
         print_json({"report": data.report, "forecast": expected})
         return

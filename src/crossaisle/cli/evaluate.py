@@ -1,6 +1,6 @@
 """``crossaisle evaluate``: a protocol and models in, a report with intervals and tests out.
 
-Imports: options, output, progress, show, transfer.
+Imports: options, output, progress, reading, show, transfer.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from crossaisle.cli import options
-from crossaisle.cli.output import check_writable, kept_rejects
+from crossaisle.cli.output import check_writable
 from crossaisle.cli.progress import progress_bar
+from crossaisle.cli.reading import tables_read
 from crossaisle.cli.show import print_json, print_notes, print_table
 from crossaisle.cli.transfer import run_transfer
 from crossaisle.errors import RequestError
@@ -44,6 +45,12 @@ def evaluate(
     ] = False,
     pairs: Annotated[bool, typer.Option("--pairs", help="With --transfer: each aisle with each other one too.")] = False,
     aisle: Annotated[str | None, typer.Option("--aisle", metavar="NAME", help="Cold-aisle: the aisle that is to be new.")] = None,
+    sampled_negatives: Annotated[
+        int,
+        typer.Option(
+            "--sampled-negatives", metavar="N", help="Leave-one-out: one view more, among N sampled items, for comparison with papers only."
+        ),
+    ] = 0,
     assignments: options.Set = None,
     device: options.Device = "auto",
     columns: options.Columns = None,
@@ -80,6 +87,7 @@ def evaluate(
                 "--refit": refit,
                 "--keep-seen": keep_seen,
                 "--aisle": aisle is not None,
+                "--sampled-negatives": sampled_negatives != 0,
                 "--reviews": reviews is not None,
             },
         )
@@ -89,7 +97,6 @@ def evaluate(
     if protocol is None:
         raise RequestError("neither --protocol nor --transfer is given", "one of them", "write --protocol leave-one-out")
     check_writable(out, folder=True)
-    from crossaisle import Dataset
     from crossaisle.data.report import notices
     from crossaisle.evaluate.protocol import evaluate as trial
     from crossaisle.evaluate.report import write_report
@@ -97,16 +104,7 @@ def evaluate(
     from crossaisle.presets import preset_settings
 
     settings = preset_settings(preset, chosen, device=device)
-    with kept_rejects(Path(out) / "rejected.jsonl") as rejected:
-        data = Dataset.from_files(
-            interactions=interactions,
-            items=items,
-            reviews=reviews,
-            settings=settings.data,
-            columns=names,
-            encoding=encoding,
-            rejected_to=rejected,
-        )
+    with tables_read(Path(out) / "rejected.jsonl", (interactions, items, reviews), settings.data, names, encoding) as data:
         with progress_bar(quiet=as_json) as progress:
             results = trial(
                 data,
@@ -118,6 +116,7 @@ def evaluate(
                 keep_seen=keep_seen,
                 shuffle_ties=shuffle_ties,
                 aisle=aisle,
+                sampled_negatives=sampled_negatives,
                 data_name="/".join(Path(interactions).parts[-2:]),
                 progress=progress,
             )

@@ -1,4 +1,4 @@
-"""``crossaisle fit``: tables in, a measured model folder out. Imports: options, output, progress, show."""
+"""``crossaisle fit``: tables in, a measured model folder out. Imports: options, output, progress, reading, show."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from crossaisle.cli import options
-from crossaisle.cli.output import check_writable, kept_rejects
+from crossaisle.cli.output import check_writable
 from crossaisle.cli.progress import progress_bar
+from crossaisle.cli.reading import tables_read
 from crossaisle.cli.show import print_facts, print_json, print_notes
 
 __all__ = ["fit"]
@@ -35,26 +36,17 @@ def fit(
 
     Its quality on the newest, held-back event of each history is printed and kept in the model.
     """
-    from crossaisle import Dataset, Recommender
+    from crossaisle import Recommender
     from crossaisle.store import folder_lock
 
     names, chosen = options.parse_columns(columns), options.parse_settings(assignments, max_rejected)
     check_writable(out, folder=True)
     model = Recommender.preset(preset, seed=seed, device=device, settings=chosen)
-    with kept_rejects(Path(out) / "rejected.jsonl") as rejected:
-        data = Dataset.from_files(
-            interactions=interactions,
-            items=items,
-            reviews=reviews,
-            settings=model.settings.data,
-            columns=names,
-            encoding=encoding,
-            rejected_to=rejected,
-        )
-        with folder_lock(out):
-            with progress_bar(quiet=as_json) as progress:
-                model.fit(data, out=out, resume=resume, progress=progress)
-            version = model.save(out, histories=histories)
+    tables = (interactions, items, reviews)
+    with tables_read(Path(out) / "rejected.jsonl", tables, model.settings.data, names, encoding) as data, folder_lock(out):
+        with progress_bar(quiet=as_json) as progress:
+            model.fit(data, out=out, resume=resume, progress=progress)
+        version = model.save(out, histories=histories)
     result: dict[str, Any] = {"model": str(version), "users": data.n_users, "items": data.n_items, "quality": model.quality}
     if as_json:
         print_json({**result, "notes": model.notes})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -65,6 +65,23 @@ class Queries:
     def __getitem__(self, which: Ints | slice) -> Queries:
         """The chosen questions, in the order asked for."""
         return Queries(self.users[which], self.histories[which], self.targets[which], self.aisles[which], self.times[which])
+
+    def unseen(self) -> Queries:
+        """The questions that can be answered where items of the history are not ranked.
+
+        A target that stands in its own history does not count; a question with no other one is left out.
+
+        Examples
+        --------
+        >>> asked = Histories.from_lists([[0, 1], [2]]), Histories.from_lists([[1, 3], [2]])
+        >>> left = Queries(np.arange(2), *asked, np.full(2, -1), np.zeros(2)).unseen()
+        >>> left.users.tolist(), left.targets.items.tolist()
+        ([0], [3])
+        """
+        n = 1 + max(int(self.histories.items.max(initial=0)), int(self.targets.items.max(initial=0)))
+        seen = np.unique(self.histories.owners * n + self.histories.items)
+        targets = self.targets.keep(~np.isin(self.targets.owners * n + self.targets.items, seen))
+        return replace(self, targets=targets)[np.flatnonzero(targets.lengths > 0)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ from crossaisle.schema import Bools, Ints
 
 __all__ = ["PROTOCOLS", "Look", "Protocol", "Rule", "look_at", "make_split"]
 
-_EVERYTHING, _AISLE, _BEYOND, _UNTRAINED = "everything", "aisle", "beyond", "untrained"
+_EVERYTHING, _AISLE, _BEYOND, _UNTRAINED, _SAMPLED = "everything", "aisle", "beyond", "untrained", "sampled"
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,8 @@ class Look:
         Items without an event in what was learned.
     asked : int
         Questions with a target that counts, before those whose targets are all in the history drop out.
+    candidates : Histories, optional
+        R rows: the only items ranked, where they are sampled.
     """
 
     view: View
@@ -165,12 +167,17 @@ class Look:
     unknown_aisle: int
     untrained: Bools
     asked: int
+    candidates: Histories | None = None
 
-    def allowed(self, histories: Histories, aisles: Ints) -> Bools | None:
-        """bool (B, N): the items ranked for B questions; None for all."""
+    def allowed(self, histories: Histories, aisles: Ints, places: slice) -> Bools | None:
+        """bool (B, N): the items ranked for B questions, the ones at these places among the R; None for all."""
         n_questions, n_items = len(histories), len(self.item_categories)
         seen = (histories.owners, histories.items)
-        if self.pool == _AISLE:
+        if self.candidates is not None:
+            drawn = self.candidates[places]
+            out = np.zeros((n_questions, n_items), dtype=np.bool_)
+            out[drawn.owners, drawn.items] = True
+        elif self.pool == _AISLE:
             out = np.asarray(self.item_categories[None, :] == aisles[:, None], dtype=np.bool_)
         elif self.pool == _BEYOND:
             touched = np.zeros((n_questions, int(self.item_categories.max(initial=0)) + 1), dtype=np.bool_)
@@ -189,7 +196,9 @@ class Look:
         return out
 
 
-def look_at(protocol: str, data: Dataset, learned: Dataset, queries: Queries, keep_seen: bool = False) -> tuple[Look, ...]:
+def look_at(
+    protocol: str, data: Dataset, learned: Dataset, queries: Queries, keep_seen: bool = False, sampled: int = 0, seed: int = 0
+) -> tuple[Look, ...]:
     """The views of a protocol on these questions; a question without a target that counts is not asked in that view.
 
     Parameters
@@ -202,13 +211,21 @@ def look_at(protocol: str, data: Dataset, learned: Dataset, queries: Queries, ke
     queries : Queries
     keep_seen : bool
         Rank items of the history too, where the protocol leaves the choice.
+    sampled : int
+        Above 0: one view more, in which the target stands among so many sampled items of its aisle.
+    seed : int
+        Draws them.
     """
     out = []
     n = data.n_items
     seen = np.unique(queries.histories.owners * n + queries.histories.items)
     untrained = learned.item_counts == 0
     unknown = data.categories.index("") if "" in data.categories else -1
-    for rule in PROTOCOLS[protocol].views:
+    rules = PROTOCOLS[protocol].views
+    if sampled:
+        note = f"Among {sampled:,} sampled items of the target's own aisle, for comparison with papers only."
+        rules = (*rules, Rule("sampled", _SAMPLED, None, note))
+    for rule in rules:
         leave_seen = not keep_seen if rule.leave_seen is None else rule.leave_seen
         targets = queries.targets
         if rule.counted != "all":
@@ -218,5 +235,22 @@ def look_at(protocol: str, data: Dataset, learned: Dataset, queries: Queries, ke
             targets = targets.keep(~np.isin(targets.owners * n + targets.items, seen))
         rows = np.flatnonzero(targets.lengths > 0)
         view = View(rule.name, rule.note, len(rows))
-        out.append(Look(view, rows, targets[rows], rule.pool, leave_seen, data.item_categories, unknown, untrained, asked))
+        drawn = _sample(data, queries.histories[rows], targets[rows], sampled, seed) if rule.pool == _SAMPLED else None
+        out.append(Look(view, rows, targets[rows], rule.pool, leave_seen, data.item_categories, unknown, untrained, asked, drawn))
     return tuple(out)
+
+
+def _sample(data: Dataset, histories: Histories, targets: Histories, n: int, seed: int) -> Histories:
+    """R rows: the targets of a question and n further items of the first one's aisle, drawn uniformly without replacement.
+
+    None of them is in the history; an aisle with fewer gives all it has.
+    """
+    rng = np.random.default_rng(seed)
+    members = [np.flatnonzero(data.item_categories == c) for c in range(len(data.categories))]
+    rows = []
+    for history, wanted in zip(histories.rows(), targets.rows(), strict=True):
+        pool = members[data.item_categories[wanted[0]]]
+        pool = pool[~np.isin(pool, np.concatenate([history, wanted]))]
+        rows.append(np.concatenate([wanted, rng.choice(pool, size=min(n, len(pool)), replace=False)]))
+    offsets = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
+    return Histories.from_arrays(offsets, np.concatenate(rows) if rows else np.empty(0, dtype=np.int64))

@@ -53,6 +53,7 @@ def evaluate(
     keep_seen: bool = False,
     shuffle_ties: bool = False,
     aisle: str | None = None,
+    sampled_negatives: int = 0,
     data_name: str = "data",
     split: Split | None = None,
     progress: Progress | None = None,
@@ -82,6 +83,9 @@ def evaluate(
         Of leave-one-out: events of the same time are put into a random order before splitting.
     aisle : str, optional
         Of cold-aisle, which needs it: the aisle that is new.
+    sampled_negatives : int
+        Of leave-one-out: above 0, one view more, in which the target stands among so many items of its aisle, drawn by ``settings.seed``.
+        For comparison with papers that did so, and with them only.
     data_name : str
         For the report.
     split : Split, optional
@@ -110,6 +114,10 @@ def evaluate(
         raise RequestError(f"{seeds} seeds", "a whole number of at least 1", "ask for 1 or 3")
     if not ks or min(ks) < 1:
         raise RequestError(f"k = {', '.join(map(str, ks)) or 'nothing'}", "whole numbers of at least 1", "leave k out for 1, 5, 10 and 20")
+    if sampled_negatives < 0 or (sampled_negatives and protocol != "leave-one-out"):
+        raise RequestError(
+            f"{sampled_negatives} sampled negatives in {protocol}", "a number above 0, in leave-one-out", "leave --sampled-negatives out"
+        )
     names = tuple(dict.fromkeys(models)) if make_scorer is not None else check_models(models)
     if PROTOCOLS[protocol].by_time and make_scorer is None and "popularity-month" not in names:
         names = ("popularity-month", *names)
@@ -125,6 +133,7 @@ def evaluate(
         refit=refit,
         ks=tuple(sorted(set(ks))),
         keep_seen=keep_seen,
+        sampled=sampled_negatives,
         make=make_scorer or source.make,
         vectors=source.text_vectors if make_scorer is None and item_vectors is None else item_vectors,
         progress=progress,
@@ -213,6 +222,7 @@ class _Trial:
     refit: bool
     ks: tuple[int, ...]
     keep_seen: bool
+    sampled: int
     make: MakeScorer
     vectors: Floats | None
     progress: Progress | None
@@ -225,7 +235,8 @@ class _Trial:
         self.main = "ndcg@10" if 10 in self.ks else f"ndcg@{self.ks[-1]}"
         self.depth = max(self.ks)
         self.list_length = min(LIST_LENGTH, self.depth)
-        self.looks = look_at(self.protocol, self.data, self.learned, self.split.test, self.keep_seen)
+        options = (self.keep_seen, self.sampled, self.settings.seed)
+        self.looks = look_at(self.protocol, self.data, self.learned, self.split.test, *options)
         self.looks = tuple(look for look in self.looks if look.view.n)
         if not self.looks:
             raise RequestError(
@@ -235,7 +246,7 @@ class _Trial:
         if len(valid) > MOST_VALID:
             valid = valid[np.sort(np.random.default_rng(self.settings.seed).choice(len(valid), MOST_VALID, replace=False))]
         self.valid = valid
-        self.valid_looks = {v.view.name: v for v in look_at(self.protocol, self.data, self.split.train, valid, self.keep_seen)}
+        self.valid_looks = {v.view.name: v for v in look_at(self.protocol, self.data, self.split.train, valid, *options)}
         measures = tuple(f"{m}@{k}" for k in self.ks for m in ("precision", "recall", "f1", "hit_rate", "ndcg", "mrr"))
         self.figures = {look.view.name: tables.Figures(look.view.name, look.rows, measures) for look in self.looks}
         for name, look in self.valid_looks.items():
@@ -325,7 +336,7 @@ class _Trial:
             scores = scorer.score(part.histories)
             for i, look in enumerate(looks):
                 here = look.rows[(look.rows >= start) & (look.rows < start + BATCH)] - start
-                allowed = look.allowed(part.histories[here], part.aisles[here])
+                allowed = look.allowed(part.histories[here], part.aisles[here], slice(filled[i], filled[i] + len(here)))
                 top = top_k(scores[here], self.depth, allowed)
                 out[i][filled[i] : filled[i] + len(here), : top.shape[1]] = top
                 filled[i] += len(here)
@@ -393,7 +404,15 @@ def _choices(protocol: str, trial: _Trial, shuffle_ties: bool) -> list[str]:
         if look.asked > look.view.n
     ]
     out.append("Targets that never occur in training are kept.")
-    out.append("No candidates are sampled; items that are unavailable today are ranked too.")
+    if trial.sampled:
+        out.append(
+            f"In the view sampled the target stands among {trial.sampled:,} items of its own aisle that are not in the history, drawn "
+            f"uniformly without replacement with seed {trial.settings.seed}, the same for every model."
+        )
+        out.append("That tells a model the target's aisle and leaves it few rivals, so these figures stand beside papers only.")
+        out.append("In the other views no candidates are sampled; items that are unavailable today are ranked too.")
+    else:
+        out.append("No candidates are sampled; items that are unavailable today are ranked too.")
     if trial.refit:
         out.append("Models are fitted once more on training and validation events before the test questions are asked.")
     else:

@@ -369,10 +369,8 @@ def _new_targets(queries: Queries) -> Queries:
 
     Where all of them are (people who buy nothing but the same things), the questions stay as they are.
     """
-    wide = int(max(queries.histories.items.max(initial=0), queries.targets.items.max(initial=0))) + 1
-    seen = np.isin(queries.targets.owners * wide + queries.targets.items, queries.histories.owners * wide + queries.histories.items)
-    fresh = np.bincount(queries.targets.owners[~seen], minlength=len(queries)) > 0
-    return queries[np.flatnonzero(fresh)] if fresh.any() else queries
+    fresh = queries.unseen()
+    return fresh if len(fresh) else queries
 
 
 def _sample_queries(queries: Queries, most: int, seed: int) -> Queries:

@@ -115,7 +115,7 @@ def _view(lens: Lens, view: View, level: int) -> Iterator[Block]:
     if not lens.results.lists.filter(pl.col("view") == name).is_empty():
         yield Heading(w("section-lists"), level)
         yield tables.lists(lens, name)
-    shared = tables.shares(lens, name) if name != "aisle" else None  # inside the target's aisle every list is of that aisle
+    shared = tables.shares(lens, name) if name not in ("aisle", "sampled") else None  # there every list is of the target's aisle
     if shared is not None:
         yield Heading(w("section-shares"), level)
         yield shared
@@ -126,6 +126,8 @@ def _view(lens: Lens, view: View, level: int) -> Iterator[Block]:
         if drawn is not None:
             yield Side((drawn,))
         yield tables.aisles(lens, name)
+        if name == "sampled":  # papers that sample candidates print the hit rate of each domain
+            yield tables.aisles(lens, name, f"hit_rate@{lens.facts.main_measure.partition('@')[2]}")
         if len(many) > tables.MANY_AISLES:
             yield Paragraph(w("aisles-more", n=whole(len(many) - tables.MANY_AISLES)), muted=True)
     groups = lens.groups(name)

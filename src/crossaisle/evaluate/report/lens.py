@@ -49,10 +49,10 @@ class Lens:
         return {(view, model, measure): _span(*figures) for view, model, measure, *figures in rows}
 
     @cached_property
-    def _levels(self) -> dict[tuple[str, str, str, str], Span]:
-        rows = self.results.groups.filter(pl.col("measure") == self.facts.main_measure)
-        columns = ("view", "group", "level", "model", "value", "low", "high")
-        return {(view, group, level, model): _span(*figures) for view, group, level, model, *figures in rows.select(columns).iter_rows()}
+    def _levels(self) -> dict[tuple[str, str, str, str, str], Span]:
+        columns = ("view", "group", "level", "model", "measure", "value", "low", "high")
+        rows = self.results.groups.select(columns).iter_rows()
+        return {(view, group, level, model, measure): _span(*figures) for view, group, level, model, measure, *figures in rows}
 
     @cached_property
     def _counts(self) -> dict[tuple[str, str], list[tuple[str, int]]]:
@@ -72,9 +72,9 @@ class Lens:
         """Value and interval; the main measure unless another is named."""
         return self._figures.get((view, model, measure or self.facts.main_measure), (_NAN, _NAN, _NAN))
 
-    def at_level(self, view: str, group: str, level: str, model: str) -> Span:
-        """Main measure of one model on the questions of one level."""
-        return self._levels.get((view, group, level, model), (_NAN, _NAN, _NAN))
+    def at_level(self, view: str, group: str, level: str, model: str, measure: str | None = None) -> Span:
+        """One model on the questions of one level, by the main measure unless another is named."""
+        return self._levels.get((view, group, level, model, measure or self.facts.main_measure), (_NAN, _NAN, _NAN))
 
     def levels(self, view: str, group: str) -> list[tuple[str, int]]:
         """(level, number of questions) in the order to print; levels without a question are left out."""

@@ -78,6 +78,10 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
     (r"All items are ranked; the target has no event in the training data\.", "对全部商品排序；目标在训练数据中没有任何行为。"),
     (r"All items are ranked; the target has events in the training data\.", "对全部商品排序；目标在训练数据中有过行为。"),
     (r"The items of the new aisle are ranked\.", "对全新品类的商品排序。"),
+    (
+        r"Among ([\d,]+) sampled items of the target's own aisle, for comparison with papers only\.",
+        r"在目标所在品类抽样的 \1 件商品中排序，仅供与论文比较。",
+    ),
     (r"Only items without any event in the training data are ranked\.", "只对训练数据中没有任何行为的商品排序。"),
     # choices
     (r"Items already seen are left out of the ranking\.", "排序时略去已接触过的商品。"),
@@ -87,9 +91,22 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
             rf"Of ([\d,]+) questions, ([\d,]+) are not asked in the view {name}: the history holds all their targets\.",
             rf"\1 个问题中有 \2 个不计入“{NAMES[name][1]}”：其目标全在历史中。",
         )
-        for name in ("all", "aisle", "beyond", "new", "new-items", "known-items", "among-new")
+        for name in ("all", "aisle", "beyond", "new", "new-items", "known-items", "among-new", "sampled")
     ),
     (r"Targets that never occur in training are kept\.", "保留训练中从未出现的目标。"),
+    (
+        r"In the view sampled the target stands among ([\d,]+) items of its own aisle that are not in the history, drawn uniformly "
+        r"without replacement with seed (\d+), the same for every model\.",
+        r"抽样视图中，目标与其所在品类的 \1 件不在历史中的商品一同排序；这些商品以种子 \2 均匀无放回抽取，各模型相同。",
+    ),
+    (
+        r"That tells a model the target's aisle and leaves it few rivals, so these figures stand beside papers only\.",
+        "这等于告知模型目标所在的品类，且对手很少，故这些数值仅供与论文比较。",
+    ),
+    (
+        r"In the other views no candidates are sampled; items that are unavailable today are ranked too\.",
+        "其他视图不抽样候选；如今缺货的商品也参与排序。",
+    ),
     (r"No candidates are sampled; items that are unavailable today are ranked too\.", "不抽样候选；如今缺货的商品也参与排序。"),
     (
         r"Models are fitted once more on training and validation events before the test questions are asked\.",

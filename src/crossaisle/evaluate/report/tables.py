@@ -87,18 +87,18 @@ def group(lens: Lens, view: str, name: str) -> Table:
     return _by_model(lens, view, w.name(f"group-{name}"), heads, lambda m, c: lens.at_level(view, name, levels[c][0], m))
 
 
-def aisles(lens: Lens, view: str) -> Table:
-    """One row an aisle, largest first, one column a model (ours and baselines)."""
+def aisles(lens: Lens, view: str, measure: str | None = None) -> Table:
+    """One row an aisle, largest first, one column a model (ours and baselines); the main measure unless another is named."""
     w = lens.words
     models = [m for m in lens.order(view) if lens.roles[m] != "control"]
     rows = []
     for level, n in sorted(lens.levels(view, "aisle"), key=lambda x: -x[1])[:MANY_AISLES]:
-        spans = {m: lens.at_level(view, "aisle", level, m) for m in models}
+        spans = {m: lens.at_level(view, "aisle", level, m, measure) for m in models}
         best = _best(lens, {m: figure(spans[m][0]) for m in models})
         cells = (Cell(figure(spans[m][0]), _interval(*spans[m][1:]), m in best) for m in models)
         rows.append(Row((Cell(shorten(w.level("aisle", level), 24)), Cell(whole(n)), *cells)))
     heads = (Cell(w("col-aisle")), Cell(w("col-questions")), *(name_cell(lens, view, m) for m in models))
-    return Table(w("aisles-caption", measure=lens.measure), heads, tuple(rows))
+    return Table(w("aisles-caption", measure=w.measure(measure) if measure else lens.measure), heads, tuple(rows))
 
 
 def shares(lens: Lens, view: str) -> Table | None:

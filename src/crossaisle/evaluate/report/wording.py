@@ -36,6 +36,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "aisle": ("Inside the target's aisle", "目标所在品类内"),
     "beyond": ("All aisles new to the history", "历史未涉及的所有品类"),
     "new": ("New items only", "仅新商品"),
+    "sampled": ("Among sampled items, for comparison with papers only", "在抽样商品中（仅供与论文比较）"),
     "new-items": ("New items, among the whole catalogue", "新商品（在全部商品中）"),
     "known-items": ("Known items, among the whole catalogue", "已有商品（在全部商品中）"),
     "among-new": ("New items, among new items only", "新商品（仅在新商品中）"),
