@@ -5,7 +5,7 @@ For each aisle a, over the n shoppers who have items of a and of other aisles:
     score(history, i in a) = k (K + penalty I)^-1 (Y + borrow U V_a')  at i
 
 K (n, n) is the likeness of two shoppers by what they have outside a, k (n,) that of the history asked for, Y (n, N_a) what they have in a,
-U their iALS factors from that, V_a the item factors. It is the cross-category question itself (items of other aisles -> items of this
+V_a the iALS factors of its items and U = alpha Y V_a (V'V + reg I)^-1 the shoppers' factors by that, to first order. It is the cross-category question itself (items of other aisles -> items of this
 one, for this aisle alone), solved exactly under squared loss. Of (K + penalty I)^-1 the leading eigenvectors are kept, and a constant for
 the rest.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +22,7 @@ import scipy.sparse as sp
 import torch
 
 from crossaisle.across.settings import AcrossSettings
-from crossaisle.across.shoppers import Blocks, Knowledge, fold_in, likeness, scaled, typical_lengths
+from crossaisle.across.shoppers import Blocks, Knowledge, likeness, scaled, typical_lengths
 from crossaisle.baselines.ials import IALS
 from crossaisle.contracts import Progress
 from crossaisle.data.dataset import Dataset
@@ -48,12 +49,12 @@ class _Aisle:
     gains : float32 (R,)
         What each adds to ``rest`` in (K + penalty I)^-1.
     rest : float
-    outside, inside : float32 (n, F)
-        iALS factors from the items outside and inside the aisle.
     share : float
         Share of all shoppers of two or more aisles who have this one.
     typical : dict
         Root mean square length of each block.
+    blocks, bought
+        The shoppers' features and Y; made again after loading.
     """
 
     code: int
@@ -61,11 +62,10 @@ class _Aisle:
     vectors: Floats
     gains: Floats
     rest: float
-    outside: Floats
-    inside: Floats
     share: float
     typical: dict[str, float]
     blocks: Blocks | None = None
+    bought: Any = None
 
 
 class CrossAisleRidge:
@@ -116,6 +116,7 @@ class CrossAisleRidge:
             return self
         ials = IALS(s.dim, s.alpha, s.regularisation, s.iterations, 1.0, self.seed)
         self._factors = ials.fit(data).item_factors
+        self.__dict__.pop("_inverse_gram", None)
         for a in np.flatnonzero(named).tolist():
             if progress is not None:
                 progress("comparing shoppers", a, len(named), data.categories[a])
@@ -137,12 +138,11 @@ class CrossAisleRidge:
         k = likeness(blocks, blocks, s, len(rows), len(rows))
         penalty = s.penalty * (s.constant + sum(getattr(s, name) for name in blocks))
         vectors, gains, rest = _inverse(k, penalty, s.components, self.seed)
-        factors = raw["factors"] if "factors" in raw else np.zeros((len(rows), 0), np.float32)
-        owned = fold_in(inside[rows], self._factors, s.alpha, s.regularisation)
-        self._aisles[a] = _Aisle(a, rows, vectors, gains, rest, factors, owned, float(both.mean()), typical, blocks)
+        self._aisles[a] = _Aisle(a, rows, vectors, gains, rest, float(both.mean()), typical, blocks)
 
     def _knowledge(self) -> Knowledge:
-        return Knowledge(self._idf, self._factors, self.text, self.settings)
+        lengths = np.linalg.norm(self._factors, axis=1, keepdims=True)
+        return Knowledge(self._idf, self._factors / np.maximum(lengths, 1e-12), self.text, self.settings)
 
     # scoring
 
@@ -165,20 +165,30 @@ class CrossAisleRidge:
 
     def _inside(self, x: Any, aisle: _Aisle, columns: Ints) -> Floats:
         s = self.settings
+        blocks, bought = self._shoppers_of(aisle, columns)
         asked = scaled(self._knowledge().blocks(x), aisle.typical)
-        k = likeness(asked, self._blocks(aisle), s, x.shape[0], len(aisle.rows))
+        k = likeness(asked, blocks, s, x.shape[0], len(aisle.rows))
         p = aisle.rest * k + ((k @ aisle.vectors) * aisle.gains) @ aisle.vectors.T
-        out: Floats = np.asarray((self._shoppers[aisle.rows][:, columns].T @ p.T).T, dtype=np.float32)
+        out: Floats = np.asarray((bought.T @ p.T).T, dtype=np.float32)
         if s.borrow > 0:
-            out += s.borrow * (p @ aisle.inside) @ self._factors[columns].T
+            here = self._factors[columns]
+            out += s.borrow * s.alpha * (out @ here @ self._inverse_gram) @ here.T
         return out
 
-    def _blocks(self, aisle: _Aisle) -> Blocks:
-        """The features of an aisle's shoppers; after loading they are made again, once."""
+    def _shoppers_of(self, aisle: _Aisle, columns: Ints) -> tuple[Blocks, Any]:
+        """The features of an aisle's shoppers outside it, and csr (n, N_a) what they have inside."""
         if aisle.blocks is None:
             outside = _columns(self._shoppers[aisle.rows], self._item_aisles != aisle.code)
-            aisle.blocks = scaled(self._knowledge().blocks(outside, aisle.outside), aisle.typical)
-        return aisle.blocks
+            aisle.blocks = scaled(self._knowledge().blocks(outside), aisle.typical)
+        if aisle.bought is None or aisle.bought.shape[1] != len(columns):
+            aisle.bought = self._shoppers[aisle.rows][:, columns]
+        return aisle.blocks, aisle.bought
+
+    @cached_property
+    def _inverse_gram(self) -> Floats:
+        """float32 (F, F): (V'V + reg I)^-1."""
+        v = self._factors.astype(np.float64)
+        return np.linalg.inv(v.T @ v + max(self.settings.regularisation, 1e-6) * np.eye(v.shape[1])).astype(np.float32)
 
     def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
         """float32 (B, N) or (B, C), see `contracts.Scorer`: `inside` of each aisle times the share of shoppers who come there."""
@@ -218,7 +228,7 @@ class CrossAisleRidge:
         }
         aisles = {}
         for a, aisle in self._aisles.items():
-            for part in ("rows", "vectors", "gains", "outside", "inside"):
+            for part in ("rows", "vectors", "gains"):
                 tensors[f"aisle.{a}.{part}"] = torch.from_numpy(np.ascontiguousarray(getattr(aisle, part)))
             aisles[str(a)] = {"rest": aisle.rest, "share": aisle.share, "typical": aisle.typical}
         return tensors, {"settings": self.settings.to_dict(), "seed": self.seed, "aisles": aisles}
@@ -233,9 +243,7 @@ class CrossAisleRidge:
         ones = np.ones(len(indices), np.float32)
         out._shoppers = sp.csr_matrix((ones, indices, indptr), shape=(len(indptr) - 1, len(out._popular)))
         for a, kept in config["aisles"].items():
-            part: dict[str, Any] = {
-                name: tensors[f"aisle.{a}.{name}"].numpy() for name in ("rows", "vectors", "gains", "outside", "inside")
-            }
+            part: dict[str, Any] = {name: tensors[f"aisle.{a}.{name}"].numpy() for name in ("rows", "vectors", "gains")}
             out._aisles[int(a)] = _Aisle(code=int(a), rest=kept["rest"], share=kept["share"], typical=kept["typical"], **part)
         return out
 

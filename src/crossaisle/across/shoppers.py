@@ -1,7 +1,7 @@
 """What is known of a shopper as vectors, and how alike two shoppers are. Imports: settings.
 
-A shopper outside one aisle is three blocks of features: the items (idf-weighted), the iALS factors solved from them, and the sum of what
-they say (language model's vectors). The likeness of two shoppers is a weighted sum of the blocks' dot products and a constant: a positive
+A shopper outside one aisle is three blocks of features: the items (idf-weighted), the sum of their iALS factors (each of length 1), and
+the sum of what they say (language model's vectors). The likeness of two shoppers is a weighted sum of the blocks' dot products and a constant: a positive
 definite kernel.
 """
 
@@ -16,46 +16,13 @@ import scipy.sparse as sp
 from crossaisle.across.settings import AcrossSettings
 from crossaisle.schema import Floats
 
-__all__ = ["Blocks", "Knowledge", "fold_in", "likeness", "scaled", "typical_lengths"]
+__all__ = ["Blocks", "Knowledge", "likeness", "scaled", "typical_lengths"]
 
-_LENGTHS = {"ids": 0.75, "factors": 0.5, "text": 1.0}
+_LENGTHS = {"ids": 0.75, "factors": 0.75, "text": 1.0}
 """Power of its length that a block is divided by: 1 forgets how much somebody bought, 0 lets bulk buyers rule."""
 
 Blocks = dict[str, Any]
 """name -> (B, width) array or csr."""
-
-
-def fold_in(x: Any, factors: Floats, alpha: float, regularisation: float) -> Floats:
-    """float32 (B, F): iALS factors of B users, each solved from the items of its row alone.
-
-    u = alpha (V'V + (alpha - 1) Y'Y + reg I)^-1 Y'1 with Y the factors of the row's items (Hu, Koren, Volinsky 2008, eq. 4), by the
-    Woodbury identity in the number of items.
-
-    Parameters
-    ----------
-    x : csr (B, N)
-        Only which entries are there matters.
-    factors : float32 (N, F)
-
-    Examples
-    --------
-    >>> v = np.eye(3, 2, dtype=np.float32)
-    >>> fold_in(sp.csr_matrix(np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])), v, 40.0, 1.0).round(2).astype(float).tolist()
-    [[0.98, 0.0], [0.0, 0.0]]
-    """
-    width = factors.shape[1]
-    gram = factors.astype(np.float64).T @ factors + regularisation * np.eye(width)
-    inverse = np.linalg.inv(gram)
-    out = np.zeros((x.shape[0], width), dtype=np.float32)
-    for b in range(x.shape[0]):
-        items = x.indices[x.indptr[b] : x.indptr[b + 1]]
-        if len(items):
-            y = factors[items].astype(np.float64)
-            z = y @ inverse
-            start = z.sum(0)
-            inner = np.eye(len(items)) / (alpha - 1) + z @ y.T
-            out[b] = alpha * (start - z.T @ np.linalg.solve(inner, y @ start))
-    return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +33,7 @@ class Knowledge:
     ----------
     idf : float32 (N,)
     factors : float32 (N, F)
+        Rows of length 1.
     text : float32 (N, D) or None
         Zero rows where an item says nothing.
     settings : AcrossSettings
@@ -76,14 +44,14 @@ class Knowledge:
     text: Floats | None
     settings: AcrossSettings
 
-    def blocks(self, x: Any, factors: Floats | None = None) -> Blocks:
-        """The features of B shoppers, csr (B, N) of zeros and ones, before any scaling; ``factors`` (B, F) where they are known already."""
+    def blocks(self, x: Any) -> Blocks:
+        """The features of B shoppers, csr (B, N) of zeros and ones, before any scaling."""
         s = self.settings
         out: Blocks = {}
         if s.ids > 0:
             out["ids"] = (x @ sp.diags(self.idf)).tocsr()
         if s.factors > 0:
-            out["factors"] = fold_in(x, self.factors, s.alpha, s.regularisation) if factors is None else factors
+            out["factors"] = np.asarray(x @ self.factors, dtype=np.float32)
         if s.text > 0 and self.text is not None:
             out["text"] = np.asarray(x @ self.text, dtype=np.float32)
         return out
