@@ -25,6 +25,9 @@ __all__ = ["AisleHead"]
 class AisleHead(nn.Module):
     """Which aisle comes next, and how each aisle reads the state.
 
+    After `attach`, ``shelves[c]`` holds the item codes of aisle c, ``trained_places[c]`` which of them training knows, by position there,
+    and ``members[c]`` the codes of those.
+
     Parameters
     ----------
     settings : ModelSettings
@@ -44,6 +47,8 @@ class AisleHead(nn.Module):
         self.up = nn.Parameter(torch.zeros(n_aisles, settings.dim, rank)) if rank else None
         self.register_buffer("item_aisles", torch.zeros(0, dtype=torch.int64), persistent=False)
         self.register_buffer("live", torch.zeros(n_aisles, dtype=torch.bool), persistent=False)
+        self.shelves: list[Tensor] = []
+        self.trained_places: list[Tensor] = []
         self.members: list[Tensor] = []
 
     @property
@@ -63,7 +68,9 @@ class AisleHead(nn.Module):
         """
         self.item_aisles = torch.from_numpy(np.ascontiguousarray(item_aisles)).to(trained.device)
         n = max(self.n_aisles, int(item_aisles.max(initial=-1)) + 1)
-        self.members = [torch.nonzero(trained & (self.item_aisles == c))[:, 0] for c in range(n)]
+        self.shelves = [torch.nonzero(self.item_aisles == c)[:, 0] for c in range(n)]
+        self.trained_places = [torch.nonzero(trained[shelf])[:, 0] for shelf in self.shelves]
+        self.members = [shelf[places] for shelf, places in zip(self.shelves, self.trained_places, strict=True)]
         self.live = torch.tensor([len(m) > 0 for m in self.members[: self.n_aisles]], device=trained.device)
 
     def aisle_logits(self, states: Tensor, scale: Tensor) -> Tensor:
@@ -96,17 +103,17 @@ class AisleHead(nn.Module):
         """
         aisle = torch.log_softmax(self.aisle_logits(states, scale), 1)  # (B, C)
         out = states.new_empty(len(states), len(vectors))
-        offset = states.new_zeros(len(states), len(self.members))  # log P(c | h) - log sum of c, what an aisle adds to its items
-        for c, members in enumerate(self.members):
-            here = torch.nonzero(self.item_aisles == c)[:, 0]
+        likely, unknown = states.new_zeros(len(states), 1), []
+        for c, (here, trained) in enumerate(zip(self.shelves, self.trained_places, strict=True)):
             raw = scale * (self.correct(states, c) @ vectors[here].T)
+            if len(trained):
+                inside = raw if len(trained) == len(here) else raw[:, trained]
+                added = aisle[:, c, None] - torch.logsumexp(inside, 1, keepdim=True)
+                likely += aisle[:, c, None].exp() * added
+                raw += added
+            else:
+                unknown.append(here)
             out[:, here] = raw
-            if len(members):
-                inside = raw if len(members) == len(here) else raw[:, torch.isin(here, members)]
-                offset[:, c] = aisle[:, c] - torch.logsumexp(inside, 1)
-        known = torch.zeros(len(self.members), dtype=torch.bool, device=states.device)
-        known[: self.n_aisles] = self.live
-        likely = (torch.exp(aisle[:, self.live]) * offset[:, known]).sum(1, keepdim=True)
-        offset[:, ~known] = likely
-        out += offset[:, self.item_aisles]
+        for here in unknown:
+            out[:, here] += likely
         return out
