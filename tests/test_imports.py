@@ -20,6 +20,7 @@ ROOMS = [
     "encode",
     "metrics",
     "stats",
+    "graph",
     "model",
     "baselines",
     "train",

@@ -27,6 +27,8 @@ from crossaisle.data.rejected import Rejected
 from crossaisle.data.report import notices
 from crossaisle.encode.items import ItemReader
 from crossaisle.errors import ModelError, OutputError, RequestError
+from crossaisle.graph.category_graph import CategoryGraph
+from crossaisle.graph.settings import GraphSettings
 from crossaisle.presets import AllSettings, preset_settings
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.recommend import recommend
@@ -275,6 +277,21 @@ class Recommender:
         scorer, catalogue = self._fitted()
         self.notes = []
         return similar_items(scorer.item_vectors(), catalogue, catalogue.code(item_id), k, other_categories)
+
+    def graph(self, settings: GraphSettings | None = None) -> CategoryGraph:
+        """The association graph of the model's histories: which categories lead to which.
+
+        Raises
+        ------
+        RequestError
+            If the model holds no histories, or no item has a category.
+        """
+        _, catalogue = self._fitted()
+        if self._histories is None:
+            raise RequestError(
+                "this model holds no histories, from which the graph is counted", "a model saved with them", "fit without --no-histories"
+            )
+        return CategoryGraph.of(Dataset(catalogue.items, self._users, self._histories, catalogue.event_names), settings)
 
     def add_items(self, items: pl.DataFrame, progress: Progress | None = None, *, rejected: Rejected | None = None) -> Self:
         """Add new items; they can be recommended at once, from what is said about them.

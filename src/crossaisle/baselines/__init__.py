@@ -1,9 +1,10 @@
 """Baselines behind `contracts.Scorer`, by the names that the command line and the reports use.
 
-Imports: popularity, linear, user_knn, ease, ials, text_knn, transition_graph.
+Imports: popularity, linear, user_knn, ease, ials, text_knn, transition_graph, graph_popularity.
 
->>> sorted(BASELINES)
-['ease', 'ials', 'item-knn', 'popularity', 'popularity-aisle', 'popularity-month', 'text-knn', 'transition-graph', 'user-knn']
+>>> sorted(BASELINES)  # doctest: +NORMALIZE_WHITESPACE
+['ease', 'graph-popularity', 'ials', 'item-knn', 'popularity', 'popularity-aisle', 'popularity-month', 'text-knn', 'transition-graph',
+ 'user-knn']
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from crossaisle.baselines.ease import EASE, too_large
+from crossaisle.baselines.graph_popularity import GraphPopularity
 from crossaisle.baselines.ials import IALS
 from crossaisle.baselines.linear import ItemKNN, Markov
 from crossaisle.baselines.popularity import Popularity
@@ -20,7 +22,19 @@ from crossaisle.baselines.user_knn import UserKNN
 from crossaisle.contracts import Scorer
 from crossaisle.schema import Floats
 
-__all__ = ["BASELINES", "EASE", "IALS", "ItemKNN", "Markov", "Popularity", "TextKNN", "TransitionGraph", "UserKNN", "too_large"]
+__all__ = [
+    "BASELINES",
+    "EASE",
+    "GraphPopularity",
+    "IALS",
+    "ItemKNN",
+    "Markov",
+    "Popularity",
+    "TextKNN",
+    "TransitionGraph",
+    "UserKNN",
+    "too_large",
+]
 
 BASELINES: Mapping[str, Callable[[Floats | None], Scorer]] = {
     "popularity": lambda text: Popularity(),
@@ -32,5 +46,6 @@ BASELINES: Mapping[str, Callable[[Floats | None], Scorer]] = {
     "ials": lambda text: IALS(),
     "text-knn": TextKNN,
     "transition-graph": TransitionGraph,
+    "graph-popularity": lambda text: GraphPopularity(),
 }
 """name -> ``factory(text_vectors)``: float32 (N, D), one row an item of the data to be fitted, or None (TF-IDF takes its place)."""

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from crossaisle import __version__
-from crossaisle.cli import catalog, check, demo, evaluate, fit, import_, info, recommend, settings, similar
+from crossaisle.cli import catalog, check, demo, evaluate, fit, graph, import_, info, recommend, settings, similar
 from crossaisle.errors import CrossAisleError
 
 __all__ = ["app", "main", "run"]
@@ -32,6 +32,7 @@ app.command("fit")(fit.fit)
 app.command("recommend")(recommend.recommend)
 app.command("evaluate")(evaluate.evaluate)
 app.command("similar")(similar.similar)
+app.command("graph")(graph.graph)
 app.add_typer(catalog.app, name="catalog")
 app.command("import")(import_.import_)
 app.command("settings")(settings.settings)

@@ -16,7 +16,7 @@ from crossaisle.errors import OutputError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["check_place", "check_writable", "kept_rejects", "write_frame"]
+__all__ = ["check_home", "check_place", "check_writable", "kept_rejects", "write_bytes", "write_frame"]
 
 _KINDS = (".parquet", ".csv", ".tsv", ".jsonl")
 
@@ -75,6 +75,34 @@ def check_writable(out: str | Path, folder: bool = False) -> Path:
             f"cannot write into {str(home)!r} ({error.strerror})", "a folder that can be written", "choose another --out"
         ) from None
     return path
+
+
+def check_home(path: Path) -> Path:
+    """As `check_writable`, for a file of whatever ending."""
+    if path.is_dir():
+        raise OutputError(f"output file {str(path)!r} is a folder", "a file", "give another name")
+    if not path.absolute().parent.is_dir():
+        raise OutputError(f"folder {str(path.parent)!r} does not exist", "a folder to write into", f"mkdir -p {path.parent}")
+    check_writable(path.absolute().parent, folder=True)
+    return path
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write a file: to a temporary one beside it, then moved into place."""
+    handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=".crossaisle-")
+    try:
+        with os.fdopen(handle, "wb") as raw:
+            raw.write(content)
+            raw.flush()
+            os.fsync(raw.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {str(path)!r} ({error.strerror})", "a folder that can be written and has room", "choose another --out"
+        ) from None
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def write_frame(frame: pl.DataFrame, out: str | Path) -> Path:

@@ -22,6 +22,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "ials": ("iALS", "iALS"),
     "text-knn": ("Text kNN", "文本近邻"),
     "transition-graph": ("Transition graph", "转移图"),
+    "graph-popularity": ("Category graph × popularity", "品类图 × 热门"),
     # protocols
     "leave-one-out": ("leave-one-out", "留一法"),
     "time-split": ("time split", "按时间切分"),
