@@ -48,7 +48,7 @@ class AllSettings(Settings):
 PRESETS: dict[str, dict[str, str]] = {
     "quick": {"train.epochs": "4"},
     "balanced": {},
-    "best": {"train.epochs": "12"},
+    "best": {"blend.parts": "markov,word-knn,text-knn,ials"},
 }
 """What each preset changes from the defaults."""
 

@@ -508,9 +508,9 @@ def test_what_knows_items_by_their_id_is_off_where_ids_are() -> None:
     assert "markov" not in made.blend.parts
     assert (made.across.ids, made.across.factors, made.across.borrow) == (0.0, 0.0, 0.0)
     alone: Any = ModelSource(data, SETTINGS).make("crossaisle-network", SETTINGS, 0, data)
-    assert alone.blend.parts == () and not alone.across.on
+    assert (alone.blend.parts, alone.across.on) == ((), False)
     without: Any = ModelSource(data, SETTINGS).make("crossaisle-without-ridge", SETTINGS, 0, data)
-    assert without.blend.parts == SETTINGS.blend.parts and not without.across.on
+    assert (without.blend.parts, without.across.on) == (SETTINGS.blend.parts, False)
 
 
 def test_a_catalogue_without_text_has_no_text_vectors() -> None:

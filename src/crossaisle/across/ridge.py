@@ -4,10 +4,10 @@ For each aisle a, over the n shoppers who have items of a and of other aisles:
 
     score(history, i in a) = k (K + penalty I)^-1 (Y + borrow U V_a')  at i
 
-K (n, n) is the likeness of two shoppers by what they have outside a, k (n,) that of the history asked for, Y (n, N_a) what they have in a,
-V_a the iALS factors of its items and U = alpha Y V_a (V'V + reg I)^-1 the shoppers' factors by that, to first order. It is the cross-category question itself (items of other aisles -> items of this
-one, for this aisle alone), solved exactly under squared loss. Of (K + penalty I)^-1 the leading eigenvectors are kept, and a constant for
-the rest.
+K (n, n) is the likeness of two shoppers by what they have outside a, k (n,) that of the history asked for, Y (n, N_a) what they have in
+a, V_a the iALS factors of its items and U = alpha Y V_a (V'V + reg I)^-1 the shoppers' factors by that, to first order. It is the
+cross-category question itself (items of other aisles -> items of this one, for this aisle alone), solved exactly under squared loss. Of
+(K + penalty I)^-1 the leading eigenvectors are kept, and a constant for the rest.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What is known of a shopper as vectors, and how alike two shoppers are. Imports: settings.
 
 A shopper outside one aisle is three blocks of features: the items (idf-weighted), the sum of their iALS factors (each of length 1), and
-the sum of what they say (language model's vectors). The likeness of two shoppers is a weighted sum of the blocks' dot products and a constant: a positive
-definite kernel.
+the sum of what they say (language model's vectors). The likeness of two shoppers is a weighted sum of the blocks' dot products and a
+constant: a positive definite kernel.
 """
 
 from __future__ import annotations

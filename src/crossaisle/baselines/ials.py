@@ -81,6 +81,15 @@ class IALS(Tunable):
             self._als.fit(history_matrix(data.histories, data.n_items), show_progress=False)
         return self
 
+    @classmethod
+    def of_factors(cls, item_factors: Floats, **settings: Any) -> Self:
+        """One that scores with factors learned before, float32 (N, factors); see the class for ``settings``."""
+        out = cls(factors=item_factors.shape[1], **settings)
+        out._popular = np.zeros(len(item_factors), np.float32)
+        out._als = AlternatingLeastSquares(factors=out.factors, alpha=out.alpha, regularization=out.regularisation, num_threads=out.threads)
+        out._als.item_factors = item_factors
+        return out
+
     @property
     def item_factors(self) -> Floats:
         """float32 (N, factors)."""

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from crossaisle.baselines.ials import IALS
 from crossaisle.baselines.linear import Markov
 from crossaisle.baselines.matrices import history_matrix
 from crossaisle.baselines.text_space import TextSpace
@@ -46,6 +47,7 @@ class Parts:
         self.names = tuple(n for n in names if n not in needs or needs[n] in senses)
         self._markov, self._spaces = Markov(), dict[str, TextSpace]()
         self._steps: Any = None
+        self._ials: IALS | None = None
         self.spread = spread
         self.read(senses)
 
@@ -64,6 +66,8 @@ class Parts:
         """Count the steps."""
         if "markov" in self.names:
             self._steps = self._markov.fit(data).weights
+        if "ials" in self.names:
+            self._ials = IALS().fit(data)
 
     def scores(self, histories: Histories, n_items: int) -> dict[str, Floats]:
         """Standardised over the items, history by history: float32 (B, N) each."""
@@ -74,10 +78,19 @@ class Parts:
                 x = history_matrix(histories, n_items, self._markov.decay)[:, :known]
                 raw = np.zeros((len(histories), n_items), np.float32)
                 raw[:, :known] = (x @ self._steps).toarray()
+            elif name == "ials":
+                raw = self._by_factors(histories, n_items)
             else:
                 raw = self._spaces[name].likeness(histories, _TEXT_DECAY)
             out[name] = standardised(raw)
         return out
+
+    def _by_factors(self, histories: Histories, n_items: int) -> Floats:
+        assert self._ials is not None
+        known = len(self._ials.item_factors)
+        raw = np.zeros((len(histories), n_items), np.float32)
+        raw[:, :known] = self._ials.score(histories.keep(histories.items < known))
+        return raw
 
     def state(self) -> dict[str, torch.Tensor]:
         """Tensors from which `load` restores the parts."""
@@ -85,6 +98,8 @@ class Parts:
         if self._steps is not None:
             for part in ("data", "indices", "indptr"):
                 out[f"markov.{part}"] = torch.from_numpy(np.ascontiguousarray(getattr(self._steps, part)))
+        if self._ials is not None:
+            out["ials"] = torch.from_numpy(self._ials.item_factors)
         if self.spread is not None:
             out["spread.mean"], out["spread.matrix"] = torch.from_numpy(self.spread.mean), torch.from_numpy(self.spread.matrix)
         return out
@@ -98,6 +113,8 @@ class Parts:
             data, indices, indptr = (tensors[f"markov.{part}"].numpy() for part in ("data", "indices", "indptr"))
             n = len(indptr) - 1
             out._steps = sp.csr_matrix((data, indices, indptr), shape=(n, n))
+        if "ials" in tensors:
+            out._ials = IALS.of_factors(tensors["ials"].numpy())
         return out
 
 

@@ -132,6 +132,8 @@ class BlendScorer:
         rows = _some(np.flatnonzero(near), self.blend.questions, self.net.seed)
         if self._parts().names and len(rows) >= _LEAST_QUESTIONS:
             asked = self._ask_near(data, valid, rows, progress)
+            if not self.blend.by_count:
+                asked.features[:, :, len(self.near.names) :] = 0.0  # what depends on the count is then nothing to choose
             self.near, self.choice["in known aisles"] = choose_weights(asked, self.near.names, self.blend.shrink, self.net.seed)
         if self.ridge is None:
             return

@@ -9,7 +9,7 @@ from crossaisle.settings import Settings, setting
 
 __all__ = ["PARTS", "BlendSettings"]
 
-PARTS = ("markov", "word-knn", "text-knn")
+PARTS = ("markov", "word-knn", "text-knn", "ials")
 """What can be blended with the network."""
 
 
@@ -17,7 +17,10 @@ PARTS = ("markov", "word-knn", "text-knn")
 class BlendSettings(Settings):
     """What is blended with the network, and how the weights are chosen."""
 
-    parts: tuple[str, ...] = setting(PARTS, "what joins the network: markov (steps between items), word-knn, text-knn; empty: nothing")
+    parts: tuple[str, ...] = setting(
+        PARTS[:3], "what joins the network: markov (steps between items), word-knn, text-knn, ials; empty: nothing"
+    )
+    by_count: bool = setting(True, "weights depend on how often an item was seen, so that words serve new items and behaviour known ones")
     questions: int = setting(8_000, "most validation questions by which the weights are chosen", low=50)
     candidates: int = setting(50, "best items of each part that are weighed in a question", low=10)
     shrink: float = setting(1e-4, "pull of the weights towards the network alone", low=0.0)

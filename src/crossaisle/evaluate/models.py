@@ -1,10 +1,10 @@
 """The models that a trial can run, by name, made when asked for. Imports nothing of its own room.
 
 ``crossaisle`` is the model as the settings say; ``crossaisle-network`` is its network alone, ``crossaisle-without-ridge`` lacks the
-cross-aisle ridge; ``crossaisle-words``, ``crossaisle-text``, ``crossaisle-ids`` and any of them joined (``crossaisle-ids-words``) know
-items by only those senses. Two are placebos: in ``crossaisle-shuffled-text`` every item reads another item's text, in
-``crossaisle-shuffled-aisles`` it stands in another item's aisle while the model learns. ``sasrec`` is the network on ids alone with
-settings of its own. The rest are baselines.
+cross-aisle ridge, ``crossaisle-without-counts`` the dependence of the blend's weights on an item's count; ``crossaisle-words``,
+``crossaisle-text``, ``crossaisle-ids`` and any of them joined (``crossaisle-ids-words``) know items by only those senses. Two are placebos:
+in ``crossaisle-shuffled-text`` every item reads another item's text, in ``crossaisle-shuffled-aisles`` it stands in another item's aisle
+while the model learns. ``sasrec`` is the network on ids alone with settings of its own. The rest are baselines.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ _SHUFFLED_AISLES = "crossaisle-shuffled-aisles"
 _VARIANTS: Mapping[str, Mapping[str, str]] = {
     "crossaisle-network": {"blend.parts": "", "across.on": "false"},
     "crossaisle-without-ridge": {"across.on": "false"},
+    "crossaisle-without-counts": {"blend.by_count": "false"},
 }
 _WITHOUT_IDS: Mapping[str, str] = {
     "blend.parts": "word-knn,text-knn",
