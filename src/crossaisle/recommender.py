@@ -28,12 +28,13 @@ from crossaisle.data.report import notices
 from crossaisle.encode.items import ItemReader
 from crossaisle.errors import ModelError, OutputError, RequestError
 from crossaisle.graph.category_graph import CategoryGraph
+from crossaisle.graph.item_lift import companions, same_kind, unlike_kind
 from crossaisle.graph.settings import GraphSettings
 from crossaisle.presets import AllSettings, preset_settings
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.recommend import recommend
 from crossaisle.rank.request import Request
-from crossaisle.rank.similar import similar_items
+from crossaisle.rank.similar import complements, similar_items
 from crossaisle.store import current_version, folder_lock, open_version, write_version
 from crossaisle.train.device import choose_device
 from crossaisle.train.fit import NetworkScorer
@@ -42,6 +43,13 @@ __all__ = ["Recommender", "blend_scorer", "network_scorer"]
 
 _BASKETS = "baskets.safetensors"
 """What people of several aisles bought, without saying who: the cross-aisle ridge compares with them. Left out with the histories."""
+RELATIONS = {
+    "similar": "similar: alike to the model and in the same category, so a likely substitute; no record says that people compared them",
+    "complement": "complement: bought together beyond chance and of another kind; purchases alone do not tell what completes an item from "
+    "what the same people like, so it is a weak label. Few shared buyers: the lift is mostly that of the two categories",
+}
+"""Relations between items, and what each means on data without records of what was viewed together."""
+
 _TRAINING = ".training"
 """Folder inside a model folder that holds the checkpoints of a fit that has not ended."""
 
@@ -266,17 +274,36 @@ class Recommender:
             scorer, catalogue, histories, ids, request, query_column=column, vectors=vectors, note=self.notes.append, progress=progress
         )
 
-    def similar_items(self, item_id: str, k: int = 10, other_categories: bool = False) -> pl.DataFrame:
+    def similar_items(self, item_id: str, k: int = 10, other_categories: bool = False, relation: str | None = None) -> pl.DataFrame:
         """The items closest to one item: ``item_id``, ``category``, ``score`` (cosine), ``rank``.
+
+        Parameters
+        ----------
+        relation : str, optional
+            ``similar``: only items of the same kind (the deepest category of the graph). ``complement``: items of another kind that are
+            bought with it beyond chance, with ``lift`` and ``support``; the score is then the logarithm of the lift.
 
         Raises
         ------
         RequestError
-            If the item is unknown or k is below 1.
+            If the item or the relation is unknown, k is below 1, both the same kind and other categories are asked for, or a relation
+            is asked of a model without histories.
         """
         scorer, catalogue = self._fitted()
-        self.notes = []
-        return similar_items(scorer.item_vectors(), catalogue, catalogue.code(item_id), k, other_categories)
+        item, self.notes = catalogue.code(item_id), []
+        if relation is None:
+            return similar_items(scorer.item_vectors(), catalogue, item, k, other_categories)
+        if relation not in RELATIONS:
+            raise RequestError(f"unknown relation {relation[:40]!r}", f"one of {', '.join(RELATIONS)}", "choose one of them")
+        if relation == "similar" and other_categories:
+            raise RequestError("items of the same kind, of other categories", "one of the two", "leave out either of them")
+        graph = self.graph()
+        self.notes = [RELATIONS[relation]]
+        if relation == "similar":
+            return similar_items(scorer.item_vectors(), catalogue, item, k, among=same_kind(graph, item))
+        assert self._histories is not None  # or `graph` had refused
+        found = companions(graph, self._histories, item)
+        return complements(found, unlike_kind(graph, item), catalogue, item, k, other_categories)
 
     def graph(self, settings: GraphSettings | None = None) -> CategoryGraph:
         """The association graph of the model's histories: which categories lead to which.

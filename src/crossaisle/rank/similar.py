@@ -7,15 +7,18 @@ import polars as pl
 
 from crossaisle import schema
 from crossaisle.errors import RequestError
+from crossaisle.graph.item_lift import Companions
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.slate import unit_rows
 from crossaisle.rank.topk import top_k
-from crossaisle.schema import Floats
+from crossaisle.schema import Bools, Floats, Ints
 
-__all__ = ["similar_items"]
+__all__ = ["complements", "similar_items"]
 
 
-def similar_items(vectors: Floats, catalogue: Catalogue, item: int, k: int = 10, other_categories: bool = False) -> pl.DataFrame:
+def similar_items(
+    vectors: Floats, catalogue: Catalogue, item: int, k: int = 10, other_categories: bool = False, among: Bools | None = None
+) -> pl.DataFrame:
     """The k available items whose vectors are closest to an item's.
 
     Parameters
@@ -30,6 +33,8 @@ def similar_items(vectors: Floats, catalogue: Catalogue, item: int, k: int = 10,
         How many, at least 1.
     other_categories : bool
         Only items of named aisles other than the item's own.
+    among : bool (N,), optional
+        Only these items.
 
     Returns
     -------
@@ -50,6 +55,48 @@ def similar_items(vectors: Floats, catalogue: Catalogue, item: int, k: int = 10,
     """
     if k < 1:
         raise RequestError(f"k is {k}", "a whole number of at least 1", "pass -k 10")
+    allowed = _allowed(catalogue, item, other_categories)
+    if among is not None:
+        allowed &= among
+    units = unit_rows(vectors)
+    cosines = (units @ units[item]).astype(np.float32)
+    best = top_k(cosines[None], k, allowed[None])[0]
+    return _table(catalogue, best[best >= 0], cosines)
+
+
+def complements(
+    companions: Companions, unlike: Bools, catalogue: Catalogue, item: int, k: int = 10, other_categories: bool = False
+) -> pl.DataFrame:
+    """The k available items of another kind that are bought with an item most beyond chance.
+
+    Parameters
+    ----------
+    companions : Companions
+        Lift and support of each item, see `crossaisle.graph.item_lift.companions`.
+    unlike : bool (N,)
+        The items of another kind.
+
+    Returns
+    -------
+    polars.DataFrame
+        As `similar_items`, with ``score`` the logarithm of the lift, and ``lift`` and ``support`` (users who have both); only items with
+        a lift above 1, equal ones by support, then popularity.
+
+    Raises
+    ------
+    RequestError
+        If k is below 1, or other categories are asked for and there are none.
+    """
+    if k < 1:
+        raise RequestError(f"k is {k}", "a whole number of at least 1", "pass -k 10")
+    allowed = _allowed(catalogue, item, other_categories) & unlike & (companions.lift > 1.0)
+    order = np.lexsort((np.arange(catalogue.n_items), -catalogue.counts, -companions.support, -companions.lift))
+    best = order[allowed[order]][:k]
+    table = _table(catalogue, best, np.log(np.maximum(companions.lift, 1e-12)).astype(np.float32))
+    return table.with_columns(lift=pl.Series(companions.lift[best]), support=pl.Series(companions.support[best]))
+
+
+def _allowed(catalogue: Catalogue, item: int, other_categories: bool) -> Bools:
     aisles = catalogue.item_aisles
     allowed = catalogue.available.copy()
     allowed[item] = False
@@ -58,15 +105,15 @@ def similar_items(vectors: Floats, catalogue: Catalogue, item: int, k: int = 10,
         if not elsewhere.any():
             raise RequestError("the catalogue has one single category", "a second one for other categories", "leave out --other-categories")
         allowed &= elsewhere
-    units = unit_rows(vectors)
-    cosines = (units @ units[item]).astype(np.float32)
-    best = top_k(cosines[None], k, allowed[None])[0]
-    best = best[best >= 0]
+    return allowed
+
+
+def _table(catalogue: Catalogue, best: Ints, scores: Floats) -> pl.DataFrame:
     return pl.DataFrame(
         {
             schema.ITEM: catalogue.items[schema.ITEM].gather(best),
             schema.CATEGORY: catalogue.items[schema.CATEGORY].gather(best),
-            schema.SCORE: cosines[best],
+            schema.SCORE: scores[best],
             schema.RANK: np.arange(1, len(best) + 1, dtype=np.int64),
         }
     )
