@@ -117,7 +117,8 @@ class StepTimes:
         self.ends.append((time.perf_counter(), time.process_time()))
         self.steps = total
         wall = self.ends[-1][0] - self.ends[0][0]
-        if len(self.ends) < total and (len(self.ends) == self.most_steps or (self.most_seconds and wall > self.most_seconds)):
+        long = self.most_seconds and wall > self.most_seconds and len(self.ends) > 2 * WARM_UP
+        if len(self.ends) < total and (long or len(self.ends) == self.most_steps):
             raise Enough
 
     def times(self) -> dict[str, Any]:
