@@ -30,22 +30,29 @@ class Rates:
         Operations a second of the products of a training step, as a share of `Speed.fast`.
     operations_a_score : float
         Softmax, its gradient and all else that is no product, for each place and item ranked, in operations at `Speed.plain`.
+    operations_a_vector_value : float
+        Gradient, clipping and optimiser of a learned vector, for each number of it and each step, in operations at `Speed.plain`.
     reading_share, fast_reading_share : float
         Operations a second of the language model reading texts, as a share of `Speed.plain`, or of `Speed.fast` where that is another.
     multilingual_letters : float
         Letters a second that the multilingual reader reads; its package uses one core.
     letters_per_token : float
+    tables_gb, event_bytes : float
+        Memory while tables are read and cleaned: the program, and bytes an interaction.
     base_gb, vector_copies, chunk_bytes : float
-        Memory: the program itself; how many float32 copies of the learned and composed vectors are alive in a step (values, gradients,
-        moments, composed items); bytes an item of the products that are held at a time.
+        Memory of training: the program itself; how many float32 copies of the learned and composed vectors are alive in a step (values,
+        gradients, moments, composed items); bytes an item of the products that are held at a time.
     """
 
     training_share: float
     operations_a_score: float
+    operations_a_vector_value: float
     reading_share: float
     fast_reading_share: float
     multilingual_letters: float
     letters_per_token: float
+    tables_gb: float
+    event_bytes: float
     base_gb: float
     vector_copies: float
     chunk_bytes: float
@@ -54,10 +61,13 @@ class Rates:
 RATES = Rates(
     training_share=0.5,
     operations_a_score=1100.0,
+    operations_a_vector_value=400.0,
     reading_share=0.6,
     fast_reading_share=0.27,
     multilingual_letters=1500.0,
     letters_per_token=4.0,
+    tables_gb=0.2,
+    event_bytes=360.0,
     base_gb=0.9,
     vector_copies=9.0,
     chunk_bytes=8192.0,
@@ -149,16 +159,18 @@ def predict(work: Work, settings: AllSettings, speed: Speed, rates: Rates = RATE
     True
     """
     model, train = settings.model, settings.train
-    ranked = train.negatives_of(work.items) or work.items
+    sampled = train.negatives_of(work.items)
+    ranked = sampled + train.tokens_per_step if sampled else work.items  # a sample holds the step's targets too
     reads_text = "text" in model.senses
     steps = work.positions / train.tokens_per_step
     products = 6 * ranked * model.dim
     body = 6 * (4 + 2 * model.feedforward) * model.dim**2 * model.blocks
     tower = 6 * ranked * model.text_dim * model.dim if reads_text else 0
+    upkeep = steps * (work.items + work.words) * model.dim * rates.operations_a_vector_value / speed.plain
     an_epoch = work.positions * (products + body) + steps * tower
     rounds = 2 if train.refit else 1
     scores = work.positions * ranked * rates.operations_a_score / speed.plain
-    training = rounds * train.epochs * (an_epoch / (rates.training_share * speed.fast) + scores)
+    training = rounds * train.epochs * (an_epoch / (rates.training_share * speed.fast) + scores + upkeep)
     tokens = work.letters / rates.letters_per_token
     fast_reading = rates.fast_reading_share * speed.fast if speed.fast > speed.plain else 0.0
     reading = (
@@ -167,7 +179,8 @@ def predict(work: Work, settings: AllSettings, speed: Speed, rates: Rates = RATE
         else tokens * READER_FLOPS_PER_TOKEN / max(rates.reading_share * speed.plain, fast_reading)
     )
     vectors = 4 * model.dim * (work.items + work.words) * rates.vector_copies
-    memory = rates.base_gb + (vectors + ranked * rates.chunk_bytes) / 1e9
+    tables = rates.tables_gb + work.positions * rates.event_bytes / 1e9
+    memory = max(tables, rates.base_gb + (vectors + ranked * rates.chunk_bytes) / 1e9)
     return {"reading_minutes": reading / 60 if reads_text else 0.0, "training_minutes": training / 60, "memory_gb": memory}
 
 
