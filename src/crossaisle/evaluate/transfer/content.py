@@ -21,7 +21,7 @@ from crossaisle.evaluate.report.blocks import (
 )
 from crossaisle.evaluate.report.tables import flat
 from crossaisle.evaluate.report.words import Words, figure, shorten, signed, whole
-from crossaisle.evaluate.transfer.results import ArmRow, TransferResults
+from crossaisle.evaluate.transfer.results import AisleRow, ArmRow, TransferResults
 from crossaisle.evaluate.transfer.scores import Change
 from crossaisle.evaluate.transfer.trial import FEWEST
 
@@ -100,13 +100,18 @@ def make(results: TransferResults, words: Words) -> Iterator[Block]:
 
 def _bars(results: TransferResults, words: Words) -> Figure:
     rows = []
-    for r in results.aisles:
+    for r in _by_change(results):
         c = r.test
         if c.change is not None and c.low is not None and c.high is not None:
             rows.append(plots.Dot(r.aisle, 100 * c.change, 100 * c.low, 100 * c.high, c.outcome))
     kinds = {row.kind for row in rows}
     legend = tuple((k, words(f"t-{k}")) for k in ("positive", "negative", "unclear") if k in kinds)
     return Figure(plots.bars(rows, words("t-axis"), "transfer"), words("t-bars-caption"), legend)
+
+
+def _by_change(results: TransferResults) -> list[AisleRow]:
+    """The largest gain first."""
+    return sorted(results.aisles, key=lambda r: -(r.test.change or 0.0))
 
 
 def _change(c: Change, words: Words) -> Cell:
@@ -117,9 +122,9 @@ def _change(c: Change, words: Words) -> Cell:
 def _aisles(results: TransferResults, words: Words) -> Table:
     many = len(results.facts["seeds"]) > 1
     heads = ["col-aisle", "col-questions", "t-col-alone", "t-col-together", "t-col-change", "t-col-outcome"]
-    heads += (["t-col-seeds"] if many else []) + ["t-col-valid", "t-col-gate", "t-col-gated", "t-col-elsewhere"]
+    heads += (["t-col-seeds"] if many else []) + ["t-col-elsewhere"]
     rows = []
-    for r in sorted(results.aisles, key=lambda r: -(r.test.change or 0.0)):
+    for r in _by_change(results):
         c = r.test
         seeds = (
             [Cell(words.list([percent(x, words) for x in c.by_seed]), words("t-spread", sd=percent(c.spread, words).lstrip("+")))]
@@ -136,9 +141,6 @@ def _aisles(results: TransferResults, words: Words) -> Table:
                     _change(c, words),
                     Cell(words(f"t-{c.outcome}"), tone="" if c.outcome == "unclear" else c.outcome),
                     *seeds,
-                    Cell(percent(r.valid.change, words), words("span", low=percent(r.valid.low, words), high=percent(r.valid.high, words))),
-                    Cell(words(f"t-{r.gate}")),
-                    Cell(figure(r.gated)),
                     Cell(words.percent(r.elsewhere)),
                 )
             )
@@ -150,15 +152,30 @@ def _gate(results: TransferResults, words: Words) -> Iterator[Block]:
     taken = [r.aisle for r in results.aisles if r.gate == "alone"]
     yield Paragraph(words("t-gate", alone=str(len(taken)), n=str(len(results.aisles))))
     rows = []
+    for r in _by_change(results):
+        valid = Cell(percent(r.valid.change, words), words("span", low=percent(r.valid.low, words), high=percent(r.valid.high, words)))
+        figures = (Cell(figure(r.test.before)), Cell(figure(r.test.after)), Cell(figure(r.gated)))
+        rows.append(Row((Cell(shorten(r.aisle, 24)), Cell(whole(r.n_valid)), valid, Cell(words(f"t-{r.gate}")), *figures)))
+    heads = ("col-aisle", "fact-valid_queries", "t-col-valid", "t-col-gate", "t-col-alone", "t-col-together", "t-col-gated")
+    yield Table(words("t-gate-caption"), tuple(Cell(words(h)) for h in heads), tuple(rows))
+    yield _totals(results, words)
+    yield _price(results, words, taken)
+
+
+def _totals(results: TransferResults, words: Words) -> Table:
+    rows = []
     for mean in ("micro", "macro"):
         gain, gate = _total(results, mean, "together against alone"), _total(results, mean, "gate against together")
         figures = (Cell(figure(gain.before)), Cell(figure(gain.after)), Cell(figure(gate.after)))
         rows.append(Row((Cell(words(f"t-{mean}")), *figures, _change(gain, words), _change(gate, words))))
     heads = ("t-col-mean", "t-col-alone", "t-col-together", "t-col-gated", "t-col-gain", "t-col-gate-gain")
-    yield Table(words("t-totals-caption"), tuple(Cell(words(h)) for h in heads), tuple(rows))
+    return Table(words("t-totals-caption"), tuple(Cell(words(h)) for h in heads), tuple(rows))
+
+
+def _price(results: TransferResults, words: Words, taken: list[str]) -> Paragraph:
     alone = [a for a in results.arms if a.kind == "alone"]
     joint = next(a for a in results.arms if a.kind == "together")
-    yield Paragraph(
+    return Paragraph(
         words(
             "t-price",
             decide=figure(sum(a.minutes for a in alone), 1),

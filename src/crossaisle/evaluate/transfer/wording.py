@@ -21,7 +21,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # table of aisles
     "t-section-aisles": ("Each aisle alone and together with all others", "各品类：单独训练与共同训练"),
     "t-aisles-caption": (
-        "N@10 on the same questions. Change: (together - alone) / alone, 95 % bootstrap interval below, paired by question.",
+        "N@10 on the same questions. Change: (together − alone) / alone, 95 % bootstrap interval below, paired by question.",
         "同一批问题的 N@10。变化：（共同 − 单独）/ 单独，下方为按问题配对的 95% 自助法区间。",
     ),
     "t-col-alone": ("Alone", "单独"),
@@ -53,6 +53,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Here it takes {alone} of {n} aisles alone.",
         "择优规则：仅当某品类单独训练的模型在验证问题上更好、且差值的 95% 区间不含零时，才用该模型回答这一品类；否则用统一的模型。"
         "此处 {n} 个品类中有 {alone} 个改用单独的模型。",
+    ),
+    "t-gate-caption": (
+        "What the gate goes by (validation), what it takes, and what that gives on the test questions (N@10).",
+        "择优的依据（验证集）、结果，以及在测试问题上的 N@10。",
     ),
     "t-totals-caption": (
         "N@10 over all aisles. Micro: each question counts the same; macro: each aisle does. "
