@@ -28,12 +28,12 @@ sports() { prepare sports Sports_and_Outdoors; trial sports sports leave-one-out
 # ids alone with the settings that Sports' validation prefers: the plain SASRec of "sports" is too strongly decayed there
 sports_ids() { prepare sports Sports_and_Outdoors; trial sports-ids sports leave-one-out crossaisle-ids --set train.id_weight_decay=0.1 --set train.learning_rate=0.004 --set train.epochs=10 --set model.id_dropout=0; }
 food_kitchen() { prepare food-kitchen Grocery_and_Gourmet_Food Home_and_Kitchen; trial food-kitchen-time food-kitchen time-split "$BASELINES,sasrec,crossaisle"; }
-transfer() { # TRANSFER_USERS users of two aisles or more; sampled negatives, since seven catalogues are trained twice each
-    local users=${TRANSFER_USERS:-1500}
-    prepare "amazon6-$users" all --apart --users "$users"
+# of 6,000 users of two aisles or more the 5-core: an aisle's items need events to be learned from; small steps, since there are few events
+transfer() {
+    prepare amazon6-6000 all --apart --users 6000
     echo "== transfer"
-    "$PY" -m crossaisle evaluate --interactions "$TABLES/amazon6-$users/interactions.parquet" --items "$TABLES/amazon6-$users/items.parquet" \
-        --transfer --shuffle-ties --preset quick --set train.negatives=1024 --out "$OUT/transfer" "$@"
+    "$PY" -m crossaisle evaluate --interactions "$TABLES/amazon6-6000/interactions.parquet" --items "$TABLES/amazon6-6000/items.parquet" \
+        --transfer --shuffle-ties --preset quick --set data.core=5 --set train.tokens_per_step=1024 --out "$OUT/transfer" "$@"
 }
 chinese() { echo "== chinese"; "$PY" benchmarks/chinese_similar.py; }
 kill_nine() { echo "== kill -9"; "$PY" benchmarks/kill_nine.py --out "$OUT/kill_nine.json"; }
