@@ -176,12 +176,19 @@ def test_an_arm_makes_as_many_steps_in_a_pass_as_all_together() -> None:
 
     def steps(aisles: tuple[str, ...]) -> float:
         arm = cut(split, aisles)
-        own = matched(settings, learnable(arm.train) / whole)
+        own = matched(settings, learnable(arm.train) / whole, arm.train.n_items, data.n_items)
         return len(pack_for_training(arm.train.histories, width, 0)) / (own.train.tokens_per_step // width)
 
     together = steps(data.categories)
     for name in data.categories:
         assert steps((name,)) == pytest.approx(together, rel=0.25)  # steps are whole rows
+
+
+def test_sampled_negatives_are_as_dense_in_an_arm_as_in_all_together() -> None:
+    settings = AllSettings().changed({"train.full_softmax_items": "50"})
+    assert matched(settings, 1.0, 80, 80).train.negatives_of(80) == 4096
+    assert matched(settings, 0.25, 20, 80).train.negatives_of(20) == 1024
+    assert matched(AllSettings(), 0.25, 20, 80).train.negatives_of(20) == 0
 
 
 def test_quality_is_ndcg_inside_the_aisle_without_what_was_seen() -> None:

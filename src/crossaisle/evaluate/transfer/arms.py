@@ -2,7 +2,8 @@
 
 An arm is a set of aisles: one alone, a pair, or all. Its model sees the items of these aisles and what was done with them, nothing else.
 All arms make the same number of passes, and as many steps in a pass as the arm with everything: the size of a step shrinks with the arm's
-share of the events, so a row of an aisle is learned from equally often, in equally many steps, whoever it stands beside.
+share of the events, so a row of an aisle is learned from equally often, in equally many steps, whoever it stands beside. Where negatives
+are sampled, the sample shrinks with the arm's share of the items.
 """
 
 from __future__ import annotations
@@ -99,18 +100,28 @@ def learnable(data: Dataset) -> int:
     return int(np.maximum(data.histories.lengths - 1, 0).sum())
 
 
-def matched(settings: AllSettings, share: float) -> AllSettings:
-    """Settings for an arm with this share of the learnable events: as many steps in a pass as all events take.
+def matched(settings: AllSettings, share: float, items: int, of_items: int) -> AllSettings:
+    """Settings for an arm: as many steps in a pass as all events take, and as dense a sample of negatives.
+
+    Parameters
+    ----------
+    share : float
+        The arm's share of the learnable events.
+    items, of_items : int
+        Items of the arm, and of the arm with everything. Where that one samples negatives, an arm samples the same share of its items:
+        otherwise it would meet more negatives of an aisle in a step.
 
     Examples
     --------
-    >>> s = AllSettings()
-    >>> s.train.tokens_per_step, matched(s, 1.0).train.tokens_per_step, matched(s, 0.25).train.tokens_per_step
-    (2048, 2048, 512)
+    >>> s = AllSettings().changed({"train.negatives": "1000"})
+    >>> small = matched(s, 0.25, items=100, of_items=5000).train
+    >>> s.train.tokens_per_step, small.tokens_per_step, small.negatives
+    (2048, 512, 20)
     """
-    width = settings.model.window
+    width, negatives = settings.model.window, settings.train.negatives_of(of_items)
     rows = max(1, round(max(1, settings.train.tokens_per_step // width) * share))
-    return settings.changed({"train.tokens_per_step": str(rows * width)})
+    own = max(1, round(negatives * items / of_items)) if negatives else 0
+    return settings.changed({"train.tokens_per_step": str(rows * width), "train.negatives": str(own)})
 
 
 def quality(scorer: Scorer, queries: Queries, item_categories: Ints) -> Values:
@@ -135,8 +146,9 @@ class Outcome:
     tried : list of (settings, N@10 on validation)
     valid, test : float64 (S, Q)
         N@10 of each seed and question, in the order of ``valid_rows`` and ``test_rows``; NaN is never in it.
-    tokens_per_step, epochs, minutes, parameters
-        What it took: places in a step, passes until the best one (one figure a seed), minutes in all, size of one model.
+    tokens_per_step, negatives, epochs, minutes, parameters
+        What it took: places in a step, negatives sampled in it (0: every item is one), passes until the best one (one figure a seed),
+        minutes in all, size of one model.
     """
 
     arm: Arm
@@ -145,6 +157,7 @@ class Outcome:
     valid: Values
     test: Values
     tokens_per_step: int
+    negatives: int
     epochs: list[int]
     minutes: float
     parameters: int
@@ -153,7 +166,7 @@ class Outcome:
 def run_arm(
     arm: Arm,
     settings: AllSettings,
-    share: float,
+    whole: Dataset,
     seeds: Sequence[int],
     grid: Grid,
     make: MakeModel,
@@ -162,14 +175,14 @@ def run_arm(
 ) -> Outcome:
     """Fit one model for each point of the grid, keep the best on validation, ask it the test; then the other seeds with its settings.
 
-    At most two models are held at a time. ``tell`` is called before each fit.
+    At most two models are held at a time. ``whole`` is what the arm with everything learns from; ``tell`` is called before each fit.
     """
-    clock = time.perf_counter()
+    clock, share = time.perf_counter(), learnable(arm.train) / learnable(whole)
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
     def fitted(point: Mapping[str, str], seed: int) -> tuple[Scorer, Values]:
         tell(", ".join([*arm.aisles[:2], *(["..."] if len(arm.aisles) > 2 else []), *(f"{k}={v}" for k, v in point.items())]))
-        scorer = make(matched(settings.changed({**point, "seed": str(seed)}), share))
+        scorer = make(matched(settings.changed({**point, "seed": str(seed)}), share, arm.train.n_items, whole.n_items))
         fit: Callable[..., Any] = scorer.fit
         fit(arm.train, valid=arm.valid, progress=progress)
         return scorer, quality(scorer, arm.valid, arm.train.item_categories)
@@ -190,9 +203,9 @@ def run_arm(
         valid.append(on_valid)
         test.append(quality(best, arm.test, arm.train.item_categories))
         epochs.append(_epoch(best))
-    tokens = matched(settings.changed(chosen), share).train.tokens_per_step
+    own = matched(settings.changed(chosen), share, arm.train.n_items, whole.n_items).train
     minutes = (time.perf_counter() - clock) / 60
-    return Outcome(arm, chosen, tried, np.array(valid), np.array(test), tokens, epochs, minutes, parameters)
+    return Outcome(arm, chosen, tried, np.array(valid), np.array(test), own.tokens_per_step, own.negatives, epochs, minutes, parameters)
 
 
 def _epoch(scorer: Scorer) -> int:

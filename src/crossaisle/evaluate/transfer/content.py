@@ -240,7 +240,7 @@ def _how(results: TransferResults, words: Words) -> Iterator[Block]:
 
 
 def _arms(arms: list[ArmRow], words: Words) -> Table:
-    heads = ("t-col-arm", "t-col-events", "t-col-items", "t-col-step", "t-col-tried", "t-col-epochs", "t-col-minutes")
+    heads = ("t-col-arm", "t-col-events", "t-col-items", "t-col-step", "t-col-negatives", "t-col-tried", "t-col-epochs", "t-col-minutes")
     rows = []
     for a in arms:
         name = words("t-all") if a.kind == "together" else " + ".join(shorten(x, 24) for x in a.aisles)
@@ -249,6 +249,6 @@ def _arms(arms: list[ArmRow], words: Words) -> Table:
             for point, score in a.tried
         )
         epochs = words.list([str(e) for e in a.epochs])
-        counts = (Cell(whole(a.events)), Cell(whole(a.items)), Cell(whole(a.tokens_per_step)))
+        counts = (Cell(whole(a.events)), Cell(whole(a.items)), Cell(whole(a.tokens_per_step)), Cell(whole(a.negatives or a.items)))
         rows.append(Row((Cell(name), *counts, Cell(tried), Cell(epochs), Cell(figure(a.minutes, 2)))))
-    return Table(words("t-arms-caption"), tuple(Cell(words(h)) for h in heads), tuple(rows), words=(4,))
+    return Table(words("t-arms-caption"), tuple(Cell(words(h)) for h in heads), tuple(rows), words=(5,))

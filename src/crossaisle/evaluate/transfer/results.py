@@ -80,6 +80,7 @@ class ArmRow:
     events: int
     items: int
     tokens_per_step: int
+    negatives: int
     tried: list[tuple[dict[str, str], float]]
     chosen: dict[str, str]
     epochs: list[int]

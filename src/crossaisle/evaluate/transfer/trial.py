@@ -106,11 +106,10 @@ def transfer(
         if progress is not None:
             progress("training arms", next(counter), total, note)
 
-    whole = learnable(split.train)
     outcomes: list[tuple[str, Outcome]] = []
     for kind, aisles in sets:
         arm = cut(split, aisles)
-        outcomes.append((kind, run_arm(arm, settings, learnable(arm.train) / whole, chosen_seeds, grid, make, tell, progress)))
+        outcomes.append((kind, run_arm(arm, settings, split.train, chosen_seeds, grid, make, tell, progress)))
     tell("")
     return _results(
         data,
@@ -243,6 +242,7 @@ def _arm_row(kind: str, o: Outcome) -> ArmRow:
         learnable(arm.train),
         arm.train.n_items,
         o.tokens_per_step,
+        o.negatives,
         o.tried,
         o.chosen,
         o.epochs,

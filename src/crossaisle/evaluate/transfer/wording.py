@@ -103,9 +103,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "t-note-equal": (
         "Alone and together make at most the same number of passes over an aisle's events, in as many steps a pass: steps are smaller by "
-        "the arm's share of the events. Both stop by their own validation questions, and choose there from the same grid: {grid}. "
+        "the arm's share of the events, samples of negatives (where they are sampled) by its share of the items. "
+        "Both stop by their own validation questions, and choose there from the same grid: {grid}. "
         "Together is one model for all aisles, so it stops and chooses by all validation questions at once. Nothing is refitted.",
-        "单独与共同训练对某品类行为的最多遍数相同，每遍的步数也相同：步长按该方式所占行为的份额缩小。"
+        "单独与共同训练对某品类行为的最多遍数相同，每遍的步数也相同：步长按该方式所占行为的份额缩小，负样本（若为抽样）按其所占商品的份额缩小。"
         "两者都依各自的验证问题停止，并从同一组设置中选择：{grid}。共同训练只有一个模型，故依全部验证问题停止和选择。选定后不再重新训练。",
     ),
     "t-note-valid": (
@@ -141,6 +142,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "t-col-events": ("Events a pass", "每遍行为数"),
     "t-col-items": ("Items", "商品数"),
     "t-col-step": ("Places a step", "每步位置数"),
+    "t-col-negatives": ("Negatives a step", "每步负样本数"),
     "t-col-tried": ("N@10 on validation by setting", "各设置的验证集 N@10"),
     "t-col-epochs": ("Passes kept", "保留的遍数"),
     "t-col-minutes": ("Minutes", "分钟"),
