@@ -109,8 +109,8 @@ class AisleHead(nn.Module):
             if len(trained):
                 inside = raw if len(trained) == len(here) else raw[:, trained]
                 added = aisle[:, c, None] - torch.logsumexp(inside, 1, keepdim=True)
-                likely += aisle[:, c, None].exp() * added
-                raw += added
+                likely = likely + aisle[:, c, None].exp() * added
+                raw = raw + added
             else:
                 unknown.append(here)
             out[:, here] = raw
