@@ -45,6 +45,7 @@ BASELINES: Mapping[str, Callable[[Floats | None], Scorer]] = {
     "ease": lambda text: EASE(),
     "ials": lambda text: IALS(),
     "text-knn": TextKNN,
+    "word-knn": lambda text: TextKNN(),
     "transition-graph": TransitionGraph,
     "graph-popularity": lambda text: GraphPopularity(),
 }

@@ -52,6 +52,7 @@ BASELINE_NAMES = (
     "ease",
     "ials",
     "text-knn",
+    "word-knn",
     "transition-graph",
     "graph-popularity",
 )
