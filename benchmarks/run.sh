@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every benchmark of benchmarks/README.md, one after the other; each is one command. About an hour and a half on two idle cores.
+# Every benchmark of benchmarks/README.md, one after the other; each is one command. Several hours on two idle cores.
 #   CROSSAISLE_DATA=... bash benchmarks/run.sh [NAME ...]      (default: all)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,17 +14,39 @@ prepare() { # NAME CATEGORY... [--dated]
 trial() { # RESULT DATA PROTOCOL MODELS [option ...]
     echo "== $1"
     "$PY" -m crossaisle evaluate --interactions "$TABLES/$2/interactions.parquet" --items "$TABLES/$2/items.parquet" \
-        --protocol "$3" --preset balanced --models "$4" --out "$OUT/$1" "${@:5}"
+        --protocol "$3" --preset "${PRESET:-balanced}" --models "$4" --out "$OUT/$1" "${@:5}"
     "$PY" benchmarks/keep.py "$OUT/$1"
 }
 
-beauty() { prepare beauty Beauty; trial beauty beauty leave-one-out "$BASELINES,sasrec,crossaisle" --seeds 3; }
+beauty() { prepare beauty Beauty; trial beauty beauty leave-one-out "$BASELINES,sasrec,crossaisle-network,crossaisle" --seeds 3; }
 beauty_controls() { prepare beauty Beauty; trial beauty-controls beauty leave-one-out crossaisle-ids,crossaisle-words,crossaisle-text,crossaisle-shuffled-text,crossaisle; }
-beauty_refit() { prepare beauty Beauty; trial beauty-refit beauty leave-one-out "$BASELINES,crossaisle" --refit; }
-beauty_dated() { prepare beauty-dated Beauty --dated; trial beauty-dated-file-order beauty-dated leave-one-out popularity,transition-graph,sasrec,crossaisle; }
-beauty_shuffled() { prepare beauty-dated Beauty --dated; trial beauty-dated-ties-shuffled beauty-dated leave-one-out popularity,transition-graph,sasrec,crossaisle --shuffle-ties; }
-toys() { prepare toys Toys_and_Games; trial toys toys leave-one-out "popularity,ease,transition-graph,sasrec,crossaisle"; }
-sports() { prepare sports Sports_and_Outdoors; trial sports sports leave-one-out "popularity,ease,transition-graph,sasrec,crossaisle"; }
+beauty_refit() { prepare beauty Beauty; PRESET=best trial beauty-refit beauty leave-one-out "$BASELINES,crossaisle-network,crossaisle" --refit; }
+beauty_dated() { prepare beauty-dated Beauty --dated; trial beauty-dated-file-order beauty-dated leave-one-out popularity,transition-graph,sasrec,crossaisle-network,crossaisle; }
+beauty_shuffled() { prepare beauty-dated Beauty --dated; trial beauty-dated-ties-shuffled beauty-dated leave-one-out popularity,transition-graph,sasrec,crossaisle-network,crossaisle --shuffle-ties; }
+beauty_best() { prepare beauty Beauty; PRESET=best trial beauty-best beauty leave-one-out popularity,ease,ials,transition-graph,crossaisle-network,crossaisle-without-counts,crossaisle; }
+toys() { prepare toys Toys_and_Games; PRESET=best trial toys toys leave-one-out popularity,ease,transition-graph,sasrec,crossaisle-network,crossaisle; }
+sports() { prepare sports Sports_and_Outdoors; PRESET=best trial sports sports leave-one-out popularity,ease,transition-graph,sasrec,crossaisle-network,crossaisle; }
+COLD=popularity,text-knn,word-knn,transition-graph,crossaisle-network,crossaisle-without-counts,crossaisle
+beauty_cold() { prepare beauty Beauty; trial beauty-cold beauty cold-item "$COLD"; }
+toys_cold() { prepare toys Toys_and_Games; trial toys-cold toys cold-item "$COLD"; }
+cold_aisle() { prepare three Toys_and_Games Sports_and_Outdoors Beauty --apart; trial cold-aisle three cold-aisle popularity,text-knn,word-knn,crossaisle-network,crossaisle --aisle Toys_and_Games; }
+# across aisles: six aisles, a hidden one of 2,276 people
+hidden_aisle() { prepare six all --apart; trial hidden-aisle six hidden-aisle popularity,item-knn,user-knn,ials,crossaisle --refit; }
+hidden_controls() { prepare six all --apart; trial hidden-aisle-controls six hidden-aisle crossaisle-text,crossaisle-words,crossaisle-ids,crossaisle-without-ridge,crossaisle-shuffled-text,crossaisle-shuffled-aisles,crossaisle --refit --set train.epochs=1; }
+first_visit() { prepare food-kitchen Grocery_and_Gourmet_Food Home_and_Kitchen; trial first-visit-food-kitchen food-kitchen first-visit popularity-aisle,user-knn,ials,graph-popularity,crossaisle-network,crossaisle; }
+# the demo's own trial on the packaged supermarket data
+first_visit_supermarket() {
+    echo "== first-visit-supermarket"
+    "$PY" -m crossaisle demo --out "$TABLES/demo"
+    rm -rf "$OUT/first-visit-supermarket" && cp -r "$TABLES/demo/first-visit" "$OUT/first-visit-supermarket"
+    "$PY" benchmarks/keep.py "$OUT/first-visit-supermarket"
+}
+# the protocol of papers on Food-Kitchen: mixed sequences, 999 sampled negatives of the target's own domain
+abxi() {
+    [ -f "$TABLES/abxi/interactions.parquet" ] || "$PY" benchmarks/prepare_food_kitchen.py "$TABLES/abxi"
+    trial food-kitchen-sampled abxi leave-one-out popularity-aisle,item-knn,ials,crossaisle-network,crossaisle --sampled-negatives 999 --seeds 3
+}
+graph() { echo "== graph"; "$PY" benchmarks/graph.py; }
 # ids alone with the settings that Sports' validation prefers: the plain SASRec of "sports" is too strongly decayed there
 sports_ids() { prepare sports Sports_and_Outdoors; trial sports-ids sports leave-one-out crossaisle-ids --set train.id_weight_decay=0.1 --set train.learning_rate=0.004 --set train.epochs=10 --set model.id_dropout=0; }
 food_kitchen() { prepare food-kitchen Grocery_and_Gourmet_Food Home_and_Kitchen; trial food-kitchen-time food-kitchen time-split "$BASELINES,sasrec,crossaisle"; }
@@ -40,4 +62,4 @@ kill_nine() { echo "== kill -9"; "$PY" benchmarks/kill_nine.py --out "$OUT/kill_
 speed() { echo "== speed"; bash benchmarks/speed/run.sh; } # only when named: it needs an idle machine
 scale() { echo "== scale"; "$PY" benchmarks/scale.py read; "$PY" benchmarks/scale.py epoch; "$PY" benchmarks/scale.py table; }
 
-for name in ${@:-beauty beauty_controls beauty_refit beauty_dated beauty_shuffled toys sports sports_ids food_kitchen transfer chinese kill_nine scale}; do "$name"; done
+for name in ${@:-beauty beauty_controls beauty_refit beauty_best beauty_dated beauty_shuffled beauty_cold toys toys_cold cold_aisle sports sports_ids food_kitchen hidden_aisle hidden_controls first_visit first_visit_supermarket abxi graph transfer chinese kill_nine scale}; do "$name"; done

@@ -4,7 +4,7 @@ Imports: popularity, linear, user_knn, ease, ials, text_knn, transition_graph, g
 
 >>> sorted(BASELINES)  # doctest: +NORMALIZE_WHITESPACE
 ['ease', 'graph-popularity', 'ials', 'item-knn', 'popularity', 'popularity-aisle', 'popularity-month', 'text-knn', 'transition-graph',
- 'user-knn']
+ 'user-knn', 'word-knn']
 """
 
 from __future__ import annotations
