@@ -32,8 +32,8 @@ toys_cold() { prepare toys Toys_and_Games; trial toys-cold toys cold-item "$COLD
 cold_aisle() { prepare three Toys_and_Games Sports_and_Outdoors Beauty --apart; trial cold-aisle three cold-aisle popularity,text-knn,word-knn,crossaisle-network,crossaisle --aisle Toys_and_Games; }
 # across aisles: six aisles, a hidden one of 2,276 people
 hidden_aisle() { prepare six all --apart; trial hidden-aisle six hidden-aisle popularity,item-knn,user-knn,ials,crossaisle --refit; }
-hidden_controls() { prepare six all --apart; trial hidden-aisle-controls six hidden-aisle crossaisle-text,crossaisle-words,crossaisle-ids,crossaisle-without-ridge,crossaisle-shuffled-text,crossaisle-shuffled-aisles,crossaisle --refit --set train.epochs=1; }
-first_visit() { prepare food-kitchen Grocery_and_Gourmet_Food Home_and_Kitchen; trial first-visit-food-kitchen food-kitchen first-visit popularity-aisle,user-knn,ials,graph-popularity,crossaisle-network,crossaisle; }
+hidden_controls() { prepare six all --apart; trial hidden-aisle-controls six hidden-aisle crossaisle-ids,crossaisle-text-words,crossaisle-without-ridge,crossaisle-shuffled-text,crossaisle-shuffled-aisles,crossaisle --set train.epochs=1; }
+first_visit() { prepare food-kitchen Grocery_and_Gourmet_Food Home_and_Kitchen; trial first-visit-food-kitchen food-kitchen first-visit popularity-aisle,user-knn,ials,graph-popularity,crossaisle; }
 # the demo's own trial on the packaged supermarket data
 first_visit_supermarket() {
     echo "== first-visit-supermarket"
@@ -44,7 +44,7 @@ first_visit_supermarket() {
 # the protocol of papers on Food-Kitchen: mixed sequences, 999 sampled negatives of the target's own domain
 abxi() {
     [ -f "$TABLES/abxi/interactions.parquet" ] || "$PY" benchmarks/prepare_food_kitchen.py "$TABLES/abxi"
-    trial food-kitchen-sampled abxi leave-one-out popularity-aisle,item-knn,ials,crossaisle-network,crossaisle --sampled-negatives 999 --seeds 3
+    trial food-kitchen-sampled abxi leave-one-out popularity-aisle,ials,crossaisle --sampled-negatives 999 --seeds 3
 }
 graph() { echo "== graph"; "$PY" benchmarks/graph.py; }
 # ids alone with the settings that Sports' validation prefers: the plain SASRec of "sports" is too strongly decayed there

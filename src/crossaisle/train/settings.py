@@ -40,7 +40,7 @@ class TrainSettings(Settings):
     clip: float = setting(5.0, "largest gradient norm", low=0.0)
     tokens_per_step: int = setting(2048, "history places in one step", low=2)
     negatives: int = setting(0, "sampled negatives shared by a step; 0 = the whole catalogue up to full_softmax_items, 4096 above", low=0)
-    full_softmax_items: int = setting(100_000, "largest catalogue that is trained with the full softmax", low=1)
+    full_softmax_items: int = setting(40_000, "largest catalogue that is trained with the full softmax", low=1)
     validation_users: int = setting(20_000, "most users whose held-back item is ranked after each epoch", low=1)
     precision: str = setting("auto", "of the large products: bfloat16 where the processor has it", choices=("auto", "float32", "bfloat16"))
 
@@ -49,7 +49,7 @@ class TrainSettings(Settings):
 
         Examples
         --------
-        >>> TrainSettings().negatives_of(50_000), TrainSettings().negatives_of(500_000), TrainSettings(negatives=64).negatives_of(1_000)
+        >>> TrainSettings().negatives_of(20_000), TrainSettings().negatives_of(500_000), TrainSettings(negatives=64).negatives_of(1_000)
         (0, 4096, 64)
         """
         return self.negatives or (0 if n_items <= self.full_softmax_items else SAMPLED_NEGATIVES)
