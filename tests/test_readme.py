@@ -19,7 +19,8 @@ RUN_BY_CI = {"make demo", "make test"}
 
 
 def blocks(readme: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", readme.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", readme.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return [text for name, text in found if name == language]
 
 
 def commands(readme: Path) -> list[str]:
