@@ -68,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("arms", nargs="+", metavar="NAME:KEY=VALUE,...")
+    parser.add_argument("arms", nargs="*", metavar="NAME:KEY=VALUE,...")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--without-text-knn", action="store_true")
@@ -83,6 +83,7 @@ def main() -> None:
         knn = TextKNN(ModelSource(data, settings).text_vectors).fit(split.train)
         knn.tune(split.train, split.valid)
         results["text-knn"] = {part: quality(knn.score, questions, counts)[0] for part, questions in few.items()}
+        asked.out.write_text(json.dumps(results, indent=1) + "\n")
         print("text-knn", knn.chosen, json.dumps(results["text-knn"]), flush=True)
     for arm in asked.arms:
         name, _, rest = arm.partition(":")

@@ -171,8 +171,6 @@ class ItemTower(nn.Module):
             keep = self.trained if rows is None else self.trained[rows]
             if self.training and self.settings.id_dropout > 0 and len(self.senses) > 0:
                 keep = keep & (torch.rand(len(keep), device=keep.device) >= self.settings.id_dropout)
-            if self.training and self.settings.id_free_steps > 0 and len(self.senses) > 0:
-                keep = keep & (torch.rand((), device=keep.device) >= self.settings.id_free_steps)
             out = (table if rows is None else table[rows]) * keep[:, None]
         for module in self.senses.values():
             part = module(rows)

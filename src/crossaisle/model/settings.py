@@ -28,7 +28,6 @@ class ModelSettings(Settings):
     id_dropout: float = setting(
         0.1, "share of items whose id vector is left out in a training step, so that text learns to stand alone", low=0.0, high=1.0
     )
-    id_free_steps: float = setting(0.0, "share of training steps in which no item has its id vector", low=0.0, high=1.0)
     aisle_rank: int = setting(
         0, "with train.objective=factored: rank of each aisle's own correction of the history vector; 0 = none", low=0, high=256
     )
