@@ -29,7 +29,7 @@ __all__ = ["WEEKS", "newest_weeks", "pick_shoppers", "run", "shelves_as_aisles"]
 WEEKS = 10
 SETTINGS = {"data.core": "5", "train.epochs": "5", "train.refit": "false"}
 """Households and items with fewer than five purchases in these weeks are left out. Training once is enough for a demo."""
-FIRST_VISIT = ("popularity-aisle", "user-knn", "ials", "graph-popularity", "crossaisle-network", "crossaisle")
+FIRST_VISIT = ("popularity-aisle", "user-knn", "ials", "graph-popularity", "crossaisle")
 NEXT_BASKET = ("popularity", "item-knn", "user-knn", "ials", "transition-graph", "crossaisle")
 SHOPPERS = 3
 

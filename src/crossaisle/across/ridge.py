@@ -46,9 +46,10 @@ class _Aisle:
         Its shoppers, as rows of the table of all shoppers.
     vectors : float32 (n, R)
         Leading eigenvectors of K.
-    gains : float32 (R,)
-        What each adds to ``rest`` in (K + penalty I)^-1.
-    rest : float
+    values : float32 (R,)
+        Their eigenvalues.
+    left : float
+        Mean of the other eigenvalues.
     share : float
         Share of all shoppers of two or more aisles who have this one.
     typical : dict
@@ -60,8 +61,8 @@ class _Aisle:
     code: int
     rows: Ints
     vectors: Floats
-    gains: Floats
-    rest: float
+    values: Floats
+    left: float
     share: float
     typical: dict[str, float]
     blocks: Blocks | None = None
@@ -79,6 +80,11 @@ class CrossAisleRidge:
     seed : int
         Of the iALS start, the eigenvectors and the draw of shoppers where there are too many.
 
+    Attributes
+    ----------
+    penalty : float
+        Starts as ``settings.penalty``; may be changed after fitting.
+
     Examples
     --------
     >>> from crossaisle.testing import toy_dataset
@@ -92,6 +98,7 @@ class CrossAisleRidge:
 
     def __init__(self, settings: AcrossSettings | None = None, text: Floats | None = None, seed: int = 0) -> None:
         self.settings, self.text, self.seed = settings or AcrossSettings(), text, seed
+        self.penalty = self.settings.penalty
         self._aisles: dict[int, _Aisle] = {}
         self._shoppers: Any = None
         self._factors: Floats = np.zeros((0, 0), np.float32)
@@ -136,9 +143,7 @@ class CrossAisleRidge:
         typical = typical_lengths(raw)
         blocks = scaled(raw, typical)
         k = likeness(blocks, blocks, s, len(rows), len(rows))
-        penalty = s.penalty * (s.constant + sum(getattr(s, name) for name in blocks))
-        vectors, gains, rest = _inverse(k, penalty, s.components, self.seed)
-        self._aisles[a] = _Aisle(a, rows, vectors, gains, rest, float(both.mean()), typical, blocks)
+        self._aisles[a] = _Aisle(a, rows, *_leading(k, s.components, self.seed), float(both.mean()), typical, blocks)
 
     def _knowledge(self) -> Knowledge:
         lengths = np.linalg.norm(self._factors, axis=1, keepdims=True)
@@ -168,7 +173,9 @@ class CrossAisleRidge:
         blocks, bought = self._shoppers_of(aisle, columns)
         asked = scaled(self._knowledge().blocks(x), aisle.typical)
         k = likeness(asked, blocks, s, x.shape[0], len(aisle.rows))
-        p = aisle.rest * k + ((k @ aisle.vectors) * aisle.gains) @ aisle.vectors.T
+        penalty = self.penalty * (s.constant + sum(getattr(s, name) for name in blocks))
+        rest = 1.0 / (penalty + aisle.left)
+        p = rest * k + ((k @ aisle.vectors) * (1.0 / (penalty + aisle.values) - rest)) @ aisle.vectors.T
         out: Floats = np.asarray((bought.T @ p.T).T, dtype=np.float32)
         if s.borrow > 0:
             here = self._factors[columns]
@@ -228,23 +235,24 @@ class CrossAisleRidge:
         }
         aisles = {}
         for a, aisle in self._aisles.items():
-            for part in ("rows", "vectors", "gains"):
+            for part in ("rows", "vectors", "values"):
                 tensors[f"aisle.{a}.{part}"] = torch.from_numpy(np.ascontiguousarray(getattr(aisle, part)))
-            aisles[str(a)] = {"rest": aisle.rest, "share": aisle.share, "typical": aisle.typical}
-        return tensors, {"settings": self.settings.to_dict(), "seed": self.seed, "aisles": aisles}
+            aisles[str(a)] = {"left": aisle.left, "share": aisle.share, "typical": aisle.typical}
+        return tensors, {"settings": self.settings.to_dict(), "seed": self.seed, "penalty": self.penalty, "aisles": aisles}
 
     @classmethod
     def from_state(cls, tensors: Mapping[str, torch.Tensor], config: dict[str, Any], text: Floats | None) -> Self:
         """The inverse of `state`."""
         out = cls(AcrossSettings.from_dict(config["settings"]), text, config["seed"])
+        out.penalty = config["penalty"]
         out._factors, out._idf = tensors["factors"].numpy(), tensors["idf"].numpy()
         out._popular, out._item_aisles = tensors["popular"].numpy(), tensors["item_aisles"].numpy()
         indptr, indices = tensors["shoppers.offsets"].numpy(), tensors["shoppers.items"].numpy()
         ones = np.ones(len(indices), np.float32)
         out._shoppers = sp.csr_matrix((ones, indices, indptr), shape=(len(indptr) - 1, len(out._popular)))
         for a, kept in config["aisles"].items():
-            part: dict[str, Any] = {name: tensors[f"aisle.{a}.{name}"].numpy() for name in ("rows", "vectors", "gains")}
-            out._aisles[int(a)] = _Aisle(code=int(a), rest=kept["rest"], share=kept["share"], typical=kept["typical"], **part)
+            part: dict[str, Any] = {name: tensors[f"aisle.{a}.{name}"].numpy() for name in ("rows", "vectors", "values")}
+            out._aisles[int(a)] = _Aisle(code=int(a), left=kept["left"], share=kept["share"], typical=kept["typical"], **part)
         return out
 
 
@@ -271,8 +279,8 @@ def _shoppers_of_several(x: Any, item_aisles: Ints, n_aisles: int) -> Any:
     return x[np.flatnonzero(np.diff((x @ to_aisle).tocsr().indptr) > 1)]
 
 
-def _inverse(k: Floats, penalty: float, components: int, seed: int) -> tuple[Floats, Floats, float]:
-    """(K + penalty I)^-1 as ``rest * I + vectors diag(gains) vectors'``: exact on the leading eigenvectors, their mean on the others.
+def _leading(k: Floats, components: int, seed: int) -> tuple[Floats, Floats, float]:
+    """Leading eigenvectors (n, R) and eigenvalues (R,) of K, and the mean of the others.
 
     By randomised subspace iteration (Halko, Martinsson, Tropp 2011, algorithm 5.3).
     """
@@ -280,8 +288,7 @@ def _inverse(k: Floats, penalty: float, components: int, seed: int) -> tuple[Flo
     r = min(components, n)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        left_vectors, singular, _ = torch.svd_lowrank(torch.from_numpy(k), q=r, niter=4)
-    vectors, values = left_vectors.numpy().copy(), singular.double().numpy()
-    left = max(0.0, float(np.trace(k, dtype=np.float64) - values.sum())) / max(1, n - r)
-    rest = 1.0 / (penalty + left)
-    return vectors, (1.0 / (penalty + values) - rest).astype(np.float32), rest
+        vectors, singular, _ = torch.svd_lowrank(torch.from_numpy(k), q=r, niter=4)
+    values = singular.numpy()
+    left = max(0.0, float(np.trace(k, dtype=np.float64) - values.sum(dtype=np.float64))) / max(1, n - r)
+    return vectors.numpy().copy(), values.copy(), left

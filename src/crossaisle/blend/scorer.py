@@ -29,6 +29,7 @@ from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.data.split import Queries
 from crossaisle.encode.spread import Spread
+from crossaisle.metrics import ndcg
 from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.train.fit import NetworkScorer
 from crossaisle.train.loop import TrainingRun
@@ -38,7 +39,7 @@ __all__ = ["BlendScorer"]
 _CELLS = 40_000_000
 """Most numbers held at once while scoring; fewer histories at a time where the catalogue is large."""
 _NEAR, _FAR = "network", ("cross-ridge", "near")
-_LEAST_QUESTIONS = 50
+_LEAST_QUESTIONS, _PENALTY_QUESTIONS = 50, 2_000
 
 
 class BlendScorer:
@@ -58,6 +59,7 @@ class BlendScorer:
         self.ridge: CrossAisleRidge | None = None
         self.near, self.far = Weights.only_first((_NEAR,)), Weights.only_first(_FAR)
         self.choice: dict[str, dict[str, float]] = {}
+        self._penalty: float | None = across.penalty  # None: without the ridge
 
     # what others read of the network
 
@@ -123,8 +125,9 @@ class BlendScorer:
         self.parts = Parts(self.blend.parts, self.net.senses)
         self.parts.fit(data)
         self.ridge = None
-        if self.across.on and len(data.categories) > 1:
+        if self.across.on and self._penalty is not None and len(data.categories) > 1:
             ridge = CrossAisleRidge(self.across, _text(self.net, self.parts), self.net.seed).fit(data, progress)
+            ridge.penalty = self._penalty
             self.ridge = ridge if ridge.aisles else None
 
     def _choose(self, data: Dataset, valid: Queries, near: Bools, far: Ints, progress: Progress | None) -> None:
@@ -139,12 +142,27 @@ class BlendScorer:
             return
         rows = _some(np.flatnonzero((far >= 0) & np.isin(far, list(self.ridge.aisles))), self.blend.questions, self.net.seed)
         if len(rows) >= _LEAST_QUESTIONS:
+            self._penalty = self.ridge.penalty = self._choose_penalty(valid, _some(rows, _PENALTY_QUESTIONS, self.net.seed), far)
             asked = self._ask_far(data, valid, rows, far, progress)
             self.far, choice = choose_weights(asked, _FAR, self.blend.shrink, self.net.seed)
             without = mean_ndcg(asked, np.eye(len(self.far.values), dtype=np.float32)[1])
             self.choice["in new aisles"] = {**choice, "without the ridge": without}
             if without > choice["ndcg@10"]:
-                self.ridge = None
+                self.ridge = self._penalty = None
+
+    def _choose_penalty(self, valid: Queries, rows: Ints, far: Ints) -> float:
+        """The penalty, of three, with which the ridge alone ranks best inside the aisle asked about."""
+        assert self.ridge is not None
+        tried = {}
+        for penalty in (self.across.penalty / 3, self.across.penalty, self.across.penalty * 3):
+            self.ridge.penalty = penalty
+            gained = []
+            for aisle in np.unique(far[rows]).tolist():
+                asked = valid[rows[far[rows] == aisle]]
+                columns = np.flatnonzero(self._item_aisles == aisle)
+                gained.append(ndcg(columns[_best(self.ridge.inside(asked.histories, aisle), 10)], asked.targets, 10))
+            tried[penalty] = float(np.concatenate(gained).mean())
+        return max(tried, key=lambda penalty: tried[penalty])
 
     def _ask_near(self, data: Dataset, valid: Queries, rows: Ints, progress: Progress | None) -> Asked:
         out = []
@@ -318,6 +336,14 @@ def _text(net: NetworkScorer, parts: Parts) -> Floats | None:
 
 def _some(rows: Ints, most: int, seed: int) -> Ints:
     return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def _best(scores: Floats, k: int) -> Ints:
+    """int64 (B, min(k, C)): the columns of the highest scores, best first."""
+    k = min(k, scores.shape[1])
+    top = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    order = np.argsort(-np.take_along_axis(scores, top, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(top, order, axis=1)
 
 
 def _with_a_target(asked: Asked) -> Asked:
