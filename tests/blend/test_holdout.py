@@ -33,7 +33,7 @@ def test_a_hidden_aisle_is_hidden_and_what_came_last_is_held_back(seed, share, n
         assert learned == history  # nobody has an event twice, so this also says that no target is learned
         assert history
         assert not set(targets) & set(learned)
-        kinds_of = {i: e for i, e in zip(whole.items.tolist(), whole.events.tolist(), strict=True)}
+        kinds_of = dict(zip(whole.items.tolist(), whole.events.tolist(), strict=True))
         if only_purchases:
             assert all(kinds_of[t] == purchase for t in targets)
         aisle = int(valid.aisles[q])

@@ -91,7 +91,7 @@ def test_mean_ndcg_is_that_of_the_metrics(seed, width, n_targets):
 
 
 def test_apply_is_what_the_candidates_are_weighed_by():
-    asked, features, counts = _planted(4, n=20)
+    _, features, counts = _planted(4, n=20)
     weights = Weights(("network", "words"), np.random.default_rng(0).normal(size=7).astype(np.float32))
     whole = weights.apply(features, counts)
     everything = gather(features, counts, np.ones((20, N_ITEMS), bool), [np.array([0])] * 20, most=N_ITEMS)
@@ -107,6 +107,8 @@ def test_apply_is_what_the_candidates_are_weighed_by():
 def test_gather_takes_the_best_of_each_part_and_nothing_that_is_not_allowed():
     rng = np.random.default_rng(5)
     features = {name: rng.normal(size=(3, 12)).astype(np.float32) for name in "ab"}
+    for values in features.values():
+        values[:, 4] = (9, -9, 9)  # no part proposes it in the second question
     allowed = rng.uniform(size=(3, 12)) < 0.7
     allowed[:, 4], allowed[0, 5] = True, False
     targets = [np.array([4, 5]), np.array([4]), np.array([4])]
@@ -123,9 +125,22 @@ def test_gather_takes_the_best_of_each_part_and_nothing_that_is_not_allowed():
     assert asked.n_targets.tolist() == [1, 1, 1]
 
 
+def test_an_answer_that_no_part_proposes_does_not_turn_the_weights_around():
+    rng = np.random.default_rng(0)
+    counts, n = np.full(400, 5), 400
+    features = {name: rng.normal(size=(n, 400)).astype(np.float32) for name in ("network", "words")}
+    targets = [np.array([t]) for t in np.argmax(1.0 * features["network"] + rng.gumbel(size=(n, 400)), axis=1)]
+    asked = gather(features, counts, np.ones((n, 400), bool), targets, most=20)
+    assert 0.1 < asked.hits.any(axis=1).mean() < 0.6
+    weights, _ = choose_weights(asked, ("network", "words"), 1e-4, scaled=True)
+    assert weights.values[0] + weights.values[2] / 6 == pytest.approx(1.0, abs=0.5)
+    assert abs(weights.values[1] + weights.values[3] / 6) < 0.3
+
+
 @pytest.mark.parametrize("width", [1, 5])
 def test_fewer_items_than_candidates(width):
-    asked = gather({"network": np.zeros((2, width), np.float32)}, np.zeros(width, np.int64), np.ones((2, width), bool), [np.array([0])] * 2, 50)
+    equal, counts, allowed = {"network": np.zeros((2, width), np.float32)}, np.zeros(width, np.int64), np.ones((2, width), bool)
+    asked = gather(equal, counts, allowed, [np.array([0])] * 2, 50)
     assert asked.there.sum(axis=1).tolist() == [width, width]
 
 
@@ -148,5 +163,5 @@ def test_joining_widens_to_the_widest():
 
 
 def test_settings_refuse_what_is_no_part():
-    with pytest.raises(SettingError, match="blend.parts names 'magic'; expected any of markov, word-knn, text-knn"):
+    with pytest.raises(SettingError, match=r"blend\.parts names 'magic'; expected any of markov, word-knn, text-knn"):
         BlendSettings(parts=("magic",))
