@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from crossaisle.metrics import Values
 from crossaisle.schema import Bools, Floats, Ints
 
 __all__ = ["Asked", "Weights", "choose_weights", "gather"]
@@ -171,14 +172,14 @@ def mean_ndcg(asked: Asked, values: Floats, k: int = 10) -> float:
     return float(_ndcgs(asked, values, k).mean()) if len(asked.n_targets) else 0.0
 
 
-def _ndcgs(asked: Asked, values: Floats, k: int = 10) -> Floats:
+def _ndcgs(asked: Asked, values: Floats, k: int = 10) -> Values:
     """float64 (Q,): N@k of each question."""
     scores = np.where(asked.there, asked.features @ values.astype(np.float32), -np.inf)
     top = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     gains = 1.0 / np.log2(np.arange(2, k + 2))
     got = (np.take_along_axis(asked.hits, top, axis=1) * gains[: top.shape[1]]).sum(axis=1)
     best = np.cumsum(gains)[np.minimum(np.maximum(asked.n_targets, 1), k) - 1]
-    return np.asarray(got / best)
+    return np.asarray(got / best, dtype=np.float64)
 
 
 def choose_weights(
