@@ -50,6 +50,7 @@ RELATIONS = {
 }
 """Relations between items, and what each means on data without records of what was viewed together."""
 
+_WITHOUT_BASKETS = f"{_BASKETS} was left out with the histories: aisles that a history does not touch are ranked as the others are"
 _TRAINING = ".training"
 """Folder inside a model folder that holds the checkpoints of a fit that has not ended."""
 
@@ -193,6 +194,7 @@ class Recommender:
             "seed": self.settings.seed,
             "quality": self.quality,
             "epochs": {"scores": scorer.selection.scores, "losses": scorer.selection.losses},
+            "without": _WITHOUT_BASKETS if scorer.lacks_ridge else "",
             "weights": {"in known aisles": scorer.near.to_dict(), "in new aisles": scorer.far.to_dict() if scorer.ridge else None},
             "settings": self.settings.to_dict(),
             "data": self.report,
@@ -444,6 +446,7 @@ class Recommender:
         out.quality, out.report, out._version = described["quality"], described["report"], version
         if (version / "histories.parquet").exists():
             out._users, out._histories = _read_histories(version / "histories.parquet", out._catalogue)
+        out.notes = [_WITHOUT_BASKETS] if out._scorer.lacks_ridge else []
         return out
 
 

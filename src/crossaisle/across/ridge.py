@@ -32,6 +32,8 @@ from crossaisle.schema import Bools, Floats, Ints
 __all__ = ["CrossAisleRidge"]
 
 _BATCH = 512
+_LEAST_PENALTY = 1e-6
+"""Where no weight is above 0, nobody is like anybody; without a penalty the inverse would not exist."""
 
 
 @dataclass(eq=False)
@@ -55,7 +57,7 @@ class _Aisle:
     typical : dict
         Root mean square length of each block.
     blocks, bought
-        The shoppers' features and Y; made again after loading.
+        The shoppers' features and Y; made again after loading, and after items joined.
     """
 
     code: int
@@ -114,16 +116,17 @@ class CrossAisleRidge:
         self._item_aisles = data.item_categories
         x = _owned(data.histories, data.n_items)
         df = np.asarray(x.sum(axis=0)).ravel()
-        self._idf = np.log(max(1, x.shape[0]) / np.maximum(df, 1)).astype(np.float32)
+        # what nobody has bought yet says nothing by its id, just like an item that joins later
+        self._idf = np.where(df > 0, np.log(max(1, x.shape[0]) / np.maximum(df, 1)), 0.0).astype(np.float32)
         self._popular = (df / max(1, x.shape[0])).astype(np.float32)
         named = np.array([name != "" for name in data.categories], dtype=bool)
         self._shoppers = _shoppers_of_several(x, self._item_aisles, len(named))
-        self._aisles = {}
+        self._aisles, self._factors = {}, np.zeros((data.n_items, 0), np.float32)
         if not self._shoppers.shape[0]:
             return self
         ials = IALS(s.dim, s.alpha, s.regularisation, s.iterations, 1.0, self.seed)
         self._factors = ials.fit(data).item_factors
-        self.__dict__.pop("_inverse_gram", None)
+        self._forget()
         for a in np.flatnonzero(named).tolist():
             if progress is not None:
                 progress("comparing shoppers", a, len(named), data.categories[a])
@@ -139,15 +142,23 @@ class CrossAisleRidge:
             return
         if len(rows) > s.most_shoppers:
             rows = np.sort(np.random.default_rng(self.seed).choice(rows, s.most_shoppers, replace=False))
-        raw = self._knowledge().blocks(outside[rows])
+        raw = self._knowledge.blocks(outside[rows])
         typical = typical_lengths(raw)
         blocks = scaled(raw, typical)
         k = likeness(blocks, blocks, s, len(rows), len(rows))
         self._aisles[a] = _Aisle(a, rows, *_leading(k, s.components, self.seed), float(both.mean()), typical, blocks)
 
+    @cached_property
     def _knowledge(self) -> Knowledge:
         lengths = np.linalg.norm(self._factors, axis=1, keepdims=True)
         return Knowledge(self._idf, self._factors / np.maximum(lengths, 1e-12), self.text, self.settings)
+
+    def _forget(self) -> None:
+        """Drop what was made from the items as they were."""
+        for name in ("_knowledge", "_inverse_gram"):
+            self.__dict__.pop(name, None)
+        for aisle in self._aisles.values():
+            aisle.blocks = aisle.bought = None
 
     # scoring
 
@@ -171,9 +182,9 @@ class CrossAisleRidge:
     def _inside(self, x: Any, aisle: _Aisle, columns: Ints) -> Floats:
         s = self.settings
         blocks, bought = self._shoppers_of(aisle, columns)
-        asked = scaled(self._knowledge().blocks(x), aisle.typical)
+        asked = scaled(self._knowledge.blocks(x), aisle.typical)
         k = likeness(asked, blocks, s, x.shape[0], len(aisle.rows))
-        penalty = self.penalty * (s.constant + sum(getattr(s, name) for name in blocks))
+        penalty = max(self.penalty * (s.constant + sum(getattr(s, name) for name in blocks)), _LEAST_PENALTY)
         rest = 1.0 / (penalty + aisle.left)
         p = rest * k + ((k @ aisle.vectors) * (1.0 / (penalty + aisle.values) - rest)) @ aisle.vectors.T
         out: Floats = np.asarray((bought.T @ p.T).T, dtype=np.float32)
@@ -186,8 +197,8 @@ class CrossAisleRidge:
         """The features of an aisle's shoppers outside it, and csr (n, N_a) what they have inside."""
         if aisle.blocks is None:
             outside = _columns(self._shoppers[aisle.rows], self._item_aisles != aisle.code)
-            aisle.blocks = scaled(self._knowledge().blocks(outside), aisle.typical)
-        if aisle.bought is None or aisle.bought.shape[1] != len(columns):
+            aisle.blocks = scaled(self._knowledge.blocks(outside), aisle.typical)
+        if aisle.bought is None:
             aisle.bought = self._shoppers[aisle.rows][:, columns]
         return aisle.blocks, aisle.bought
 
@@ -212,6 +223,7 @@ class CrossAisleRidge:
     def add_items(self, aisles: Ints, text: Floats | None) -> None:
         """Append items that came later: they are read in histories by what they say, and wait for their first buyers to be predicted."""
         m = len(aisles)
+        self._forget()
         self._item_aisles = np.concatenate([self._item_aisles, aisles])
         self._idf = np.concatenate([self._idf, np.zeros(m, np.float32)])
         self._popular = np.concatenate([self._popular, np.zeros(m, np.float32)])

@@ -44,7 +44,7 @@ class Parts:
 
     def __init__(self, names: tuple[str, ...], senses: Senses, spread: Spread | None = None) -> None:
         needs = {"word-knn": "words", "text-knn": "text"}
-        self.names = tuple(n for n in names if n not in needs or needs[n] in senses)
+        self.names = tuple(n for n in dict.fromkeys(names) if n not in needs or needs[n] in senses)
         self._markov, self._spaces = Markov(), dict[str, TextSpace]()
         self._steps: Any = None
         self._ials: IALS | None = None

@@ -29,6 +29,7 @@ from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.data.split import Queries
 from crossaisle.encode.spread import Spread
+from crossaisle.errors import ModelError
 from crossaisle.metrics import ndcg
 from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.train.fit import NetworkScorer
@@ -59,7 +60,13 @@ class BlendScorer:
         self.ridge: CrossAisleRidge | None = None
         self.near, self.far = Weights.only_first((_NEAR,)), Weights.only_first(_FAR)
         self.choice: dict[str, dict[str, float]] = {}
-        self._penalty: float | None = across.penalty  # None: without the ridge
+        self._penalty = across.penalty  # chosen with the weights
+        self._lacks_ridge = False
+
+    @property
+    def lacks_ridge(self) -> bool:
+        """True where the ridge was left out when the model was saved: it needs what people bought."""
+        return self._lacks_ridge
 
     # what others read of the network
 
@@ -112,20 +119,20 @@ class BlendScorer:
         stop_by = valid[np.flatnonzero(near)] if near.any() else valid
 
         def selected() -> None:
-            self._fit_rest(data, progress)
+            self._fit_rest(data, self.across.on, progress)
             self._choose(data, valid, near, far, progress)
 
         self.net.fit(data, stop_by, full, progress=progress, checkpoint=checkpoint, resume=resume, selected=selected)
         if full is not None:
-            self._fit_rest(full, progress)
+            self._fit_rest(full, self.ridge is not None, progress)
         return self
 
-    def _fit_rest(self, data: Dataset, progress: Progress | None) -> None:
-        """What joins the network."""
+    def _fit_rest(self, data: Dataset, with_ridge: bool, progress: Progress | None) -> None:
+        """What joins the network; the ridge only where nothing has spoken against it."""
         self.parts = Parts(self.blend.parts, self.net.senses)
         self.parts.fit(data)
         self.ridge = None
-        if self.across.on and self._penalty is not None and len(data.categories) > 1:
+        if with_ridge and len(data.categories) > 1:
             ridge = CrossAisleRidge(self.across, _text(self.net, self.parts), self.net.seed).fit(data, progress)
             ridge.penalty = self._penalty
             self.ridge = ridge if ridge.aisles else None
@@ -141,14 +148,16 @@ class BlendScorer:
         if self.ridge is None:
             return
         rows = _some(np.flatnonzero((far >= 0) & np.isin(far, list(self.ridge.aisles))), self.blend.questions, self.net.seed)
-        if len(rows) >= _LEAST_QUESTIONS:
-            self._penalty = self.ridge.penalty = self._choose_penalty(valid, _some(rows, _PENALTY_QUESTIONS, self.net.seed), far)
-            asked = self._ask_far(data, valid, rows, far, progress)
-            self.far, choice = choose_weights(asked, _FAR, self.blend.shrink, self.net.seed)
-            without = mean_ndcg(asked, np.eye(len(self.far.values), dtype=np.float32)[1])
-            self.choice["in new aisles"] = {**choice, "without the ridge": without}
-            if without > choice["ndcg@10"]:
-                self.ridge = self._penalty = None
+        if len(rows) < _LEAST_QUESTIONS:  # its scores are no probabilities until they are weighed
+            self.ridge = None
+            return
+        self._penalty = self.ridge.penalty = self._choose_penalty(valid, _some(rows, _PENALTY_QUESTIONS, self.net.seed), far)
+        asked = self._ask_far(data, valid, rows, far, progress)
+        self.far, choice = choose_weights(asked, _FAR, self.blend.shrink, self.net.seed, scaled=True)
+        without = mean_ndcg(asked, np.eye(len(self.far.values), dtype=np.float32)[1])
+        self.choice["in new aisles"] = {**choice, "without the ridge": without}
+        if without > choice["ndcg@10"]:
+            self.ridge = None
 
     def _choose_penalty(self, valid: Queries, rows: Ints, far: Ints) -> float:
         """The penalty, of three, with which the ridge alone ranks best inside the aisle asked about."""
@@ -260,6 +269,10 @@ class BlendScorer:
         """
         out = [""] * len(items)
         for b in np.unique(queries).tolist():
+            if histories.lengths[b] == 0:
+                for r in np.flatnonzero(queries == b).tolist():
+                    out[r] = "popularity"
+                continue
             one, rows = histories[np.array([b])], np.flatnonzero(queries == b)
             near = self._near_features(one)
             lifts = _lifts(self.near, near, self.counts, items[rows])
@@ -306,6 +319,7 @@ class BlendScorer:
             "far": self.far.to_dict(),
             "choice": self.choice,
             "ridge": None,
+            "lacks_ridge": self._lacks_ridge,
         }
         if self.ridge is not None:
             more, config["ridge"] = self.ridge.state()
@@ -314,12 +328,23 @@ class BlendScorer:
 
     @classmethod
     def from_state(cls, tensors: Mapping[str, torch.Tensor], config: dict[str, Any], reader: Any, device: str = "cpu") -> Self:
-        """The inverse of `state`."""
+        """The inverse of `state`.
+
+        Raises
+        ------
+        ModelError
+            If the description is that of a network alone, as models were once saved.
+        """
+        if "network" not in config:
+            raise ModelError(
+                "this model was saved before other parts joined the network", "one that this version wrote", "fit the model again"
+            )
         net = NetworkScorer.from_state(dict(tensors), config["network"], reader, device)
         out = cls(net, BlendSettings.from_dict(config["blend"]), AcrossSettings.from_dict(config["across"]))
         out.parts = Parts.load(out.blend.parts, net.senses, _under(tensors, "blend."))
         out.near, out.far, out.choice = Weights.from_dict(config["near"]), Weights.from_dict(config["far"]), config["choice"]
-        if config["ridge"] is not None and "across.factors" in tensors:
+        out._lacks_ridge = bool(config["lacks_ridge"]) or (config["ridge"] is not None and "across.factors" not in tensors)
+        if config["ridge"] is not None and not out._lacks_ridge:
             out.ridge = CrossAisleRidge.from_state(_under(tensors, "across."), config["ridge"], _text(net, out.parts))
         return out
 
@@ -348,7 +373,7 @@ def _best(scores: Floats, k: int) -> Ints:
 
 def _with_a_target(asked: Asked) -> Asked:
     """Without the questions whose targets were all seen before: they cannot be answered."""
-    return asked.rows(np.flatnonzero(asked.hits.any(axis=1)))
+    return asked.rows(np.flatnonzero(asked.n_targets > 0))
 
 
 def _tell(progress: Progress | None, stage: str, done: int, total: int) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from crossaisle.metrics import Values
 from crossaisle.schema import Bools, Floats, Ints
 
 __all__ = ["Asked", "Weights", "choose_weights", "gather"]
@@ -49,8 +50,8 @@ class Weights:
 
     @property
     def alone(self) -> bool:
-        """True where nothing joins the first part."""
-        return bool((self.values[1:] == 0).all())
+        """True where nothing joins the first part, which stays as it is."""
+        return bool(self.values[0] == 1 and (self.values[1:] == 0).all())
 
     def parts(self, features: Mapping[str, Floats], counts: Ints) -> dict[str, Floats]:
         """What each part adds, (B, C) each, and under "count" what the item's count adds, (C,); ``counts``: int64 (C,)."""
@@ -65,10 +66,11 @@ class Weights:
         if self.alone:
             return features[self.names[0]]
         added = self.parts(features, counts)
-        total = features[self.names[0]] * 0 + added.pop("count")
+        count, total = added.pop("count"), added.pop(self.names[0])
+        total += count
         for value in added.values():
             total += value
-        return np.asarray(total, dtype=np.float32)
+        return total
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -100,7 +102,7 @@ class Asked:
     there, hits : bool (Q, M)
         Which places hold a candidate, which of those are targets.
     n_targets : int64 (Q,)
-        Targets of each question, candidates or not.
+        Targets of each question that may be recommended, candidates or not.
     """
 
     features: Floats
@@ -136,7 +138,8 @@ def gather(features: Mapping[str, Floats], counts: Ints, allowed: Bools, targets
     allowed : bool (B, C)
         What may be recommended.
     targets : list of int64 arrays
-        The columns of each question's targets.
+        The columns of each question's targets. One that no part ranks among its best is no candidate: alternatives that are chosen by
+        their features and one that is there because it is the answer would make those features look like reasons against it.
     most : int
         Candidates taken from each part.
     """
@@ -149,7 +152,7 @@ def gather(features: Mapping[str, Floats], counts: Ints, allowed: Bools, targets
     wanted = np.zeros_like(allowed)
     for row, columns in enumerate(targets):
         wanted[row, columns] = True
-    chosen = (chosen | wanted) & allowed
+    chosen, wanted = chosen & allowed, wanted & allowed
     widest = max(1, int(chosen.sum(axis=1).max(initial=0)))
     rows, columns = np.nonzero(chosen)
     place = np.arange(len(rows)) - np.searchsorted(rows, rows)
@@ -161,21 +164,41 @@ def gather(features: Mapping[str, Floats], counts: Ints, allowed: Bools, targets
         out[rows, place, p] = values[rows, columns]
         out[rows, place, len(features) + p] = values[rows, columns] * g
     out[rows, place, -3], out[rows, place, -2], out[rows, place, -1] = g, counts[columns] == 0, np.log1p(counts[columns])
-    return Asked(out, there, hits, np.array([len(t) for t in targets], dtype=np.int64))
+    return Asked(out, there, hits, wanted.sum(axis=1).astype(np.int64))
 
 
 def mean_ndcg(asked: Asked, values: Floats, k: int = 10) -> float:
-    """N@k of the candidates under these weights."""
+    """Mean N@k of the candidates under these weights; 0 where nothing is asked."""
+    return float(_ndcgs(asked, values, k).mean()) if len(asked.n_targets) else 0.0
+
+
+def _ndcgs(asked: Asked, values: Floats, k: int = 10) -> Values:
+    """float64 (Q,): N@k of each question."""
     scores = np.where(asked.there, asked.features @ values.astype(np.float32), -np.inf)
     top = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     gains = 1.0 / np.log2(np.arange(2, k + 2))
     got = (np.take_along_axis(asked.hits, top, axis=1) * gains[: top.shape[1]]).sum(axis=1)
     best = np.cumsum(gains)[np.minimum(np.maximum(asked.n_targets, 1), k) - 1]
-    return float((got / best).mean())
+    return np.asarray(got / best, dtype=np.float64)
 
 
-def choose_weights(asked: Asked, names: tuple[str, ...], shrink: float, seed: int = 0) -> tuple[Weights, dict[str, float]]:
-    """The weights that make the targets likeliest, if they also rank better than the first part alone on questions they were not fitted on.
+def choose_weights(
+    asked: Asked, names: tuple[str, ...], shrink: float, seed: int = 0, scaled: bool = False
+) -> tuple[Weights, dict[str, float]]:
+    """The weights that make the targets likeliest, if they also rank better than the first part alone on questions they were not fitted on:
+    by more than one standard error of the paired difference (Breiman et al. 1984), so that noise does not join by luck.
+
+    Parameters
+    ----------
+    asked : Asked
+    names : tuple of str
+        The P parts, in the order of the features.
+    shrink : float
+        Pull towards the first part alone.
+    seed : int
+        Of the halves.
+    scaled : bool
+        Where nothing joins the first part, give it the scale that makes the targets likeliest: it is no log-probability yet.
 
     Returns
     -------
@@ -191,15 +214,20 @@ def choose_weights(asked: Asked, names: tuple[str, ...], shrink: float, seed: in
     alone = mean_ndcg(asked, first.values)
     if n < 20 or not asked.hits.any():
         return first, {"ndcg@10": alone, "alone": alone, "questions": n}
-    judged = 0.0
+    gain = -_ndcgs(asked, first.values)
     for mine, others in (halves, halves[::-1]):
-        judged += mean_ndcg(asked.rows(others), _fit(asked.rows(mine), first.values, shrink)) * len(others) / n
-    chosen = Weights(names, _fit(asked, first.values, shrink)) if judged > alone else first
-    return chosen, {"ndcg@10": max(judged, alone), "alone": alone, "questions": n}
+        gain[others] += _ndcgs(asked.rows(others), _fit(asked.rows(mine), first.values, shrink))
+    if gain.mean() <= gain.std() / np.sqrt(n):
+        kept = Weights(names, _fit(asked, first.values, shrink, most=1)) if scaled else first
+        return kept, {"ndcg@10": alone, "alone": alone, "questions": n}
+    return Weights(names, _fit(asked, first.values, shrink)), {"ndcg@10": alone + float(gain.mean()), "alone": alone, "questions": n}
 
 
-def _fit(asked: Asked, start: Floats, shrink: float) -> Floats:
-    """Weights that maximise the mean log-likelihood of a question's targets among its candidates, less ``shrink * |w - start|^2``."""
+def _fit(asked: Asked, start: Floats, shrink: float, most: int | None = None) -> Floats:
+    """Weights that maximise the mean log-likelihood of a question's targets among its candidates, less ``shrink * |w - start|^2``.
+
+    ``most``: only so many of the first weights may differ from ``start``.
+    """
     found = asked.hits.any(axis=1)
     if not found.any():
         return start
@@ -207,6 +235,7 @@ def _fit(asked: Asked, start: Floats, shrink: float) -> Floats:
     hits = torch.from_numpy(asked.hits[found].astype(np.float32))
     hits = hits / hits.sum(1, keepdim=True)
     start_t = torch.from_numpy(start.astype(np.float32))
+    free = torch.arange(len(start_t)) < (len(start_t) if most is None else most)
     w = start_t.clone().requires_grad_()
     solver = torch.optim.LBFGS([w], max_iter=_STEPS, line_search_fn="strong_wolfe")
 
@@ -215,6 +244,8 @@ def _fit(asked: Asked, start: Floats, shrink: float) -> Floats:
         log_p = torch.log_softmax((x @ w).masked_fill(~there, -torch.inf), dim=1).masked_fill(~there, 0.0)
         value: torch.Tensor = -(hits * log_p).sum(1).mean() + shrink * ((w - start_t) ** 2).sum()
         value.backward()  # type: ignore[no-untyped-call]
+        assert w.grad is not None
+        w.grad *= free
         return value
 
     solver.step(loss)  # type: ignore[no-untyped-call]
