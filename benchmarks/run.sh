@@ -20,19 +20,23 @@ trial() { # RESULT DATA PROTOCOL MODELS [option ...]
 
 beauty() { prepare beauty Beauty; trial beauty beauty leave-one-out "$BASELINES,sasrec,crossaisle-network,crossaisle" --seeds 3; }
 beauty_controls() { prepare beauty Beauty; trial beauty-controls beauty leave-one-out crossaisle-ids,crossaisle-words,crossaisle-text,crossaisle-shuffled-text,crossaisle; }
-beauty_refit() { prepare beauty Beauty; PRESET=best trial beauty-refit beauty leave-one-out "$BASELINES,crossaisle-network,crossaisle" --refit; }
+beauty_refit() { prepare beauty Beauty; trial beauty-refit beauty leave-one-out "$BASELINES,crossaisle-network,crossaisle" --refit; }
 beauty_dated() { prepare beauty-dated Beauty --dated; trial beauty-dated-file-order beauty-dated leave-one-out popularity,transition-graph,sasrec,crossaisle-network,crossaisle; }
 beauty_shuffled() { prepare beauty-dated Beauty --dated; trial beauty-dated-ties-shuffled beauty-dated leave-one-out popularity,transition-graph,sasrec,crossaisle-network,crossaisle --shuffle-ties; }
-beauty_best() { prepare beauty Beauty; PRESET=best trial beauty-best beauty leave-one-out popularity,ease,ials,transition-graph,crossaisle-network,crossaisle-without-counts,crossaisle; }
-toys() { prepare toys Toys_and_Games; PRESET=best trial toys toys leave-one-out popularity,ease,transition-graph,sasrec,crossaisle-network,crossaisle; }
-sports() { prepare sports Sports_and_Outdoors; PRESET=best trial sports sports leave-one-out popularity,ease,transition-graph,sasrec,crossaisle-network,crossaisle; }
-COLD=popularity,text-knn,word-knn,transition-graph,crossaisle-network,crossaisle-without-counts,crossaisle
+# preset best: the blend with iALS
+beauty_best() { prepare beauty Beauty; PRESET=best trial beauty-best beauty leave-one-out popularity,ease,transition-graph,crossaisle-network,crossaisle; }
+beauty_refit_best() { prepare beauty Beauty; PRESET=best trial beauty-refit-best beauty leave-one-out ease,transition-graph,crossaisle --refit; }
+toys_best() { prepare toys Toys_and_Games; PRESET=best trial toys-best toys leave-one-out transition-graph,crossaisle; }
+sports_best() { prepare sports Sports_and_Outdoors; PRESET=best trial sports-best sports leave-one-out transition-graph,crossaisle; }
+toys() { prepare toys Toys_and_Games; trial toys toys leave-one-out popularity,ease,transition-graph,sasrec,crossaisle-network,crossaisle; }
+sports() { prepare sports Sports_and_Outdoors; trial sports sports leave-one-out popularity,ease,transition-graph,sasrec,crossaisle-network,crossaisle; }
+COLD=popularity,text-knn,word-knn,crossaisle-network,crossaisle
 beauty_cold() { prepare beauty Beauty; trial beauty-cold beauty cold-item "$COLD"; }
 toys_cold() { prepare toys Toys_and_Games; trial toys-cold toys cold-item "$COLD"; }
-cold_aisle() { prepare three Toys_and_Games Sports_and_Outdoors Beauty --apart; trial cold-aisle three cold-aisle popularity,text-knn,word-knn,crossaisle-network,crossaisle --aisle Toys_and_Games; }
+cold_aisle() { prepare three Toys_and_Games Sports_and_Outdoors Beauty --apart; PRESET=quick trial cold-aisle three cold-aisle popularity,text-knn,word-knn,crossaisle-network,crossaisle --aisle Toys_and_Games; }
 # across aisles: six aisles, a hidden one of 2,276 people
 hidden_aisle() { prepare six all --apart; trial hidden-aisle six hidden-aisle popularity,item-knn,user-knn,ials,crossaisle --refit; }
-hidden_controls() { prepare six all --apart; trial hidden-aisle-controls six hidden-aisle crossaisle-ids,crossaisle-text-words,crossaisle-without-ridge,crossaisle-shuffled-text,crossaisle-shuffled-aisles,crossaisle --set train.epochs=1; }
+hidden_controls() { prepare six all --apart; trial hidden-aisle-controls six hidden-aisle crossaisle,crossaisle-ids,crossaisle-text-words,crossaisle-without-ridge,crossaisle-shuffled-aisles --set train.epochs=1; }
 first_visit() { prepare food-kitchen Grocery_and_Gourmet_Food Home_and_Kitchen; trial first-visit-food-kitchen food-kitchen first-visit popularity-aisle,user-knn,ials,graph-popularity,crossaisle; }
 # the demo's own trial on the packaged supermarket data
 first_visit_supermarket() {
@@ -62,4 +66,4 @@ kill_nine() { echo "== kill -9"; "$PY" benchmarks/kill_nine.py --out "$OUT/kill_
 speed() { echo "== speed"; bash benchmarks/speed/run.sh; } # only when named: it needs an idle machine
 scale() { echo "== scale"; "$PY" benchmarks/scale.py read; "$PY" benchmarks/scale.py epoch; "$PY" benchmarks/scale.py table; }
 
-for name in ${@:-beauty beauty_controls beauty_refit beauty_best beauty_dated beauty_shuffled beauty_cold toys toys_cold cold_aisle sports sports_ids food_kitchen hidden_aisle hidden_controls first_visit first_visit_supermarket abxi graph transfer chinese kill_nine scale}; do "$name"; done
+for name in ${@:-beauty beauty_controls beauty_refit beauty_best beauty_refit_best toys_best sports_best beauty_dated beauty_shuffled beauty_cold toys toys_cold cold_aisle sports sports_ids food_kitchen hidden_aisle hidden_controls first_visit first_visit_supermarket abxi graph transfer chinese kill_nine scale}; do "$name"; done
