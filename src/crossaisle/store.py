@@ -31,7 +31,7 @@ from crossaisle.errors import ModelError, OutputError
 
 __all__ = ["FORMAT_VERSION", "current_version", "folder_lock", "open_version", "read_manifest", "version_names", "write_version"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised when a model written from now on could not be read by older code."""
 
 _FORMAT = "crossaisle-model"

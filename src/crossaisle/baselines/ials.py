@@ -82,13 +82,18 @@ class IALS(Tunable):
         return self
 
     @classmethod
-    def of_factors(cls, item_factors: Floats, **settings: Any) -> Self:
-        """One that scores with factors learned before, float32 (N, factors); see the class for ``settings``."""
+    def of_factors(cls, item_factors: Floats, popular: Floats, **settings: Any) -> Self:
+        """One that scores with factors learned before, float32 (N, factors), and popularity, float32 (N,); ``settings`` as of the class."""
         out = cls(factors=item_factors.shape[1], **settings)
-        out._popular = np.zeros(len(item_factors), np.float32)
+        out._popular = popular
         out._als = AlternatingLeastSquares(factors=out.factors, alpha=out.alpha, regularization=out.regularisation, num_threads=out.threads)
         out._als.item_factors = item_factors
         return out
+
+    @property
+    def popular(self) -> Floats:
+        """float32 (N,): what `score` answers where nothing is known."""
+        return self._popular
 
     @property
     def item_factors(self) -> Floats:

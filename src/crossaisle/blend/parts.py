@@ -99,7 +99,7 @@ class Parts:
             for part in ("data", "indices", "indptr"):
                 out[f"markov.{part}"] = torch.from_numpy(np.ascontiguousarray(getattr(self._steps, part)))
         if self._ials is not None:
-            out["ials"] = torch.from_numpy(self._ials.item_factors)
+            out["ials.factors"], out["ials.popular"] = torch.from_numpy(self._ials.item_factors), torch.from_numpy(self._ials.popular)
         if self.spread is not None:
             out["spread.mean"], out["spread.matrix"] = torch.from_numpy(self.spread.mean), torch.from_numpy(self.spread.matrix)
         return out
@@ -113,8 +113,8 @@ class Parts:
             data, indices, indptr = (tensors[f"markov.{part}"].numpy() for part in ("data", "indices", "indptr"))
             n = len(indptr) - 1
             out._steps = sp.csr_matrix((data, indices, indptr), shape=(n, n))
-        if "ials" in tensors:
-            out._ials = IALS.of_factors(tensors["ials"].numpy())
+        if "ials.factors" in tensors:
+            out._ials = IALS.of_factors(tensors["ials.factors"].numpy(), tensors["ials.popular"].numpy())
         return out
 
 
