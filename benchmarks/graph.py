@@ -31,13 +31,13 @@ from crossaisle.data.build import DataSettings
 from crossaisle.data.histories import Histories
 from crossaisle.data.readers import import_tables
 from crossaisle.demo import newest_weeks, shelves_as_aisles
-from crossaisle.graph.category_graph import CategoryGraph
+from crossaisle.graph.category_graph import CategoryGraph, aisle_of
 from crossaisle.graph.edges import ViewCounts, beyond_chance, count_view, garwood
 from crossaisle.graph.nodes import View
 from crossaisle.graph.settings import GraphSettings
 
 ROOT = Path(__file__).resolve().parents[1]
-ROUNDS, SEED = 40, 0
+ROUNDS, SEED = 15, 0
 
 
 def amazon6() -> tuple[Dataset, dict[str, Any]]:
@@ -121,6 +121,11 @@ def lifts(counts: ViewCounts, settings: GraphSettings, expected: np.ndarray | No
     }
 
 
+def rounded(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """Rows with four places."""
+    return [{c: round(v, 4) if isinstance(v, float) else v for c, v in row.items()} for row in rows.to_dicts()]
+
+
 def independent(counts: ViewCounts, users: int) -> np.ndarray:
     """n_a n_b / N, over the users with any category."""
     n = counts.visitors.astype(np.float64)
@@ -135,13 +140,14 @@ def one_view(data: Dataset, graph: CategoryGraph, view: View, random: Histories,
     shuffled = count_view(shuffled_order(data.histories), view, settings)
     users = int((real.visits.degrees > 0).sum())
     columns = [c for c in graph.edges.columns if c not in ("level", "kind")]
-    top = graph.strongest_edges(10, view.level)
+    top = graph.strongest_edges(graph.edges.height, view.level)
+    second = [twin.second for twin in graph.twins]
+    once = top.filter(~aisle_of("source").is_in(second) & ~aisle_of("target").is_in(second))
     return {
         "level": view.level,
         "nodes": len(view.names),
-        "ten surest edges between aisles": [
-            {c: round(v, 4) if isinstance(v, float) else v for c, v in row.items()} for row in top.select(columns).to_dicts()
-        ],
+        "ten surest edges between aisles": rounded(top.head(10).select(columns)),
+        "the same without the second of two aisles that have the same users": rounded(once.head(10).select(columns)) if second else None,
         "real": lifts(real, settings),
         "placebo": lifts(placebo, settings),
         "real, plain independence": lifts(real, settings, independent(real, users)),
@@ -196,7 +202,7 @@ def measure(name: str, data: Dataset, facts: dict[str, Any]) -> dict[str, Any]:
     print(f"{name}: {len(data.histories.items):,} events, graph in {seconds:.1f} s, {swaps:.1f} swaps a pair")
     views = [one_view(data, graph, view, random, settings) for view in graph.views]
     for view in views:
-        print(json.dumps({k: v for k, v in view.items() if not k.startswith("ten")}, indent=1))
+        print(json.dumps({k: v for k, v in view.items() if not k.startswith(("ten", "the same"))}, indent=1))
         with pl.Config(tbl_rows=10, fmt_str_lengths=60, tbl_width_chars=200):
             print(
                 graph.strongest_edges(10, view["level"]).select("source", "target", "support", "lift", "lift_low", "lift_high", "direction")
@@ -205,6 +211,7 @@ def measure(name: str, data: Dataset, facts: dict[str, Any]) -> dict[str, Any]:
         "data": {"users": data.n_users, "items": data.n_items, "events": len(data.histories.items), **facts},
         "swaps a pair": round(swaps, 1),
         "seconds": round(seconds, 1),
+        "aisles with the same users": [twin._asdict() for twin in graph.twins],
         "levels": views,
     }
 

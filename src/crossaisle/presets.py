@@ -11,6 +11,7 @@ from crossaisle.data.build import DataSettings
 from crossaisle.encode.text import TextSettings
 from crossaisle.encode.words import WordSettings
 from crossaisle.errors import SettingError
+from crossaisle.graph.settings import GraphSettings
 from crossaisle.model.settings import ModelSettings
 from crossaisle.settings import Settings, setting
 from crossaisle.train.settings import TrainSettings
@@ -31,6 +32,7 @@ class AllSettings(Settings):
     train: TrainSettings = field(default_factory=TrainSettings)
     across: AcrossSettings = field(default_factory=AcrossSettings)
     blend: BlendSettings = field(default_factory=BlendSettings)
+    graph: GraphSettings = field(default_factory=GraphSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

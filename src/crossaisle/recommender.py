@@ -310,6 +310,11 @@ class Recommender:
     def graph(self, settings: GraphSettings | None = None) -> CategoryGraph:
         """The association graph of the model's histories: which categories lead to which.
 
+        Parameters
+        ----------
+        settings : GraphSettings, optional
+            In place of the model's own, ``self.settings.graph``.
+
         Raises
         ------
         RequestError
@@ -320,7 +325,8 @@ class Recommender:
             raise RequestError(
                 "this model holds no histories, from which the graph is counted", "a model saved with them", "fit without --no-histories"
             )
-        return CategoryGraph.of(Dataset(catalogue.items, self._users, self._histories, catalogue.event_names), settings)
+        data = Dataset(catalogue.items, self._users, self._histories, catalogue.event_names)
+        return CategoryGraph.of(data, settings or self.settings.graph)
 
     def add_items(self, items: pl.DataFrame, progress: Progress | None = None, *, rejected: Rejected | None = None) -> Self:
         """Add new items; they can be recommended at once, from what is said about them.

@@ -1,7 +1,8 @@
-"""``crossaisle graph``: the table, the paths, the four kinds of file, and what cannot be asked."""
+"""``crossaisle graph`` and ``similar --relation``: tables, paths, the four kinds of file, settings, and what cannot be asked."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -10,8 +11,11 @@ from pathlib import Path
 import networkx
 import pytest
 
-from conftest import shop_interactions, write_shop
+from conftest import shop_interactions, shop_items, write_shop
+from crossaisle import Recommender
 from crossaisle.cli.main import run
+from crossaisle.errors import RequestError
+from crossaisle.graph.same_users import SameUsers
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "train.epochs=1",
     ]
     tables = [str(folder / a) if a in ("interactions.csv", "items.csv", "m") else a for a in argv]
-    assert run([*tables, "--set", "model.senses=id", "--set", "train.refit=false"]) == 0
+    assert run([*tables, "--set", "model.senses=id", "--set", "train.refit=false", "--set", "graph.margin=0.05"]) == 0
     return folder / "m"
 
 
@@ -66,7 +70,7 @@ def test_paths_between_two_aisles(model, capsys):
 
 
 def test_where_nothing_goes_together_it_says_so(model, capsys):
-    out, _ = asked(capsys, str(model), "--level", "1", "--min-support", "4000")
+    out, _ = asked(capsys, str(model), "--level", "1", "--set", "graph.min_support=4000")
     assert "no two categories of different aisles" in out
 
 
@@ -89,9 +93,99 @@ def test_every_kind_of_file(model, capsys, tmp_path):
     assert inside["edges"] == whole["edges"]
 
 
+def test_settings_are_the_models_own_unless_changed(model, capsys, tmp_path):
+    def settings(*argv: str) -> dict:
+        asked(capsys, str(model), "--out", str(tmp_path / "g.json"), *argv)
+        return json.loads((tmp_path / "g.json").read_text(encoding="utf-8"))["settings"]
+
+    own, changed = settings(), settings("--set", "graph.window_days=30", "--set", "graph.levels=1")
+    assert own["margin"] == 0.05
+    assert changed == {**own, "window_days": 30.0, "levels": 1}
+    assert Recommender.load(model).graph().settings.to_dict() == own
+
+
+def test_settings_are_shown(capsys):
+    capsys.readouterr()
+    assert run(["settings", "graph", "--json"]) == 0
+    shown = {row["setting"]: row for row in json.loads(capsys.readouterr().out)}
+    assert shown["graph.window_days"]["default"] == 90.0
+    assert "first visits" in shown["graph.window_days"]["meaning"]
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"), [("en", "Books and Toys have the same users (97%"), ("zh", "Books 与 Toys 的用户几乎是同一批人")]
+)
+def test_aisles_of_the_same_users_are_named(model, capsys, monkeypatch, lang, words):
+    whole = Recommender.load(model).graph()
+    twins = dataclasses.replace(whole, twins=(SameUsers("Books", "Toys", 0.97),))
+    monkeypatch.setattr(Recommender, "graph", lambda self, settings=None: twins)
+    assert words in asked(capsys, str(model), "--lang", lang)[1]
+    assert any(words in note for note in json.loads(asked(capsys, str(model), "--json", "--lang", lang)[0])["notes"])
+
+
+def alike(capsys, model: Path, *argv: str) -> dict:
+    capsys.readouterr()
+    assert run(["similar", str(model), "b1", "--json", *argv]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_similar_items_are_of_the_same_kind(model, capsys):
+    told = alike(capsys, model, "--relation", "similar")
+    kind = {i["item_id"]: i["categories"] for i in shop_items().to_dicts()}
+    assert len(told["items"]) == 3  # four of a kind, less the one asked about
+    assert {kind[i["item_id"]] for i in told["items"]} == {kind["b1"]}
+    assert told["notes"] == [
+        "similar: alike to the model and in the same category, so a likely substitute; no record says that people compared them"
+    ]
+
+
+def test_complements_are_of_another_kind_and_bought_together(model, capsys):
+    told = alike(capsys, model, "--relation", "complement", "-k", "30")
+    kind = {i["item_id"]: i["categories"] for i in shop_items().to_dicts()}
+    assert told["items"]
+    for i in told["items"]:
+        assert kind[i["item_id"]] != kind["b1"]
+        assert i["lift"] > 1
+        assert i["support"] >= 0
+    tastes = [kind[i["item_id"]].split(" > ")[1].split()[0] for i in told["items"]]
+    assert tastes[0] == "forest"
+    assert "space" not in tastes  # nobody who has b1, of the forest kind, has any
+    assert told["notes"][0].startswith("complement: bought together beyond chance and of another kind; purchases alone do not tell")
+    elsewhere = alike(capsys, model, "--relation", "complement", "-k", "30", "--other-categories")["items"]
+    assert [i["item_id"] for i in elsewhere] == [i["item_id"] for i in told["items"] if i["category"] != "Books"]
+    capsys.readouterr()
+    assert run(["similar", str(model), "b1", "--relation", "complement"]) == 0
+    assert "complement to b1" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
+        (["b1", "--relation", "opposite"], r"--relation.*opposite"),
+        (["b1", "--relation", "similar", "--other-categories"], r"items of the same kind, of other categories; expected one of the two"),
+        (["nowhere", "--relation", "complement"], r"unknown item 'nowhere'"),
+        (["b1", "--relation", "complement", "-k", "0"], r"-k is 0; expected a whole number of at least 1"),
+    ],
+)
+def test_relations_that_cannot_be_asked_are_one_line(model, capsys, argv, line):
+    capsys.readouterr()
+    assert run(["similar", str(model), *argv]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.search(line, err)
+    assert err.count("\n") == 1
+
+
+def test_an_unknown_relation_in_python(model):
+    with pytest.raises(RequestError, match="unknown relation 'opposite'; expected one of similar, complement"):
+        Recommender.load(model).similar_items("b1", relation="opposite")
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["--set", "train.epochs=3"], r"--set changes 'train.epochs', which the graph does not read; expected graph.key=value"),
+        (["--set", "graph.windows=3"], r"unknown setting 'graph.windows'; expected a known setting, the nearest is 'graph.window_days'"),
         (["-k", "0"], r"-k is 0; expected a whole number of at least 1"),
         (["--from", "Books"], r"only one of --from and --to; expected both, or neither"),
         (["--from", "Books", "--to", "Nowhere"], r"unknown category 'Nowhere'"),
@@ -117,7 +211,9 @@ def test_a_model_without_histories_says_so(model, capsys, tmp_path):
     shutil.copytree(model, bare)
     (bare / "v0001" / "histories.parquet").unlink()
     capsys.readouterr()
-    assert run(["graph", str(bare)]) == 2
-    assert capsys.readouterr().err.startswith(
-        "error: this model holds no histories, from which the graph is counted; expected a model saved"
-    )
+    for argv in (["graph", str(bare)], ["similar", str(bare), "b1", "--relation", "similar"]):
+        assert run(argv) == 2
+        err = capsys.readouterr().err
+        assert err.startswith("error: this model holds no histories, from which the graph is counted; expected a model saved with them")
+        assert err.count("\n") == 1
+    assert run(["similar", str(bare), "b1"]) == 0  # the vectors are enough

@@ -11,7 +11,7 @@ import typer
 from crossaisle.cli import options
 from crossaisle.cli.output import check_home, write_bytes
 from crossaisle.cli.show import print_json, print_notes, print_table
-from crossaisle.errors import OutputError, RequestError
+from crossaisle.errors import OutputError, RequestError, SettingError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,6 +32,8 @@ _SAYS = {
         "paths": "strongest paths from {source} to {target}, level {level}",
         "text": "no path is made by users; these follow likeness of words where users say nothing (marked ~)",
         "no path": "no path of three steps or fewer leads from {source} to {target}",
+        "twins": "{first} and {second} have the same users ({share:.0%} of all who have either), while most people have neither: the "
+        "data was most likely picked so. Their own edge says how, and what goes with one goes with the other alike",
         "written": "{nodes:,} categories and {edges:,} edges written to {path}",
     },
     "zh": {
@@ -44,6 +46,8 @@ _SAYS = {
         "paths": "从 {source} 到 {target} 最强的路径，第 {level} 层",
         "text": "用户行为没有形成路径；以下路径在用户无数据处依据文字相似（以 ~ 标出）",
         "no path": "从 {source} 到 {target} 没有三步以内的路径",
+        "twins": "{first} 与 {second} 的用户几乎是同一批人（占两者全部用户的 {share:.0%}），而多数人两者皆无：数据很可能就是这样选取的。"
+        "二者之间的关联只反映选取方式，与其中一个相关的品类也同样与另一个相关",
         "written": "已将 {nodes:,} 个品类和 {edges:,} 条关联写入 {path}",
     },
 }
@@ -56,8 +60,7 @@ def graph(
     source: Annotated[str | None, typer.Option("--from", metavar="A", help="With --to: the strongest paths from this aisle.")] = None,
     target: Annotated[str | None, typer.Option("--to", metavar="B", help="With --from: the strongest paths to this aisle.")] = None,
     k: Annotated[int, typer.Option("-k", help="How many edges or paths.")] = 10,
-    days: Annotated[float, typer.Option("--days", help="First visits at most so many days apart; 0: any.", min=0)] = 90.0,
-    min_support: Annotated[int, typer.Option("--min-support", help="An edge needs so many users.", min=1)] = 5,
+    assignments: options.Set = None,
     lang: options.Lang = "en",
     as_json: options.Json = False,
 ) -> None:
@@ -71,11 +74,13 @@ def graph(
         raise RequestError("only one of --from and --to", "both, or neither", "give the other one too")
     place = None if out is None else _check_out(out)
     from crossaisle import Recommender
-    from crossaisle.graph.settings import GraphSettings
 
-    found = Recommender.load(model).graph(GraphSettings(days=days, min_support=min_support))
+    changes = _of_the_graph(options.parse_settings(assignments))
+    loaded = Recommender.load(model)
+    found = loaded.graph(loaded.settings.changed(changes).graph)
     chosen = found.check_level(min(2, found.levels) if level is None else level)
     told = _edges(found, chosen, k, lang) if source is None or target is None else _paths(found, chosen, source, target, k, lang)
+    told["notes"] += [_SAYS[lang]["twins"].format(**twin._asdict()) for twin in found.twins]  # type: ignore[attr-defined]
     if place is not None:
         write_bytes(_content(found, place, chosen, lang), place)
         told["out"] = str(place)
@@ -85,10 +90,18 @@ def graph(
     if told["table"]:
         print_table(told["table"], title=told["title"])
     else:
-        print(told["notes"].pop())
+        print(told["notes"].pop(0))
     if place is not None:
         print(_SAYS[lang]["written"].format(nodes=found.nodes.height, edges=found.edges.height, path=place))  # type: ignore[attr-defined]
     print_notes(told["notes"])
+
+
+def _of_the_graph(changes: dict[str, str]) -> dict[str, str]:
+    """The changes, unless one of them would change nothing here."""
+    for key in changes:
+        if not key.startswith("graph."):
+            raise SettingError(f"--set changes {key!r}, which the graph does not read", "graph.key=value", "see: crossaisle settings graph")
+    return changes
 
 
 def _check_out(out: str) -> Path:

@@ -1,6 +1,6 @@
 """The graph of categories: nodes at every level of the path, and edges with what is known of them.
 
-Imports: data, encode, schema, errors; of its own room counts, edges, nodes, paths, settings, text.
+Imports: data, encode, schema, errors; of its own room counts, edges, nodes, paths, same_users, settings, text.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from crossaisle.graph.counts import first_visits, user_weights
 from crossaisle.graph.edges import EDGE_SCHEMA, bought_edges, count_view
 from crossaisle.graph.nodes import SEPARATOR, View, views
 from crossaisle.graph.paths import Path, strongest
+from crossaisle.graph.same_users import SameUsers, same_users
 from crossaisle.graph.settings import GraphSettings
 from crossaisle.graph.text import item_words, node_similarity, text_edges
 from crossaisle.schema import Floats, Times
@@ -53,6 +54,8 @@ class CategoryGraph:
         For each view, row a: in which node another thing of somebody who has something in a is found; rows add up to 1.
     shares : list of float32 (C,)
         For each view, each node's share of all events.
+    twins : tuple of SameUsers
+        Aisles whose users are the same people, most likely because the source picked them so.
 
     Examples
     --------
@@ -70,6 +73,7 @@ class CategoryGraph:
     edges: pl.DataFrame
     transitions: list[Any]
     shares: list[Floats]
+    twins: tuple[SameUsers, ...] = ()
 
     @classmethod
     def of(cls, data: Dataset, settings: GraphSettings | None = None, vectors: Floats | None = None, *, edges: bool = True) -> Self:
@@ -101,7 +105,8 @@ class CategoryGraph:
         tables = [_edge_table(data, view, settings, words, vectors) for view in levels] if edges else [pl.DataFrame(schema=EDGE_SCHEMA)]
         steps = [_transitions(data.histories, view, settings) for view in levels]
         nodes = pl.concat([_node_table(data, view) for view in levels])
-        return cls(settings, levels, nodes, pl.concat(tables), [step for step, _ in steps], [share for _, share in steps])
+        transitions, shares = [step for step, _ in steps], [share for _, share in steps]
+        return cls(settings, levels, nodes, pl.concat(tables), transitions, shares, same_users(data.histories, levels[0]))
 
     @property
     def levels(self) -> int:

@@ -18,17 +18,18 @@ _XMLNS = "http://graphml.graphdrawing.org/xmlns"
 
 
 def as_dict(graph: CategoryGraph) -> dict[str, Any]:
-    """Settings, nodes and edges as plain values; a value that is not known is None.
+    """Settings, twins, nodes and edges as plain values; a value that is not known is None.
 
     Examples
     --------
     >>> from crossaisle.testing import toy_dataset
     >>> sorted(as_dict(CategoryGraph.of(toy_dataset())))
-    ['edges', 'levels', 'nodes', 'settings']
+    ['edges', 'levels', 'nodes', 'settings', 'twins']
     """
     return {
         "settings": graph.settings.to_dict(),
         "levels": graph.levels,
+        "twins": [twin._asdict() for twin in graph.twins],
         "nodes": [_plain(row) for row in graph.nodes.iter_rows(named=True)],
         "edges": [_plain(row) for row in graph.edges.iter_rows(named=True)],
     }

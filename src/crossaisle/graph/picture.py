@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from crossaisle.graph.category_graph import CategoryGraph
+from crossaisle.graph.category_graph import CategoryGraph, aisle_of
 from crossaisle.graph.nodes import SEPARATOR
 
 __all__ = ["PALETTE", "colour_of", "draw"]
@@ -32,12 +32,18 @@ PALETTE = (
 
 _CJK = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC", "SimHei")
 _EDGES, _NODES = 40, 40
+_HEAD, _FOOT = 1.0, 0.4
+"""Inches for the title with the note under it, and for the note below."""
 _TITLES = {
     "en": (
         "What leads to what: the {n} strongest edges between aisles",
-        "arrow: to what most people come later; width: lift ({low:.1f} to {high:.1f})",
+        "arrow: to what most people come later, line: no sure order; width: lift ({low:.1f} to {high:.1f})",
     ),
-    "zh": ("品类之间的关联：最强的 {n} 条", "箭头：多数人较晚光顾的一方；线宽：提升度（{low:.1f} 至 {high:.1f}）"),
+    "zh": ("品类之间的关联：最强的 {n} 条", "箭头：多数人较晚光顾的一方，无箭头：先后不明确；线宽：提升度（{low:.1f} 至 {high:.1f}）"),
+}
+_TWINS = {
+    "en": "{first} and {second} have the same users: the data was picked so, and their own edge is left out here",
+    "zh": "{first} 与 {second} 的用户是同一批人：数据就是这样选取的，二者之间的关联此处从略",
 }
 _EMPTY = {
     "en": "No two categories of different aisles go together more often than chance.",
@@ -63,24 +69,29 @@ def draw(graph: CategoryGraph, level: int, lang: str = "en") -> bytes:
     import matplotlib
     from matplotlib.figure import Figure
 
-    edges = _fitting(graph.strongest_edges(_EDGES, level))
+    edges = _fitting(_without_twins(graph, graph.strongest_edges(graph.edges.height, level)).head(_EDGES))
     fonts = _fonts()
     with matplotlib.rc_context({"font.family": fonts, "text.parse_math": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         warnings.filterwarnings("ignore", message=".*findfont.*")
         rows = max(6, (len(set(edges["source"]) | set(edges["target"])) + 1) // 2)
-        figure = Figure(figsize=(15, 1.6 + 0.45 * rows), dpi=130, facecolor="white")
-        axes = figure.add_axes((0.0, 0.0, 1.0, 0.91))
+        foot = _FOOT if graph.twins else 0.0
+        height = _HEAD + foot + 0.3 + 0.45 * rows  # inches: the title needs as much room above few edges as above many
+        figure = Figure(figsize=(15, height), dpi=130, facecolor="white")
+        axes = figure.add_axes((0.0, foot / height, 1.0, 1.0 - (_HEAD + foot) / height))
         axes.set_axis_off()
         axes.set_xlim(-2.05, 2.05)
         if edges.height:
             _nodes_and_arrows(axes, graph, edges)
             title, note = _TITLES[lang]
             low, high = float(edges["lift"].min()), float(edges["lift"].max())  # type: ignore[arg-type]
-            figure.text(0.5, 0.955, title.format(n=edges.height), ha="center", size=19, weight="bold")
-            figure.text(0.5, 0.925, note.format(low=low, high=high), ha="center", size=12, color="#555555")
+            figure.text(0.5, 1.0 - 0.5 / height, title.format(n=edges.height), ha="center", size=19, weight="bold")
+            figure.text(0.5, 1.0 - 0.8 / height, note.format(low=low, high=high), ha="center", size=12, color="#555555")
         else:
             axes.text(0, 0, _EMPTY[lang], ha="center", size=18)
+        if graph.twins:
+            twins = "; ".join(_TWINS[lang].format(**twin._asdict()) for twin in graph.twins[:2])
+            figure.text(0.5, 0.15 / height, twins, ha="center", size=10.5, color="#555555")
         out = io.BytesIO()
         figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()
@@ -92,6 +103,13 @@ def _fonts() -> list[str]:
 
     known = {font.name for font in font_manager.fontManager.ttflist}
     return ["DejaVu Sans", *[name for name in _CJK if name in known][:1]]
+
+
+def _without_twins(graph: CategoryGraph, edges: pl.DataFrame) -> pl.DataFrame:
+    """Without the edges between two aisles of the same people, beside which all others would be thin."""
+    twins = {frozenset((twin.first, twin.second)) for twin in graph.twins}
+    ends = edges.select(aisle_of("source").alias("a"), aisle_of("target").alias("b")).iter_rows()
+    return edges.filter(pl.Series([frozenset(pair) not in twins for pair in ends], dtype=pl.Boolean))
 
 
 def _fitting(edges: pl.DataFrame) -> pl.DataFrame:
@@ -121,7 +139,7 @@ def _nodes_and_arrows(axes: Any, graph: CategoryGraph, edges: pl.DataFrame) -> N
         axes.add_patch(
             FancyArrowPatch(
                 path=_curve(place[a], place[b]),
-                arrowstyle="-|>" if row["direction"] is not None else "-",
+                arrowstyle="-|>" if _sure(row) else "-",
                 mutation_scale=10 + 8 * strong,
                 linewidth=1.0 + 5.0 * strong,
                 color=colour_of(graph, a.split(SEPARATOR)[0]),
@@ -134,6 +152,11 @@ def _nodes_and_arrows(axes: Any, graph: CategoryGraph, edges: pl.DataFrame) -> N
         axes.plot([x], [y], "o", color=colour, markersize=8, markeredgecolor="white", zorder=5)
         label = f"{_short(rest, 34)} · {_short(aisle, 22)}" if rest else _short(aisle, 48)
         axes.text(x + 0.045 * (1 if x > 0 else -1), y, label, ha="left" if x > 0 else "right", va="center", size=10.5, color=colour)
+
+
+def _sure(row: dict[str, Any]) -> bool:
+    """Whether the interval of the direction leaves out one half."""
+    return row["direction"] is not None and not row["direction_low"] <= 0.5 <= row["direction_high"]
 
 
 def _in_order(edges: pl.DataFrame) -> list[str]:

@@ -14,7 +14,7 @@ class GraphSettings(Settings):
     """How histories become edges between categories."""
 
     levels: int = setting(3, "levels of the category path that become nodes: 1 the aisle, 2 A > B, 3 A > B > C", low=1, high=8)
-    days: float = setting(
+    window_days: float = setting(
         90.0, "two first visits belong together when at most so many days apart (0, or times mostly unknown: always)", low=0
     )
     shrink: float = setting(10.0, "added to the users counted and to those expected: pairs seen a few times stay near a lift of 1", low=0)
