@@ -16,7 +16,7 @@ from crossaisle.baselines.graph_popularity import GraphPopularity
 from crossaisle.baselines.ials import IALS
 from crossaisle.baselines.linear import ItemKNN, Markov
 from crossaisle.baselines.popularity import Popularity
-from crossaisle.baselines.text_knn import TextKNN
+from crossaisle.baselines.text_knn import TextKNN, WordKNN
 from crossaisle.baselines.transition_graph import TransitionGraph
 from crossaisle.baselines.user_knn import UserKNN
 from crossaisle.contracts import Scorer
@@ -45,7 +45,7 @@ BASELINES: Mapping[str, Callable[[Floats | None], Scorer]] = {
     "ease": lambda text: EASE(),
     "ials": lambda text: IALS(),
     "text-knn": TextKNN,
-    "word-knn": lambda text: TextKNN(),
+    "word-knn": lambda text: WordKNN(),
     "transition-graph": TransitionGraph,
     "graph-popularity": lambda text: GraphPopularity(),
 }

@@ -15,7 +15,7 @@ from crossaisle.data.histories import Histories
 from crossaisle.data.split import Queries, hold_out_last
 from crossaisle.schema import Floats, Ints
 
-__all__ = ["TextKNN"]
+__all__ = ["TextKNN", "WordKNN"]
 
 
 class TextKNN(Tunable):
@@ -92,3 +92,12 @@ class TextKNN(Tunable):
         for self.chosen in names:
             self.trial[self.chosen] = mean_ndcg(self, few, questions)
         return max(names, key=lambda name: self.trial[name])
+
+
+class WordKNN(TextKNN):
+    """Text-kNN by TF-IDF of words alone, to stand beside a `TextKNN` that chose the language model."""
+
+    name = "word-knn"
+
+    def __init__(self, decay: float = 0.6) -> None:
+        super().__init__(None, decay)

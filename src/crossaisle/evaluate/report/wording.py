@@ -21,7 +21,12 @@ NAMES: dict[str, tuple[str, str]] = {
     "ease": ("EASE", "EASE"),
     "ials": ("iALS", "iALS"),
     "text-knn": ("Text kNN", "文本近邻"),
+    "word-knn": ("Word kNN (TF-IDF)", "词近邻（TF-IDF）"),
     "transition-graph": ("Transition graph", "转移图"),
+    "crossaisle-network": ("CrossAisle, network alone", "CrossAisle，仅网络"),
+    "crossaisle-without-ridge": ("CrossAisle without the cross-aisle ridge", "CrossAisle，不用跨品类岭回归"),
+    "crossaisle-without-counts": ("CrossAisle, weights blind to counts", "CrossAisle，权重不看次数"),
+    "crossaisle-shuffled-aisles": ("Shuffled aisles", "品类打乱"),
     "graph-popularity": ("Category graph × popularity", "品类图 × 热门"),
     # protocols
     "leave-one-out": ("leave-one-out", "留一法"),
