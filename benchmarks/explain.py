@@ -165,7 +165,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
             "graph and model agree, share": round(float(named["agrees"].mean() or 0.0), 4) if named.height else None,
             "agreement by chance": round(float((1 / named["history"]).mean() or 0.0), 4) if named.height else None,
         }
-    out["carried_by"] = {name: n for name, n in frame["carried_by"].value_counts(sort=True).iter_rows()}
+    out["carried_by"] = dict(frame["carried_by"].value_counts(sort=True).iter_rows())
     return out
 
 
