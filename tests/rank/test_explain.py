@@ -252,14 +252,18 @@ def test_a_way_across_aisles_is_told_with_its_people_and_lift():
     assert "40 people have something from both" in explained(data, 1, "network", names=("view", "purchase"))["reason"]
     zh = explained(data, 1, "network", "zh")["reason"]
     assert zh == (
-        f"推荐“thing 1”（Pets），主要因为您购买过“thing 0”（Kitchen）；有 40 人同时买过“Coffee”和“Beds”，是随机情况的 {step.lift:.1f} 倍。"
+        "推荐“thing 1”（Pets），主要因为您购买过“thing 0”（Kitchen）；"
+        f"有 40 人在“Coffee”和“Beds”中都买过商品，是随机情况的 {step.lift:.1f} 倍。"
     )
 
 
 def test_without_an_edge_no_path_is_claimed():
     found = explained(met(), 4, "network")
     assert found["path"] is None
-    assert found["reason"] == "“thing 4” (Books) is suggested mainly because you bought “thing 0” (Kitchen)."
+    assert found["reason"] == "“thing 4” (Books) is suggested by your history as a whole, of which “thing 0” (Kitchen) counts most."
+    assert (
+        explained(met(), 4, "network", "zh")["reason"] == "综合您的历史记录推荐“thing 4”（Books），其中影响最大的是“thing 0”（Kitchen）。"
+    )
 
 
 def test_the_models_own_evidence_wins_over_the_graphs():
@@ -283,3 +287,31 @@ def test_people_are_counted_where_steps_or_other_aisles_carried_the_item():
 @pytest.mark.parametrize(("item", "part"), [(2, "markov"), (4, "cross-ridge"), (2, "cross-ridge"), (1, "text-knn")])
 def test_a_few_people_are_not_spoken_of(item, part):
     assert "of the" not in explained(met(), item, part)["reason"]
+
+
+@pytest.mark.parametrize(
+    ("lang", "told"),
+    [
+        (
+            "en",
+            "; 60 people bought from both “x” and “y” within 90 days, {:.1f} times as many as by chance, "
+            "and 60 from both “y” and “z” ({:.1f} times).",
+        ),
+        ("zh", "；有 60 人 90 天内在“x”和“y”中都买过商品，是随机情况的 {:.1f} 倍，又有 60 人在“y”和“z”中亦然（{:.1f} 倍）。"),
+    ],
+)
+def test_a_chain_is_told_step_by_step(lang, told):
+    rows = [[0, 1]] * 60 + [[1, 2]] * 60 + [[3, 4], [4, 5], [5, 3]] * 150
+    data = planted_shop(rows, [["A", "x"], ["B", "y"], ["C", "z"], ["D"], ["E"], ["F"]], [[0, 86_400]] * len(rows))
+    steps = Associations(CategoryGraph.of(data), data.histories).way(0, 2).steps
+    found = explained(data, 2, "network", lang)
+    assert found["path"] == "x > y > z"
+    assert found["reason"].endswith(told.format(steps[0].lift, steps[1].lift))
+
+
+def test_inside_an_aisle_an_edge_is_told_where_no_deeper_category_is_shared():
+    rows = [[0, 1]] * 60 + [[2, 3], [3, 4], [4, 2]] * 150
+    data = planted_shop(rows, [["A", "x"], ["A", "y"], ["D"], ["E"], ["F"]])
+    found = explained(data, 1, "network")
+    assert found["path"] == "x > y"
+    assert "you bought “thing 0” (also in A); 60 people bought from both “x” and “y”, " in found["reason"]

@@ -104,9 +104,14 @@ class Reasons:
         elif shared.category:
             facts.append(f"同属“{_spoken(shared.category)}”" if self.zh else f"also in {_spoken(shared.category)}")
         there = self._name(item, self._joined(["" if shared.category else _spoken(self.aisles[item]), self._standing(item, carrier)]))
-        kind = _kind(self.catalogue.event_names[event]) if 0 <= event < len(self.catalogue.event_names) else ""
-        deed = _DEEDS[self.lang][kind].replace("{}", self._name(cause, self._joined(facts)))
+        here = self._name(cause, self._joined(facts))
         said = self._said(cause, item, carrier, across=not shared.category)
+        if self.associations is not None and not (said or shared.brand or shared.category):  # looked for a link, and found none
+            if self.zh:
+                return f"综合您的历史记录推荐{there}，其中影响最大的是{here}。"
+            return f"{there} is suggested by your history as a whole, of which {here} counts most."
+        kind = _kind(self.catalogue.event_names[event]) if 0 <= event < len(self.catalogue.event_names) else ""
+        deed = _DEEDS[self.lang][kind].replace("{}", here)
         return f"推荐{there}，主要因为{deed}{said}。" if self.zh else f"{there} is suggested mainly because {deed}{said}."
 
     def popular(self, item: int, no_history: bool) -> str:
@@ -188,13 +193,15 @@ class Reasons:
 
     def _step_zh(self, step: Step, names: dict[str, str]) -> str:
         days = self.associations.days if self.associations else 0
-        within = f"在 {days:.0f} 天内" if days else ""
-        deed = "买过" if self.bought else "接触过"
-        pair = f"“{names[step.source]}”和“{names[step.target]}”"
-        return f"有 {step.people:,} 人{within}同时{deed}{pair}，是随机情况的 {step.lift:.1f} 倍"
+        within = f" {days:.0f} 天内" if days else ""
+        deed = "都买过商品" if self.bought else "都有记录"
+        return f"有 {step.people:,} 人{within}在{self._pair_zh(step, names)}中{deed}，是随机情况的 {step.lift:.1f} 倍"
 
     def _more_zh(self, step: Step, names: dict[str, str]) -> str:
-        return f"又有 {step.people:,} 人兼及“{names[step.source]}”和“{names[step.target]}”（{step.lift:.1f} 倍）"
+        return f"又有 {step.people:,} 人在{self._pair_zh(step, names)}中亦然（{step.lift:.1f} 倍）"
+
+    def _pair_zh(self, step: Step, names: dict[str, str]) -> str:
+        return f"“{names[step.source]}”和“{names[step.target]}”"
 
     # words
 
