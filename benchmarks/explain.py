@@ -110,12 +110,12 @@ def one_list(model: Recommender, known: Associations, texts: Any, user: int, tab
             "most alike in text": int((texts[named] @ texts[item]).argmax()),
             "newest": 0,
         }
-        row = {f"{name}: fall": fall[r, v] for name, v in choice.items()} | {f"{name}: out": out[r, v] for name, v in choice.items()}
+        row = {f"{name}: fall": fall[r, v] for name, v in choice.items()} | {f"{name}: out": float(out[r, v]) for name, v in choice.items()}
         row |= {"any: fall": fall[r].mean(), "any: out": out[r].mean(), "user": user, "history": len(named)}
         at = int(np.flatnonzero(named == graph)[0]) if graph >= 0 else -1
-        row |= {"graph: fall": fall[r, at] if at >= 0 else None, "graph: out": out[r, at] if at >= 0 else None}
+        row |= {"graph: fall": fall[r, at] if at >= 0 else None, "graph: out": float(out[r, at]) if at >= 0 else None}
         code = catalogue.code(cause)
-        across = catalogue.item_aisles[code] != catalogue.item_aisles[item]
+        across = bool(catalogue.item_aisles[code] != catalogue.item_aisles[item])
         row |= {"across": across, "way": known.way(code, item) is not None, "graph's": at, "agrees": at >= 0 and graph == code}
         out_rows.append(row | {"carried_by": rows["carried_by"][r]})
     return out_rows
