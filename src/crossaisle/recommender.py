@@ -302,7 +302,8 @@ class Recommender:
             return None
         if self._associations is None and catalogue.aisles:
             data = Dataset(catalogue.items, self._users, self._histories, catalogue.event_names)
-            graph = CategoryGraph.of(data, GraphSettings(text_edges=0), scorer.item_vectors())
+            settings = dataclasses.replace(self.settings.graph, text_edges=0)  # reasons tell what people did, not what words say
+            graph = CategoryGraph.of(data, settings, scorer.item_vectors())
             self._associations = Associations(graph, self._histories)
         return self._associations
 
