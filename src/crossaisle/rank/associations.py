@@ -83,7 +83,7 @@ class Associations:
     @property
     def days(self) -> float:
         """People of a step have things of both categories within so many days; 0: at any time."""
-        return self.graph.settings.days if self._visits.windowed else 0.0
+        return self.graph.settings.window_days if self._visits.windowed else 0.0
 
     @property
     def least(self) -> int:
