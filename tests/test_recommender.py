@@ -81,7 +81,14 @@ def test_a_model_without_histories_still_answers_histories(model, tmp_path):
     again = Recommender.load(tmp_path / "m")
     with pytest.raises(RequestError, match="holds no histories"):
         again.recommend(["user0001"])
-    assert again.recommend_histories(pl.DataFrame({"query_id": ["q"], "item_id": ["item0001"]}), k=3).height == 3
+    asked = pl.DataFrame({"query_id": ["q"], "item_id": ["item0001"]})
+    assert again.recommend_histories(asked, k=3).height == 3
+    why = again.recommend_histories(asked, k=3, explain=True)
+    assert why.columns[-4:] == ["because", "path", "reason", "carried_by"]
+    assert not why["reason"].str.contains("people").any()
+    assert "not of what other people did" in again.notes[-1]
+    again.recommend_histories(asked, k=3, explain=True, lang="zh")
+    assert "不涉及其他人的行为" in again.notes[-1]
 
 
 def test_new_items_can_be_recommended_at_once_and_are_kept(model, tmp_path):
@@ -91,7 +98,9 @@ def test_new_items_can_be_recommended_at_once_and_are_kept(model, tmp_path):
     new = pl.DataFrame(
         {"item_id": ["new"], "title": [title], "category": [grown.items["category"][10]], "brand": [grown.items["brand"][10]]}
     )
+    grown.recommend(["user0001"], explain=True)
     grown.add_items(new)
+    assert grown.recommend(["user0001"], categories=[new["category"][0]], k=99, explain=True)["item_id"].is_in(["new"]).any()
     assert "new" in grown.recommend(k=81)["item_id"].to_list()
     assert grown.save(tmp_path / "m").name == "v0002"
     again = Recommender.load(tmp_path / "m")

@@ -31,6 +31,7 @@ from crossaisle.graph.category_graph import CategoryGraph
 from crossaisle.graph.item_lift import companions, same_kind, unlike_kind
 from crossaisle.graph.settings import GraphSettings
 from crossaisle.presets import AllSettings, preset_settings
+from crossaisle.rank.associations import Associations
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.recommend import recommend
 from crossaisle.rank.request import Request
@@ -51,6 +52,11 @@ RELATIONS = {
 """Relations between items, and what each means on data without records of what was viewed together."""
 
 _WITHOUT_BASKETS = f"{_BASKETS} was left out with the histories: aisles that a history does not touch are ranked as the others are"
+_NO_GRAPH = {
+    "en": "this model holds no histories: reasons speak of the items and the model, not of what other people did",
+    "zh": "此模型不含历史记录：推荐理由只说商品和模型本身，不涉及其他人的行为",
+}
+
 _TRAINING = ".training"
 """Folder inside a model folder that holds the checkpoints of a fit that has not ended."""
 
@@ -97,6 +103,7 @@ class Recommender:
         self._catalogue: Catalogue | None = None
         self._users: pl.Series = pl.Series(schema.USER, [], dtype=pl.String)
         self._histories: Histories | None = None
+        self._associations: Associations | None = None
         self._folder: Path | None = None
         self._version: Path | None = None
 
@@ -136,6 +143,7 @@ class Recommender:
         folder = None if out is None else Path(out)
         with contextlib.nullcontext() if folder is None else folder_lock(folder):
             scorer.fit(data, progress=progress, checkpoint=None if folder is None else folder / _TRAINING / "fit", resume=resume)
+        self._associations = None
         scorer.counts = data.item_counts  # popularity counts every event, also where the newest were held back from training
         self._scorer, self._catalogue = scorer, Catalogue.of(data)
         self._users, self._histories, self.report, self._folder = data.users, data.histories, data.report, folder
@@ -220,7 +228,8 @@ class Recommender:
         Returns
         -------
         polars.DataFrame
-            ``user_id``, ``item_id``, ``category``, ``score``, ``rank``; with ``explain`` also ``because``, ``path``, ``reason``.
+            ``user_id``, ``item_id``, ``category``, ``score``, ``rank``; with ``explain`` also ``because``, ``path``, ``reason``,
+            ``carried_by``.
 
         Raises
         ------
@@ -273,8 +282,30 @@ class Recommender:
         self.notes = list(notes)
         vectors = scorer.item_vectors() if request.diversity > 0 else None
         return recommend(
-            scorer, catalogue, histories, ids, request, query_column=column, vectors=vectors, note=self.notes.append, progress=progress
+            scorer,
+            catalogue,
+            histories,
+            ids,
+            request,
+            query_column=column,
+            vectors=vectors,
+            associations=self._known_associations(request.lang) if request.explain else None,
+            note=self.notes.append,
+            progress=progress,
         )
+
+    def _known_associations(self, lang: str) -> Associations | None:
+        """What the histories say of pairs of items; counted at the first call, None where there is nothing to count."""
+        scorer, catalogue = self._fitted()
+        if self._histories is None:
+            self.notes.append(_NO_GRAPH[lang])
+            return None
+        if self._associations is None and catalogue.aisles:
+            data = Dataset(catalogue.items, self._users, self._histories, catalogue.event_names)
+            settings = dataclasses.replace(self.settings.graph, text_edges=0)  # reasons tell what people did, not what words say
+            graph = CategoryGraph.of(data, settings, scorer.item_vectors())
+            self._associations = Associations(graph, self._histories)
+        return self._associations
 
     def similar_items(self, item_id: str, k: int = 10, other_categories: bool = False, relation: str | None = None) -> pl.DataFrame:
         """The items closest to one item: ``item_id``, ``category``, ``score`` (cosine), ``rank``.
@@ -351,6 +382,7 @@ class Recommender:
         new, self.notes = read_new_items(as_frame(items, "items"), catalogue.items, rejected=rejected)
         scorer.add_items(new, progress)
         self._catalogue = Catalogue(pl.concat([catalogue.items, new]), scorer.counts, catalogue.event_names)
+        self._associations = None
         return self
 
     # saving and loading

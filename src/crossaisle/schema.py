@@ -37,6 +37,7 @@ __all__ = [
     "BECAUSE",
     "PATH",
     "REASON",
+    "CARRIED_BY",
     "KNOWN",
 ]
 
@@ -49,6 +50,6 @@ USER, ITEM, QUERY = "user_id", "item_id", "query_id"
 TIMESTAMP, POSITION, WEIGHT, EVENT, RATING = "timestamp", "position", "weight", "event", "rating"
 CATEGORY, CATEGORIES, TITLE, BRAND, DESCRIPTION = "category", "categories", "title", "brand", "description"
 PRICE, AVAILABLE, IMAGE, VIDEO, TEXT = "price", "available", "image", "video", "text"
-SCORE, RANK, BECAUSE, PATH, REASON = "score", "rank", "because", "path", "reason"
+SCORE, RANK, BECAUSE, PATH, REASON, CARRIED_BY = "score", "rank", "because", "path", "reason", "carried_by"
 KNOWN = "known"
 """True for an item that the items table describes, False for one that only interactions mention."""

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.rank.catalogue import Catalogue
 
@@ -58,3 +59,23 @@ def lists(table: pl.DataFrame, query="user_id") -> dict[str, str]:
 def histories(*rows: str) -> Histories:
     """Histories of letters: ``histories("ab", "")``."""
     return Histories.from_lists([[ord(c) - 97 for c in row] for row in rows])
+
+
+def planted_shop(rows, paths, times=None) -> Dataset:
+    """People with rows of item numbers, one item a path; times in seconds."""
+    n = len(paths)
+    items = pl.DataFrame(
+        {
+            "item_id": [f"i{c}" for c in range(n)],
+            "category": [path[0] for path in paths],
+            "title": [f"thing {c}" for c in range(n)],
+            "brand": [""] * n,
+            "description": [""] * n,
+            "categories": paths,
+            "available": [True] * n,
+        }
+    )
+    flat = Histories.from_lists(rows)
+    if times is not None:
+        flat = Histories.from_arrays(flat.offsets, flat.items, times=np.array([t for row in times for t in row], dtype=np.float64))
+    return Dataset(items, pl.Series("user_id", [f"u{u}" for u in range(len(rows))]), flat)

@@ -40,7 +40,7 @@ def recommend(
         int | None, typer.Option("--max-per-category", metavar="N", help="At most N items of one category.")
     ] = None,
     diversity: Annotated[float, typer.Option("--diversity", metavar="0..1", help="Trade score for unlikeness within the list.")] = 0.0,
-    explain: Annotated[bool, typer.Option("--explain", help="Say which history item carried each item, and why.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say which history item and which scorer carried each item, and why.")] = False,
     lang: options.Lang = "en",
     columns: options.Columns = None,
     encoding: options.Encoding = None,
@@ -102,7 +102,14 @@ def _print_lists(lists: pl.DataFrame, model: Recommender) -> None:
     """One table a person, with titles where the items have any."""
     whom = lists.columns[0]
     titled = lists.join(model.items.select("item_id", "title"), on="item_id", how="left", maintain_order="left")
-    order = ["rank", "item_id", "title", "category", "score", *(c for c in ("because", "path", "reason") if c in lists.columns)]
+    order = [
+        "rank",
+        "item_id",
+        "title",
+        "category",
+        "score",
+        *(c for c in ("because", "path", "carried_by", "reason") if c in lists.columns),
+    ]
     people = titled.partition_by(whom, maintain_order=True)
     for one in people[:_SHOWN]:
         rows = one.select(order)

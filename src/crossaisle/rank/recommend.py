@@ -1,4 +1,4 @@
-"""From histories to the lists that people see. Imports: catalogue, explain, request, slate.
+"""From histories to the lists that people see. Imports: associations, catalogue, explain, request, slate.
 
 One history's way: `recommend` -> `_Run.batch` (who may see what) -> `Scorer.score` -> `slate` -> table.
 """
@@ -13,6 +13,7 @@ import polars as pl
 from crossaisle import schema
 from crossaisle.contracts import Progress, Scorer
 from crossaisle.data.histories import Histories
+from crossaisle.rank.associations import Associations
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.explain import explain
 from crossaisle.rank.request import Note, Request, candidate_rows, check_beyond_history, eligible_items, touched_aisles
@@ -35,6 +36,7 @@ def recommend(
     *,
     query_column: str = schema.USER,
     vectors: Floats | None = None,
+    associations: Associations | None = None,
     note: Note | None = None,
     progress: Progress | None = None,
 ) -> pl.DataFrame:
@@ -59,6 +61,8 @@ def recommend(
         ``user_id`` or ``query_id``.
     vectors : float32 (N, D), optional
         Item vectors; needed for ``diversity > 0``.
+    associations : Associations, optional
+        For ``explain``: see `crossaisle.rank.explain.explain`.
     note : callable, optional
         Called with each line that the user should see.
     progress : Progress, optional
@@ -68,7 +72,8 @@ def recommend(
     -------
     polars.DataFrame
         The query column, ``item_id``, ``category``, ``score`` (float32, the model's own), ``rank`` from 1; with ``explain`` also
-        ``because``, ``path``, ``reason``. Queries in the order given; a query with nothing left has no row and is named in a note.
+        ``because``, ``path``, ``reason`` and, if the scorer can tell, ``carried_by``. Queries in the order given; a query with nothing
+        left has no row and is named in a note.
 
     Raises
     ------
@@ -86,7 +91,7 @@ def recommend(
     (['user_id', 'item_id', 'category', 'score', 'rank'], 360)
     """
     request = request or Request()
-    run = _Run(scorer, catalogue, request, query_ids, vectors, note or (lambda line: None))
+    run = _Run(scorer, catalogue, request, query_ids, vectors, note or (lambda line: None), associations)
     if request.beyond_history:
         check_beyond_history(request, catalogue, histories)
     size = max(1, min(_BATCH, _CELLS // max(1, len(run.codes))))
@@ -107,8 +112,16 @@ class _Run:
     """What all batches of one call share."""
 
     def __init__(
-        self, scorer: Scorer, catalogue: Catalogue, request: Request, query_ids: Sequence[str], vectors: Floats | None, note: Note
+        self,
+        scorer: Scorer,
+        catalogue: Catalogue,
+        request: Request,
+        query_ids: Sequence[str],
+        vectors: Floats | None,
+        note: Note,
+        associations: Associations | None,
     ) -> None:
+        self.associations = associations
         self.scorer, self.catalogue, self.request, self.note = scorer, catalogue, request, note
         self.query_ids = pl.Series(schema.QUERY, list(query_ids), dtype=pl.String)
         self.candidates = candidate_rows(request, catalogue, self.query_ids.to_list(), note)
@@ -181,7 +194,8 @@ class _Run:
         )
         if not self.request.explain:
             return table
-        return table.hstack(explain(self.scorer, self.catalogue, histories, queries, items, self.request.lang))
+        why = explain(self.scorer, self.catalogue, histories, queries, items, self.request.lang, self.associations)
+        return table.hstack(why)
 
     def tell(self, histories: Histories, tables: list[pl.DataFrame]) -> None:
         """Notes on queries without a history and on queries without a list."""

@@ -45,7 +45,7 @@ class Request:
     diversity : float
         0 (the best scores) to 1 (as unlike each other as possible).
     explain : bool
-        Add ``because``, ``path`` and ``reason``.
+        Add ``because``, ``path``, ``reason`` and ``carried_by``.
     lang : str
         ``en`` or ``zh``: the language of reasons and notes.
     max_rejected : float
