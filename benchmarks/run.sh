@@ -27,7 +27,11 @@ beauty_shuffled() { prepare beauty-dated Beauty --dated; trial beauty-dated-ties
 beauty_best() { prepare beauty Beauty; PRESET=best trial beauty-best beauty leave-one-out popularity,ease,transition-graph,crossaisle-network,crossaisle; }
 beauty_refit_best() { prepare beauty Beauty; PRESET=best trial beauty-refit-best beauty leave-one-out ease,transition-graph,crossaisle --refit; }
 toys_best() { prepare toys Toys_and_Games; PRESET=best trial toys-best toys leave-one-out transition-graph,crossaisle; }
-sports_best() { prepare sports Sports_and_Outdoors; PRESET=best trial sports-best sports leave-one-out transition-graph,crossaisle; }
+sports_best() { prepare sports Sports_and_Outdoors; PRESET=best trial sports-best sports leave-one-out transition-graph,crossaisle-without-counts,crossaisle; }
+blind() { # the blend's weights blind to counts: in data cut to five events an item, a low count says that the rest was held back
+    prepare beauty Beauty; prepare toys Toys_and_Games
+    PRESET=best trial beauty-best-blind beauty leave-one-out crossaisle-without-counts; PRESET=best trial toys-best-blind toys leave-one-out crossaisle-without-counts
+}
 toys() { prepare toys Toys_and_Games; trial toys toys leave-one-out popularity,ease,transition-graph,sasrec,crossaisle-network,crossaisle; }
 sports() { prepare sports Sports_and_Outdoors; trial sports sports leave-one-out popularity,ease,transition-graph,sasrec,crossaisle-network,crossaisle; }
 COLD=popularity,text-knn,word-knn,crossaisle-network,crossaisle
