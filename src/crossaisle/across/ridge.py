@@ -27,6 +27,7 @@ from crossaisle.baselines.ials import IALS
 from crossaisle.contracts import Progress
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
+from crossaisle.data.split_parts import at_most
 from crossaisle.schema import Bools, Floats, Ints
 
 __all__ = ["CrossAisleRidge"]
@@ -140,8 +141,7 @@ class CrossAisleRidge:
         rows = np.flatnonzero(both)
         if len(rows) < s.least_shoppers:
             return
-        if len(rows) > s.most_shoppers:
-            rows = np.sort(np.random.default_rng(self.seed).choice(rows, s.most_shoppers, replace=False))
+        rows = at_most(rows, s.most_shoppers, self.seed)
         raw = self._knowledge.blocks(outside[rows])
         typical = typical_lengths(raw)
         blocks = scaled(raw, typical)

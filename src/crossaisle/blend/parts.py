@@ -40,6 +40,11 @@ class Parts:
         "words" (csr) and "text" (dense) of the N items.
     spread : Spread, optional
         Of the text; fitted on ``senses`` if not given.
+
+    Attributes
+    ----------
+    text : float32 (N, D) or None
+        What each item says, spread and of length 1; None where none says anything.
     """
 
     def __init__(self, names: tuple[str, ...], senses: Senses, spread: Spread | None = None) -> None:
@@ -49,6 +54,7 @@ class Parts:
         self._steps: Any = None
         self._ials: IALS | None = None
         self.spread = spread
+        self.text: Floats | None = None
         self.read(senses)
 
     def read(self, senses: Senses) -> None:
@@ -56,11 +62,13 @@ class Parts:
         if "word-knn" in self.names:
             words = senses["words"]
             self._spaces["word-knn"] = TextSpace(sp.csr_matrix(sp.diags(words.present.astype(np.float32)) @ words.values), "words")
-        if "text-knn" in self.names:
+        if "text" in senses:
             text = senses["text"]
             values = np.asarray(text.values, dtype=np.float32)
             self.spread = self.spread or Spread.fit(values[text.present])
-            self._spaces["text-knn"] = TextSpace(self.spread(values, text.present), "text")
+            self.text = self.spread(values, text.present)
+        if "text-knn" in self.names and self.text is not None:
+            self._spaces["text-knn"] = TextSpace(self.text, "text")
 
     def fit(self, data: Dataset) -> None:
         """Count the steps."""

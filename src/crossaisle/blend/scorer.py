@@ -28,7 +28,7 @@ from crossaisle.contracts import Progress
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.data.split import Queries
-from crossaisle.encode.spread import Spread
+from crossaisle.data.split_parts import at_most
 from crossaisle.errors import ModelError
 from crossaisle.metrics import ndcg
 from crossaisle.schema import Bools, Floats, Ints
@@ -133,13 +133,13 @@ class BlendScorer:
         self.parts.fit(data)
         self.ridge = None
         if with_ridge and len(data.categories) > 1:
-            ridge = CrossAisleRidge(self.across, _text(self.net, self.parts), self.net.seed).fit(data, progress)
+            ridge = CrossAisleRidge(self.across, self.parts.text, self.net.seed).fit(data, progress)
             ridge.penalty = self._penalty
             self.ridge = ridge if ridge.aisles else None
 
     def _choose(self, data: Dataset, valid: Queries, near: Bools, far: Ints, progress: Progress | None) -> None:
         self.near, self.far, self.choice = Weights.only_first((_NEAR, *self._parts().names)), Weights.only_first(_FAR), {}
-        rows = _some(np.flatnonzero(near), self.blend.questions, self.net.seed)
+        rows = at_most(np.flatnonzero(near), self.blend.questions, self.net.seed)
         if self._parts().names and len(rows) >= _LEAST_QUESTIONS:
             asked = self._ask_near(data, valid, rows, progress)
             if not self.blend.by_count:
@@ -147,11 +147,11 @@ class BlendScorer:
             self.near, self.choice["in known aisles"] = choose_weights(asked, self.near.names, self.blend.shrink, self.net.seed)
         if self.ridge is None:
             return
-        rows = _some(np.flatnonzero((far >= 0) & np.isin(far, list(self.ridge.aisles))), self.blend.questions, self.net.seed)
+        rows = at_most(np.flatnonzero((far >= 0) & np.isin(far, list(self.ridge.aisles))), self.blend.questions, self.net.seed)
         if len(rows) < _LEAST_QUESTIONS:  # its scores are no probabilities until they are weighed
             self.ridge = None
             return
-        self._penalty = self.ridge.penalty = self._choose_penalty(valid, _some(rows, _PENALTY_QUESTIONS, self.net.seed), far)
+        self._penalty = self.ridge.penalty = self._choose_penalty(valid, at_most(rows, _PENALTY_QUESTIONS, self.net.seed), far)
         asked = self._ask_far(data, valid, rows, far, progress)
         self.far, choice = choose_weights(asked, _FAR, self.blend.shrink, self.net.seed, scaled=True)
         without = mean_ndcg(asked, np.eye(len(self.far.values), dtype=np.float32)[1])
@@ -298,7 +298,7 @@ class BlendScorer:
         self.net.add_items(items, progress)
         self._parts().read(self.net.senses)
         if self.ridge is not None:
-            text = _text(self.net, self._parts())
+            text = self._parts().text
             self.ridge.add_items(self._item_aisles[before:], None if text is None else text[before:])
 
     # taking apart and putting together
@@ -345,22 +345,8 @@ class BlendScorer:
         out.near, out.far, out.choice = Weights.from_dict(config["near"]), Weights.from_dict(config["far"]), config["choice"]
         out._lacks_ridge = bool(config["lacks_ridge"]) or (config["ridge"] is not None and "across.factors" not in tensors)
         if config["ridge"] is not None and not out._lacks_ridge:
-            out.ridge = CrossAisleRidge.from_state(_under(tensors, "across."), config["ridge"], _text(net, out.parts))
+            out.ridge = CrossAisleRidge.from_state(_under(tensors, "across."), config["ridge"], out.parts.text)
         return out
-
-
-def _text(net: NetworkScorer, parts: Parts) -> Floats | None:
-    """float32 (N, D): what each item says, spread and of length 1; None where none says anything."""
-    if "text" not in net.senses:
-        return None
-    text = net.senses["text"]
-    values = np.asarray(text.values, dtype=np.float32)
-    parts.spread = parts.spread or Spread.fit(values[text.present])
-    return parts.spread(values, text.present)
-
-
-def _some(rows: Ints, most: int, seed: int) -> Ints:
-    return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
 def _best(scores: Floats, k: int) -> Ints:

@@ -1,4 +1,4 @@
-"""``crossaisle evaluate --transfer``: does an aisle gain or lose by training with the others? Imports: output, progress, show."""
+"""``crossaisle evaluate --transfer``: does an aisle gain or lose by training with the others? Imports: output, progress, reading, show."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from crossaisle.cli.output import check_writable, kept_rejects
+from crossaisle.cli.output import check_writable
 from crossaisle.cli.progress import progress_bar
+from crossaisle.cli.reading import tables_read
 from crossaisle.cli.show import print_json, print_notes, print_table
 from crossaisle.errors import RequestError
 
@@ -44,7 +45,6 @@ def run_transfer(
         if given:
             raise RequestError(f"{option} does not go with --transfer", "one of the two", f"leave {option} out")
     check_writable(out, folder=True)
-    from crossaisle import Dataset
     from crossaisle.data.report import notices
     from crossaisle.evaluate.report.words import Words
     from crossaisle.evaluate.transfer import GRID, transfer, write_transfer
@@ -53,10 +53,7 @@ def run_transfer(
     from crossaisle.presets import preset_settings
 
     settings, words = preset_settings(preset, chosen, device=device), Words(lang, TEXTS)
-    with kept_rejects(Path(out) / "rejected.jsonl") as rejected:
-        data = Dataset.from_files(
-            interactions=interactions, items=items, settings=settings.data, columns=columns, encoding=encoding, rejected_to=rejected
-        )
+    with tables_read(Path(out) / "rejected.jsonl", (interactions, items, None), settings.data, columns, encoding) as data:
         with progress_bar(quiet=as_json) as progress:
             results = transfer(
                 data,

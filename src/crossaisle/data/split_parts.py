@@ -22,6 +22,7 @@ __all__ = [
     "Queries",
     "Split",
     "ask",
+    "at_most",
     "at_places",
     "before_places",
     "can_be_asked",
@@ -108,6 +109,17 @@ class Split:
     full: Dataset
     valid: Queries
     test: Queries
+
+
+def at_most(rows: Ints, most: int, seed: int) -> Ints:
+    """The rows, or ``most`` of them drawn by chance, in their order.
+
+    Examples
+    --------
+    >>> at_most(np.arange(3), 5, seed=0).tolist(), len(at_most(np.arange(100), 5, seed=0))
+    ([0, 1, 2], 5)
+    """
+    return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
 def target_mask(data: Dataset, target_events: Sequence[str]) -> Bools:

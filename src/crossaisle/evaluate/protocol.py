@@ -21,6 +21,7 @@ from crossaisle.baselines.tuning import Tunable
 from crossaisle.contracts import Progress, Scorer
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.split import Queries, Split
+from crossaisle.data.split_parts import at_most
 from crossaisle.errors import MissingExtra, RequestError
 from crossaisle.evaluate import balance, facts, tables
 from crossaisle.evaluate.groups import question_table
@@ -243,8 +244,7 @@ class _Trial:
                 "every target is an item of its own history", "targets that are new to the user", "keep seen items in the ranking"
             )
         valid = self.split.valid
-        if len(valid) > MOST_VALID:
-            valid = valid[np.sort(np.random.default_rng(self.settings.seed).choice(len(valid), MOST_VALID, replace=False))]
+        valid = valid[at_most(np.arange(len(valid)), MOST_VALID, self.settings.seed)]
         self.valid = valid
         self.valid_looks = {v.view.name: v for v in look_at(self.protocol, self.data, self.split.train, valid, *options)}
         measures = tuple(f"{m}@{k}" for k in self.ks for m in ("precision", "recall", "f1", "hit_rate", "ndcg", "mrr"))

@@ -17,6 +17,7 @@ from crossaisle.contracts import Progress
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.data.split import Queries, hold_out_last
+from crossaisle.data.split_parts import at_most
 from crossaisle.encode.senses import Sense, Senses, stack_items
 from crossaisle.errors import RequestError
 from crossaisle.metrics import Values, ndcg
@@ -109,7 +110,8 @@ class NetworkScorer:
                     "no item says anything, and the model is to read no ids", "items with text", "pass --items, or add id to model.senses"
                 )
         fingerprint = self._fingerprint(data, full)
-        chosen = _sample_queries(_new_targets(valid), self.training.validation_users, self.seed)
+        asked = _new_targets(valid)
+        chosen = asked[at_most(np.arange(len(asked)), self.training.validation_users, self.seed)]
         first = None if checkpoint is None else checkpoint.with_name(checkpoint.name + ".select")
         network = self._new_network(data)
         self.selection = train(
@@ -371,9 +373,3 @@ def _new_targets(queries: Queries) -> Queries:
     """
     fresh = queries.unseen()
     return fresh if len(fresh) else queries
-
-
-def _sample_queries(queries: Queries, most: int, seed: int) -> Queries:
-    if len(queries) <= most:
-        return queries
-    return queries[np.sort(np.random.default_rng(seed).choice(len(queries), most, replace=False))]
