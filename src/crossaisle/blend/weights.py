@@ -1,11 +1,11 @@
 """Weights of the parts, depending on how often an item was seen, chosen on validation questions. Imports: settings.
 
-    s(u, i) = sum over parts p of (base_p + rare_p g_i) f_p(u, i)  +  rarity g_i + never [c_i = 0] + count log(1 + c_i)
+    s(u, i) = sum over parts p of (base_p + rare_p g_i + new_p n_i) f_p(u, i)  +  rarity g_i + never n_i + count log(1 + c_i)
 
-with g_i = 1 / (1 + c_i), c_i the events of item i and f_p(u, i) the part's normalised score. So words can serve the new and behaviour the
-known, and an item that nobody has bought yet stands where validation says that such items stand. The weights maximise the likelihood of the
-validation targets among the best candidates of every part (conditional logit; McFadden 1974), which is smooth, unlike N@10, and needs no
-grid.
+with c_i the events of item i, g_i = 1 / (1 + c_i), n_i = [c_i = 0] and f_p(u, i) the part's normalised score. So words can serve the new
+and behaviour the known, and an item that nobody has bought yet stands where validation says that such items stand. The weights maximise
+the likelihood of the validation targets among the best candidates of every part (conditional logit; McFadden 1974), which is smooth,
+unlike N@10, and needs no grid.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from crossaisle.schema import Bools, Floats, Ints
 __all__ = ["Asked", "Weights", "choose_weights", "gather"]
 
 _KEPT, _LOWEST = 0.99, 6.0
-_EXTRA = 3  # rarity, never, count
+_EXTRAS = ("rarity", "never", "count")
+_KINDS, _EXTRA = 3, len(_EXTRAS)  # of each part: base, rare, new
 _STEPS = 60
 
 
@@ -35,8 +36,8 @@ class Weights:
     ----------
     names : tuple of str
         The P parts; the first one is what the others join.
-    values : float32 (2 P + 3,)
-        base, rare, then rarity, never, count.
+    values : float32 (3 P + 3,)
+        base, rare, new, then rarity, never, count.
     """
 
     names: tuple[str, ...]
@@ -45,7 +46,7 @@ class Weights:
     @classmethod
     def only_first(cls, names: tuple[str, ...]) -> Self:
         """The first part alone."""
-        values = np.zeros(2 * len(names) + _EXTRA, np.float32)
+        values = np.zeros(_KINDS * len(names) + _EXTRA, np.float32)
         values[0] = 1.0
         return cls(names, values)
 
@@ -56,10 +57,11 @@ class Weights:
 
     def parts(self, features: Mapping[str, Floats], counts: Ints) -> dict[str, Floats]:
         """What each part adds, (B, C) each, and under "count" what the item's count adds, (C,); ``counts``: int64 (C,)."""
-        p, g = len(self.names), _rarity(counts)
-        out = {name: (self.values[k] + self.values[p + k] * g).astype(np.float32) * features[name] for k, name in enumerate(self.names)}
-        extra = self.values[2 * p] * g + self.values[2 * p + 1] * (counts == 0) + self.values[2 * p + 2] * np.log1p(counts)
-        out["count"] = extra.astype(np.float32)
+        base, rare, new = self.values[:-_EXTRA].reshape(_KINDS, -1, 1)
+        of_count = _of_count(counts)
+        each = (base + rare * of_count[:, 0] + new * of_count[:, 1]).astype(np.float32)
+        out = {name: each[k] * features[name] for k, name in enumerate(self.names)}
+        out["count"] = (of_count @ self.values[-_EXTRA:]).astype(np.float32)
         return out
 
     def apply(self, features: Mapping[str, Floats], counts: Ints) -> Floats:
@@ -75,22 +77,21 @@ class Weights:
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        p = len(self.names)
-        named = {name: [float(self.values[k]), float(self.values[p + k])] for k, name in enumerate(self.names)}
-        return {"parts": named, "rarity": float(self.values[2 * p]), "never": float(self.values[-2]), "count": float(self.values[-1])}
+        each = self.values[:-_EXTRA].reshape(_KINDS, -1)
+        named = {name: [float(value) for value in each[:, k]] for k, name in enumerate(self.names)}
+        return {"parts": named, **{name: float(value) for name, value in zip(_EXTRAS, self.values[-_EXTRA:], strict=True)}}
 
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`."""
         names = tuple(kept["parts"])
-        pairs = np.array([kept["parts"][n] for n in names], dtype=np.float32)
-        return cls(
-            names, np.concatenate([pairs[:, 0], pairs[:, 1], np.array([kept["rarity"], kept["never"], kept["count"]], dtype=np.float32)])
-        )
+        each = np.array([kept["parts"][name] for name in names], dtype=np.float32)
+        return cls(names, np.concatenate([each.T.ravel(), np.array([kept[name] for name in _EXTRAS], dtype=np.float32)]))
 
 
-def _rarity(counts: Ints) -> Floats:
-    return 1.0 / (1.0 + counts)
+def _of_count(counts: Ints) -> Floats:
+    """float32 (C, 3): 1 / (1 + c), whether c is 0, log(1 + c)."""
+    return np.stack([1.0 / (1.0 + counts), counts == 0, np.log1p(counts)], axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,7 @@ class Asked:
 
     Attributes
     ----------
-    features : float32 (Q, M, 2 P + 3)
+    features : float32 (Q, M, 3 P + 3)
     there, hits : bool (Q, M)
         Which places hold a candidate, which of those are targets.
     n_targets : int64 (Q,)
@@ -157,14 +158,13 @@ def gather(features: Mapping[str, Floats], counts: Ints, allowed: Bools, targets
     widest = max(1, int(chosen.sum(axis=1).max(initial=0)))
     rows, columns = np.nonzero(chosen)
     place = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    out = np.zeros((n, widest, 2 * len(features) + _EXTRA), np.float32)
+    p = len(features)
+    out = np.zeros((n, widest, _KINDS * p + _EXTRA), np.float32)
     there, hits = np.zeros((n, widest), bool), np.zeros((n, widest), bool)
     there[rows, place], hits[rows, place] = True, wanted[rows, columns]
-    g = _rarity(counts[columns])
-    for p, values in enumerate(features.values()):
-        out[rows, place, p] = values[rows, columns]
-        out[rows, place, len(features) + p] = values[rows, columns] * g
-    out[rows, place, -3], out[rows, place, -2], out[rows, place, -1] = g, counts[columns] == 0, np.log1p(counts[columns])
+    of_count = _of_count(counts[columns])
+    scores = np.stack([values[rows, columns] for values in features.values()], axis=1)
+    out[rows, place] = np.concatenate([scores, scores * of_count[:, :1], scores * of_count[:, 1:2], of_count], axis=1)
     return Asked(out, there, hits, wanted.sum(axis=1).astype(np.int64))
 
 
@@ -234,7 +234,7 @@ def _sparing_known_items(asked: Asked, values: Floats, start: Floats, shrink: fl
     known = asked.rows(np.flatnonzero(~(asked.hits & new).any(axis=1)))
     if not new.any() or not len(known.n_targets):
         return values
-    blind = _fit(asked, start, shrink, most=(len(start) - _EXTRA) // 2)
+    blind = _fit(asked, start, shrink, most=(len(start) - _EXTRA) // _KINDS)
     wanted, out = _KEPT * mean_ndcg(known, blind), values.copy()
     for lower in np.arange(0.0, _LOWEST, 0.1):
         out[-2] = values[-2] - lower
