@@ -1,10 +1,10 @@
 """Baselines behind `contracts.Scorer`, by the names that the command line and the reports use.
 
-Imports: popularity, linear, user_knn, ease, ials, text_knn, transition_graph, graph_popularity.
+Imports: popularity, linear, user_knn, ease, ials, text_knn, transition_graph, graph_popularity, word_popularity.
 
 >>> sorted(BASELINES)  # doctest: +NORMALIZE_WHITESPACE
 ['ease', 'graph-popularity', 'ials', 'item-knn', 'popularity', 'popularity-aisle', 'popularity-month', 'text-knn', 'transition-graph',
- 'user-knn', 'word-knn']
+ 'user-knn', 'word-knn', 'word-popularity']
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from crossaisle.baselines.popularity import Popularity
 from crossaisle.baselines.text_knn import TextKNN, WordKNN
 from crossaisle.baselines.transition_graph import TransitionGraph
 from crossaisle.baselines.user_knn import UserKNN
+from crossaisle.baselines.word_popularity import WordPopularity
 from crossaisle.contracts import Scorer
 from crossaisle.schema import Floats
 
@@ -33,6 +34,7 @@ __all__ = [
     "TextKNN",
     "TransitionGraph",
     "UserKNN",
+    "WordPopularity",
     "too_large",
 ]
 
@@ -48,5 +50,6 @@ BASELINES: Mapping[str, Callable[[Floats | None], Scorer]] = {
     "word-knn": lambda text: WordKNN(),
     "transition-graph": TransitionGraph,
     "graph-popularity": lambda text: GraphPopularity(),
+    "word-popularity": lambda text: WordPopularity(),
 }
 """name -> ``factory(text_vectors)``: float32 (N, D), one row an item of the data to be fitted, or None (TF-IDF takes its place)."""

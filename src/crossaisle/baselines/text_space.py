@@ -12,7 +12,7 @@ from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.encode.spread import Spread
 from crossaisle.encode.words import Vocabulary
-from crossaisle.schema import Floats
+from crossaisle.schema import Floats, Ints
 
 __all__ = ["TextSpace"]
 
@@ -70,6 +70,11 @@ class TextSpace:
         return cls(
             vectors if whiten is None else Spread.fit(vectors, whiten)(vectors, np.ones(len(vectors), dtype=bool)), "language-model vectors"
         )
+
+    def cosines(self, rows: Ints) -> Floats:
+        """float32 (R, N): the cosine of some items with every item."""
+        found = self._items[rows] @ self._items.T
+        return np.asarray(found.toarray() if sp.issparse(found) else found, dtype=np.float32)
 
     def likeness(self, histories: Histories, decay: float = 1.0, newest: int | None = None) -> Floats:
         """float32 (B, N): mean cosine of each item with the events of each history, 0 for an empty one.

@@ -55,6 +55,7 @@ BASELINE_NAMES = (
     "word-knn",
     "transition-graph",
     "graph-popularity",
+    "word-popularity",
 )
 SASREC: Mapping[str, str] = {"model.senses": "id", "model.id_dropout": "0", "train.id_weight_decay": "1"}
 """What the ids-only network changes from the settings of ours: the best of three on Beauty's validation questions (dev/LOG.md)."""

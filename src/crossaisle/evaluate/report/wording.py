@@ -28,6 +28,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "crossaisle-without-counts": ("CrossAisle, weights blind to counts", "CrossAisle，权重不看次数"),
     "crossaisle-shuffled-aisles": ("Shuffled aisles", "品类打乱"),
     "graph-popularity": ("Category graph × popularity", "品类图 × 热门"),
+    "word-popularity": ("Popularity of the nearest words", "文字相近商品的热度"),
     # protocols
     "leave-one-out": ("leave-one-out", "留一法"),
     "time-split": ("time split", "按时间切分"),
