@@ -301,3 +301,35 @@ def test_damaged_weights_are_one_line(small: Path) -> None:
     with pytest.raises(BadInput, match="could not be loaded") as caught:
         TransformersReader(small).encode(["pan"])
     assert "\n" not in str(caught.value)
+
+
+# --- for those who train it ---
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
+def test_encoding_by_the_public_steps_is_encoding_and_lets_gradients_through(small: Path, pooling: str) -> None:
+    reader = TransformersReader(small, pooling, prefix="passage: ", max_tokens=20)
+    texts = ["red pan", "", "a longer text about a blue pan " * 9]
+    expected = reader.encode(texts)
+    tokens = reader.tokenise(texts)
+    assert [len(ids) for ids in tokens] == [6, 4, 20]
+    _, module = reader.load()
+    assert module is reader.load()[1]
+    module.requires_grad_(True)
+    ids, mask, lengths = reader.padded(tokens)
+    assert (ids.shape, mask.sum(1).tolist(), lengths.tolist()) == ((3, 20), [6, 4, 20], [6, 4, 20])
+    vectors = reader.pool(module(input_ids=ids, attention_mask=mask).last_hidden_state, lengths)
+    np.testing.assert_allclose(vectors.detach().numpy(), expected, atol=1e-6)
+    vectors[:, 0].sum().backward()
+    assert module.embeddings.word_embeddings.weight.grad.abs().sum() > 0
+    assert reader.tokenise([]) == []
+
+
+@pytest.mark.parametrize("pooling", ["mean", "last"])
+def test_states_beyond_the_text_are_not_read(small: Path, pooling: str) -> None:
+    states = torch.randn(2, 5, 12)
+    lengths = torch.tensor([3, 5])
+    spoilt = states.clone()
+    spoilt[0, 3:] = float("nan")
+    reader = TransformersReader(small, pooling)
+    torch.testing.assert_close(reader.pool(spoilt, lengths), reader.pool(states, lengths))

@@ -143,8 +143,12 @@ class TransformersReader:
         )
         self._loaded: tuple[Any, Any] | None = None
 
-    def _load(self) -> tuple[Any, Any]:
-        """Tokenizer and model, loaded when the first text is read: a run whose texts are all cached never pays for it."""
+    def load(self) -> tuple[Any, Any]:
+        """Tokenizer and torch module, opened when the first text is read: a run whose texts are all cached never pays for it.
+
+        Every call returns the same two. The module is in eval mode, without gradients, in float32 and without a language-model
+        head; whoever trains it takes a reader of their own, since training changes what `encode` returns.
+        """
         if self._loaded is None:
             from transformers import AutoModel, AutoTokenizer
 
@@ -161,12 +165,11 @@ class TransformersReader:
             self._loaded = tokenizer, model.eval().requires_grad_(False).to(self.device)
         return self._loaded
 
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Floats:
-        """float32 (len(texts), dim), unit length, in the order given; batched by length so that little is padding."""
-        out = np.empty((len(texts), self.dim), dtype=np.float32)
+    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token numbers of each text with the prefix in front and special tokens, cut at `max_tokens`; never an empty list."""
         if not texts:
-            return out
-        tokenizer, model = self._load()
+            return []
+        tokenizer, _ = self.load()
         with _quiet():
             tokens: list[list[int]] = tokenizer(
                 [self.prefix + sound(text) for text in texts],
@@ -175,35 +178,76 @@ class TransformersReader:
                 return_attention_mask=False,
                 return_token_type_ids=False,
             )["input_ids"]
-        pad = next((i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
-        tokens = [ids or [pad] for ids in tokens]
+        return [ids or [self.pad_id] for ids in tokens]
+
+    @property
+    def pad_id(self) -> int:
+        """The token that fills a batch up; it is masked, so any will do for a tokenizer that has none of its own."""
+        tokenizer, _ = self.load()
+        return next((int(i) for i in (tokenizer.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
+
+    def padded(self, tokens: Sequence[Sequence[int]], width: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """A batch for the module: ids int64 (B, T), mask int64 (B, T) with 1 where a token is real, lengths int64 (B,).
+
+        Parameters
+        ----------
+        tokens : sequence of B sequences of int
+            As `tokenise` returns them.
+        width : int
+            T; 0 takes the longest.
+        """
+        lengths = torch.tensor([len(ids) for ids in tokens], device=self.device)
+        width = width or max(len(ids) for ids in tokens)
+        ids = torch.tensor([[*row, *[self.pad_id] * (width - len(row))] for row in tokens], device=self.device)
+        return ids, (torch.arange(width, device=self.device) < lengths[:, None]).long(), lengths
+
+    def pool(self, states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """States of the last layer -> one unit vector a text, as `encode` does it; gradients pass through.
+
+        Parameters
+        ----------
+        states : float32 (B, T, dim)
+            Texts stand at the left: position t of row b is a token of the text where t < lengths[b], and is not read elsewhere.
+        lengths : int64 (B,)
+            At least 1.
+
+        Returns
+        -------
+        float32 (B, dim)
+        """
+        states = states.float()
+        if self.pooling == "cls":
+            pooled = states[:, 0]
+        elif self.pooling == "last":
+            pooled = states[torch.arange(len(states), device=states.device), lengths - 1]
+        else:
+            kept = torch.arange(states.shape[1], device=states.device)[None, :, None] < lengths[:, None, None]
+            pooled = states.masked_fill(~kept, 0).sum(1) / lengths[:, None]
+        return torch.nn.functional.normalize(pooled, dim=1)
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Floats:
+        """float32 (len(texts), dim), unit length, in the order given; batched by length so that little is padding."""
+        out = np.empty((len(texts), self.dim), dtype=np.float32)
+        tokens = self.tokenise(texts)
         done = 0
         for width, rows in _batches([len(ids) for ids in tokens], self.max_tokens):
             batch = [tokens[row] for row in rows]
             if self.precision == "bfloat16":
                 batch += batch[:1] * (max(1, _TOKENS // width) - len(rows))
-            out[rows] = self._forward(model, batch, width, pad)[: len(rows)]
+            out[rows] = self._forward(batch, width)[: len(rows)]
             done += len(rows)
             if progress is not None:
                 progress("reading texts", done, len(texts), self.name)
         return out
 
-    def _forward(self, model: Any, tokens: list[list[int]], width: int, pad: int) -> Floats:
+    def _forward(self, tokens: list[list[int]], width: int) -> Floats:
         """One batch of B texts, padded to ``width`` tokens: float32 (B, dim)."""
-        lengths = torch.tensor([len(ids) for ids in tokens])
-        padded = torch.tensor([ids + [pad] * (width - len(ids)) for ids in tokens], device=self.device)
-        mask = (torch.arange(width) < lengths[:, None]).to(self.device)
+        _, model = self.load()
+        ids, mask, lengths = self.padded(tokens, width)
         low = torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
         with torch.inference_mode(), low:
-            states = model(input_ids=padded, attention_mask=mask.long()).last_hidden_state.float()
-            if self.pooling == "cls":
-                pooled = states[:, 0]
-            elif self.pooling == "last":
-                pooled = states[torch.arange(len(tokens)), lengths - 1]
-            else:
-                kept = mask[..., None].float()
-                pooled = (states * kept).sum(1) / kept.sum(1)
-            vectors: Floats = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
+            states = model(input_ids=ids, attention_mask=mask).last_hidden_state
+            vectors: Floats = self.pool(states, lengths).cpu().numpy()
         return vectors
 
 
