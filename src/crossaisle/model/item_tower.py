@@ -1,6 +1,6 @@
-"""The item tower: a mapping of senses with presence marks becomes one vector an item. Imports: settings.
+"""The item tower: a mapping of senses with presence marks becomes one vector an item. Imports: settings, fusion.
 
-    e_i = a_i m_i v_i  +  sum over senses s present at i of  P_s(x_is)
+    e_i = a_i m_i v_i  +  fusion over senses s present at i of  P_s(x_is)
 
 v_i is the id vector, a_i marks items that were trained on (a never-trained id vector would be noise, so cold items have none) and
 m_i ~ Bernoulli(1 - id_dropout) while training. P_s is a linear map of whitened vectors for a dense sense (Su et al. 2021,
@@ -10,7 +10,7 @@ m_i ~ Bernoulli(1 - id_dropout) while training. P_s is a linear map of whitened 
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 from crossaisle.encode.senses import Sense, Senses
+from crossaisle.model.fusion import Fusion
 from crossaisle.model.settings import ModelSettings
 from crossaisle.schema import Bools, Floats
 
@@ -87,10 +88,12 @@ class _DenseSense(nn.Module):
         self.project = nn.Linear(min(settings.text_dim, width), settings.dim, bias=False)
         self.scale = settings.text_scale
         self.x: Tensor = torch.empty(0)
+        self.present: Tensor = torch.empty(0, dtype=torch.bool)
 
     def attach(self, sense: Sense) -> None:
         values = torch.from_numpy(np.ascontiguousarray(sense.values, dtype=np.float32)).to(self.whiten.mean.device)
-        self.x = self.scale * self.whiten(values) * torch.from_numpy(sense.present).to(values.device)[:, None]
+        self.present = torch.from_numpy(sense.present).to(values.device)
+        self.x = self.scale * self.whiten(values) * self.present[:, None]
 
     def forward(self, rows: Tensor | None) -> Tensor:
         out: Tensor = self.project(self.x if rows is None else self.x[rows])
@@ -102,11 +105,13 @@ class _BagSense(nn.Module):
         super().__init__()
         self.table = nn.Parameter(torch.randn(width, settings.dim) * 0.02)
         self.bags: csr_matrix = csr_matrix((0, width), dtype=np.float32)
+        self.present: Tensor = torch.empty(0, dtype=torch.bool)
         self._whole: tuple[Tensor, Tensor] | None = None
 
     def attach(self, sense: Sense) -> None:
         present = csr_matrix((sense.present.astype(np.float32), (np.arange(len(sense.present)),) * 2), shape=(len(sense.present),) * 2)
         self.bags = csr_matrix(present @ sense.values)
+        self.present = torch.from_numpy(sense.present).to(self.table.device)
         self._whole = None
 
     def forward(self, rows: Tensor | None) -> Tensor:
@@ -145,6 +150,7 @@ class ItemTower(nn.Module):
         self.senses = nn.ModuleDict(
             {name: (_DenseSense if dense else _BagSense)(width, settings) for name, (width, dense) in sorted(widths.items())}
         )
+        self.fusion = Fusion(settings, list(self.senses))
         self.n_items = n_items
 
     def fit_whitening(self, senses: Senses) -> None:
@@ -163,18 +169,46 @@ class ItemTower(nn.Module):
 
     def forward(self, rows: Tensor | None = None) -> Tensor:
         """float32 (N, D) of the whole catalogue, or of the chosen rows, before any normalisation."""
-        out: Tensor | None = None
-        if self.id_table is not None:
-            table: Tensor = self.id_table
-            if len(table) < self.n_items:  # items that joined after training have no id vector
-                table = torch.cat([table, table.new_zeros(self.n_items - len(table), table.shape[1])])
-            keep = self.trained if rows is None else self.trained[rows]
-            if self.training and self.settings.id_dropout > 0 and len(self.senses) > 0:
-                keep = keep & (torch.rand(len(keep), device=keep.device) >= self.settings.id_dropout)
-            out = (table if rows is None else table[rows]) * keep[:, None]
-        for module in self.senses.values():
-            part = module(rows)
+        out = self._ids(rows)
+        for part in self._fused(rows):
             out = part if out is None else out + part
         if out is None:
             raise ValueError("an item tower without ids and without senses; expected at least one")
         return out
+
+    def shares(self, rows: Tensor | None = None) -> dict[str, Tensor]:
+        """How much the id and each sense weigh in an item's vector: share_s = (part_s . e) / (e . e), which add up to 1.
+
+        Returns
+        -------
+        dict
+            float32 (N,) for "id" and each sense; below 0 where a part pulls the other way.
+        """
+        ids = self._ids(rows)
+        parts = ({} if ids is None else {"id": ids}) | dict(zip(self.senses, self._fused(rows), strict=True))
+        whole = torch.stack(list(parts.values())).sum(0)
+        length = (whole * whole).sum(1).clamp(min=1e-12)
+        return {name: (part * whole).sum(1) / length for name, part in parts.items()}
+
+    def _fused(self, rows: Tensor | None) -> list[Tensor]:
+        """What each sense adds to the chosen rows, (R, D) each."""
+        modules = list(self.senses.values())
+        if not modules:
+            return []
+        present = [cast(Tensor, module.present) for module in modules]
+        fused: list[Tensor] = self.fusion(
+            [module(rows) for module in modules], torch.stack([p if rows is None else p[rows] for p in present], dim=1)
+        )
+        return fused
+
+    def _ids(self, rows: Tensor | None) -> Tensor | None:
+        """float32 (R, D): the id vectors, 0 for items that were never trained on; None where ids are left out."""
+        if self.id_table is None:
+            return None
+        table: Tensor = self.id_table
+        if len(table) < self.n_items:  # items that joined after training have no id vector
+            table = torch.cat([table, table.new_zeros(self.n_items - len(table), table.shape[1])])
+        keep = self.trained if rows is None else self.trained[rows]
+        if self.training and self.settings.id_dropout > 0 and len(self.senses) > 0:
+            keep = keep & (torch.rand(len(keep), device=keep.device) >= self.settings.id_dropout)
+        return (table if rows is None else table[rows]) * keep[:, None]

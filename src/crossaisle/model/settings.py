@@ -28,6 +28,10 @@ class ModelSettings(Settings):
     id_dropout: float = setting(
         0.1, "share of items whose id vector is left out in a training step, so that text learns to stand alone", low=0.0, high=1.0
     )
+    fusion: str = setting("sum", "how the senses of an item join: sum, or gate (weighed item by item)", choices=("sum", "gate"))
+    modality_dropout: float = setting(
+        0.0, "share of an item's senses left out in a training step, so that items that lack some are served", low=0.0, high=0.9
+    )
     aisle_rank: int = setting(
         0, "with train.objective=factored: rank of each aisle's own correction of the history vector; 0 = none", low=0, high=256
     )
