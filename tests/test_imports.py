@@ -21,6 +21,7 @@ ROOMS = [
     "metrics",
     "stats",
     "graph",
+    "tune",
     "model",
     "baselines",
     "train",
