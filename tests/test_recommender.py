@@ -84,7 +84,8 @@ def test_a_model_without_histories_still_answers_histories(model, tmp_path):
     asked = pl.DataFrame({"query_id": ["q"], "item_id": ["item0001"]})
     assert again.recommend_histories(asked, k=3).height == 3
     why = again.recommend_histories(asked, k=3, explain=True)
-    assert why.columns[-4:] == ["because", "path", "reason", "carried_by"]
+    assert why.columns[-5:] == ["because", "path", "reason", "carried_by", "senses"]
+    assert all("id" in said or "text" in said or "words" in said for said in why["senses"])
     assert not why["reason"].str.contains("people").any()
     assert "not of what other people did" in again.notes[-1]
     again.recommend_histories(asked, k=3, explain=True, lang="zh")

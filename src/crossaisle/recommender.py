@@ -198,6 +198,7 @@ class Recommender:
             "items": catalogue.n_items,
             "categories": len(catalogue.aisles),
             "parameters": sum(p.numel() for p in scorer.net.network.parameters()),
+            "senses": _senses(scorer),
             "reader": getattr(scorer.net.reader, "note", "") or "none",
             "seed": self.settings.seed,
             "quality": self.quality,
@@ -486,6 +487,15 @@ class Recommender:
             out._users, out._histories = _read_histories(version / "histories.parquet", out._catalogue)
         out.notes = [_WITHOUT_BASKETS] if out._scorer.lacks_ridge else []
         return out
+
+
+def _senses(scorer: BlendScorer) -> dict[str, Any]:
+    """How many items have each sense, and how much it weighs in the vectors of those that have it, on average."""
+    shares, out = scorer.sense_shares(), {}
+    for name, share in shares.items():
+        has = scorer.counts > 0 if name == "id" else scorer.net.senses[name].present
+        out[name] = {"items": int(has.sum()), "share": float(share[has].mean()) if has.any() else 0.0}
+    return out
 
 
 def _with_empty(histories: Histories) -> Histories:

@@ -51,5 +51,6 @@ TIMESTAMP, POSITION, WEIGHT, EVENT, RATING = "timestamp", "position", "weight", 
 CATEGORY, CATEGORIES, TITLE, BRAND, DESCRIPTION = "category", "categories", "title", "brand", "description"
 PRICE, AVAILABLE, IMAGE, VIDEO, TEXT = "price", "available", "image", "video", "text"
 SCORE, RANK, BECAUSE, PATH, REASON, CARRIED_BY = "score", "rank", "because", "path", "reason", "carried_by"
+SENSES = "senses"
 KNOWN = "known"
 """True for an item that the items table describes, False for one that only interactions mention."""

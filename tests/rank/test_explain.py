@@ -315,3 +315,12 @@ def test_inside_an_aisle_an_edge_is_told_where_no_deeper_category_is_shared():
     found = explained(data, 1, "network")
     assert found["path"] == "x > y"
     assert "you bought “thing 0” (also in A); 60 people bought from both “x” and “y”, " in found["reason"]
+
+
+def test_how_much_each_sense_weighs_is_a_column_the_heaviest_first():
+    scorer = carried_by_first(1, 2)
+    scorer.sense_shares = lambda items: {"id": np.array([0.1, 0.997], np.float32), "text": np.array([0.9, 0.003], np.float32)}
+    table = explain(scorer, shop("AB"), histories("a", ""), np.array([0, 1]), np.array([1, 1]))
+    assert table["senses"].to_list() == ["text 90%, id 10%", "id 100%"]
+    del scorer.sense_shares
+    assert "senses" not in explain(scorer, shop("AB"), histories("a"), np.array([0]), np.array([1])).columns

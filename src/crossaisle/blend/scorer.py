@@ -288,6 +288,10 @@ class BlendScorer:
                     out[r] = out[r] if best == "near" else best
         return out
 
+    def sense_shares(self, items: Ints | None = None) -> dict[str, Floats]:
+        """float32 (R,) for "id" and each sense: how much it weighs in the network's vector of each item."""
+        return self.net.sense_shares(items)
+
     def item_vectors(self) -> Floats:
         """float32 (N, D), each of length 1: the network's."""
         return self.net.item_vectors()

@@ -108,7 +108,7 @@ def _print_lists(lists: pl.DataFrame, model: Recommender) -> None:
         "title",
         "category",
         "score",
-        *(c for c in ("because", "path", "carried_by", "reason") if c in lists.columns),
+        *(c for c in ("because", "path", "carried_by", "senses", "reason") if c in lists.columns),
     ]
     people = titled.partition_by(whom, maintain_order=True)
     for one in people[:_SHOWN]:

@@ -8,7 +8,7 @@ listed one is added; where the graph would rather name another history item, the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import polars as pl
@@ -19,7 +19,7 @@ from crossaisle.data.histories import Histories
 from crossaisle.rank.associations import Associations
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.reasons import Reasons
-from crossaisle.schema import Ints
+from crossaisle.schema import Floats, Ints
 
 __all__ = ["because_items", "explain"]
 
@@ -114,7 +114,7 @@ def explain(
     ----------
     scorer, histories, queries, items
         As in `because_items`. A scorer with several parts may have a method ``carried_by(histories, queries, items)``, which names the
-        part that lifted each item most.
+        part that lifted each item most, and a method ``sense_shares(items)``, which says how much each sense weighs in an item's vector.
     catalogue : Catalogue
         Titles, brands, categories and popularity.
     lang : str
@@ -127,7 +127,7 @@ def explain(
     polars.DataFrame
         ``because`` (item id or null), ``path`` (``A > B``: the graph's way from the category of that item to that of the listed one; one
         name, the deepest category that holds both, where there is no way; null where there is neither), ``reason`` (one sentence) and,
-        if the scorer can tell, ``carried_by``.
+        if the scorer can tell, ``carried_by`` and ``senses`` (``text 61%, words 30%, id 9%``).
     """
     known = np.flatnonzero(histories.lengths[queries] > 0)
     carried = np.full(len(items), -1, dtype=np.int64)
@@ -145,7 +145,19 @@ def explain(
             sentence = reasons.because(cause, item, event, "" if carriers is None else carriers[r])
             rows.append((reasons.ids[cause], reasons.path(cause, item), sentence))
     table = pl.DataFrame(rows, schema={schema.BECAUSE: pl.String, schema.PATH: pl.String, schema.REASON: pl.String}, orient="row")
-    return table if carriers is None else table.with_columns(pl.Series(schema.CARRIED_BY, carriers, dtype=pl.String))
+    if carriers is not None:
+        table = table.with_columns(pl.Series(schema.CARRIED_BY, carriers, dtype=pl.String))
+    shares = getattr(scorer, "sense_shares", None)
+    return table if shares is None else table.with_columns(pl.Series(schema.SENSES, _said(shares(items)), dtype=pl.String))
+
+
+def _said(shares: Mapping[str, Floats]) -> list[str]:
+    """Each item's senses by their weight, the heaviest first; those that make up less than half a percent are left out."""
+    out = []
+    for row in range(len(next(iter(shares.values())))):
+        each = sorted(((float(share[row]), name) for name, share in shares.items()), reverse=True)
+        out.append(", ".join(f"{name} {share:.0%}" for share, name in each if abs(share) >= 0.005))
+    return out
 
 
 def _carriers(scorer: Scorer, histories: Histories, queries: Ints, items: Ints, known: Ints) -> list[str] | None:

@@ -238,6 +238,13 @@ class NetworkScorer:
         out: Floats = self._fitted()[2].cpu().numpy()
         return out
 
+    def sense_shares(self, items: Ints | None = None) -> dict[str, Floats]:
+        """float32 (R,) for "id" and each sense: how much it weighs in the vector of each item; see `ItemTower.shares`."""
+        network = self._fitted()[0]
+        with torch.inference_mode():
+            found = network.tower.shares(None if items is None else torch.from_numpy(items).to(self.device))
+        return {name: share.cpu().numpy() for name, share in found.items()}
+
     def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
         """Logits, with the factored objective log-probabilities; see `contracts.Scorer`. An empty history is answered by popularity."""
         network, raw, vectors = self._fitted()
