@@ -13,6 +13,7 @@ from crossaisle.encode.words import WordSettings
 from crossaisle.errors import SettingError
 from crossaisle.graph.settings import GraphSettings
 from crossaisle.model.settings import ModelSettings
+from crossaisle.rank.settings import WishSettings
 from crossaisle.settings import Settings, setting
 from crossaisle.train.settings import TrainSettings
 
@@ -33,6 +34,7 @@ class AllSettings(Settings):
     across: AcrossSettings = field(default_factory=AcrossSettings)
     blend: BlendSettings = field(default_factory=BlendSettings)
     graph: GraphSettings = field(default_factory=GraphSettings)
+    wish: WishSettings = field(default_factory=WishSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 import crossaisle
 from crossaisle import schema
 from crossaisle.blend.scorer import BlendScorer
-from crossaisle.contracts import Progress
+from crossaisle.contracts import Progress, Scorer
 from crossaisle.data.adhoc import read_histories, read_new_items
 from crossaisle.data.build import as_frame
 from crossaisle.data.dataset import Dataset
@@ -35,7 +35,9 @@ from crossaisle.rank.associations import Associations
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.recommend import recommend
 from crossaisle.rank.request import Request
+from crossaisle.rank.settings import WishSettings
 from crossaisle.rank.similar import complements, similar_items
+from crossaisle.rank.wish import WishScorer, append_wish, catalogue_with, checked_wish, wish_notes, with_weight
 from crossaisle.store import current_version, folder_lock, open_version, write_version
 from crossaisle.train.device import choose_device
 from crossaisle.train.fit import NetworkScorer
@@ -212,16 +214,29 @@ class Recommender:
     # recommending
 
     def recommend(
-        self, users: Sequence[str] | str = "all", *, k: int = 10, progress: Progress | None = None, **options: Any
+        self,
+        users: Sequence[str] | str | None = None,
+        *,
+        k: int = 10,
+        wish: str | None = None,
+        wish_weight: float | None = None,
+        progress: Progress | None = None,
+        **options: Any,
     ) -> pl.DataFrame:
-        """Lists for users whose histories the model holds.
+        """Lists for users whose histories the model holds, for a wish in free text, or for both.
 
         Parameters
         ----------
         users : sequence of str, or "all"
-            User ids; one that the model does not know gets what is popular, with a note. Give a list even for a single user.
+            User ids; one that the model does not know gets what is popular, with a note. Give a list even for a single user. Not given:
+            all, or where there is a wish nobody.
         k : int
             Items a list.
+        wish : str, optional
+            What is looked for, in a few words; it joins each history as its newest event. Without users there is one list, whose
+            ``query_id`` is ``wish``.
+        wish_weight : float, optional
+            How much the wish counts beside a history, in place of the setting ``wish.weight``.
         **options
             ``categories``, ``beyond_history``, ``candidates``, ``where``, ``keep_seen``, ``max_per_category``, ``diversity``,
             ``explain``, ``lang``: see `crossaisle.rank.request.Request`.
@@ -235,24 +250,34 @@ class Recommender:
         Raises
         ------
         RequestError
-            If the model holds no histories, or an option cannot be used.
+            If the model holds no histories, or an option or the wish cannot be used.
         """
         self._fitted()
+        request, asked = Request(k=k, **options), self._asked(wish, wish_weight)
+        if asked and users is None:
+            return self._recommend(Histories.from_lists([[]]), ["wish"], schema.QUERY, request, progress, asked=asked)
         if self._histories is None:
             raise RequestError("this model holds no histories", "a model saved with them", "pass histories instead of users")
         if isinstance(users, str) and users != "all":
             raise RequestError(f"users is the text {users!r}", "a list of user ids, or 'all'", f"pass [{users!r}]")
-        if isinstance(users, str):
+        if users is None or isinstance(users, str):
             ids, histories = self.users, self._histories
         else:
             ids = [str(u) for u in users]
             places = {u: p for p, u in enumerate(self.users)}
             rows = np.array([places.get(u, len(places)) for u in ids], dtype=np.int64)
             histories = _with_empty(self._histories)[rows]
-        return self._recommend(histories, ids, schema.USER, Request(k=k, **options), progress)
+        return self._recommend(histories, ids, schema.USER, request, progress, asked=asked)
 
     def recommend_histories(
-        self, histories: pl.DataFrame, *, k: int = 10, progress: Progress | None = None, **options: Any
+        self,
+        histories: pl.DataFrame,
+        *,
+        k: int = 10,
+        wish: str | None = None,
+        wish_weight: float | None = None,
+        progress: Progress | None = None,
+        **options: Any,
     ) -> pl.DataFrame:
         """Lists for histories that you give.
 
@@ -260,7 +285,7 @@ class Recommender:
         for the options and the result, whose first column is ``query_id``.
         """
         _, catalogue = self._fitted()
-        request = Request(k=k, **options)
+        request, asked = Request(k=k, **options), self._asked(wish, wish_weight)
         ids, coded, notes = read_histories(
             as_frame(histories, "histories"),
             catalogue.codes,
@@ -268,7 +293,13 @@ class Recommender:
             lang=request.lang,
             max_rejected=request.max_rejected,
         )
-        return self._recommend(coded, ids, schema.QUERY, request, progress, notes)
+        return self._recommend(coded, ids, schema.QUERY, request, progress, notes, asked)
+
+    def _asked(self, wish: str | None, weight: float | None) -> tuple[str, WishSettings] | None:
+        """The wish and how it is weighed, checked; None where there is none."""
+        if wish is None and weight is not None:
+            raise RequestError("wish-weight without a wish", "a wish to weigh", 'add --wish "..."')
+        return None if wish is None else (checked_wish(wish), with_weight(self.settings.wish, weight))
 
     def _recommend(
         self,
@@ -278,10 +309,18 @@ class Recommender:
         request: Request,
         progress: Progress | None,
         notes: Sequence[str] = (),
+        asked: tuple[str, WishSettings] | None = None,
     ) -> pl.DataFrame:
-        scorer, catalogue = self._fitted()
+        fitted, catalogue = self._fitted()
+        scorer: Scorer = fitted
         self.notes = list(notes)
-        vectors = scorer.item_vectors() if request.diversity > 0 else None
+        vectors = fitted.item_vectors() if request.diversity > 0 else None
+        if asked:
+            wish, settings = asked
+            self.notes += wish_notes(fitted.net.reader, wish, histories, ids if column == schema.USER else [], request.lang)
+            catalogue = catalogue_with(catalogue, wish)
+            scorer = WishScorer(fitted, catalogue.items.tail(1), settings)
+            histories = append_wish(histories, catalogue.wish)
         return recommend(
             scorer,
             catalogue,

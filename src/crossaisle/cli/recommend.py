@@ -30,6 +30,12 @@ def recommend(
     histories: Annotated[
         str | None, typer.Option("--histories", metavar="FILE", help="For these histories: query_id, item_id, ...")
     ] = None,
+    wish: Annotated[
+        str | None, typer.Option("--wish", metavar="TEXT", help="For what is wished for, in a few words; alone or with people.")
+    ] = None,
+    wish_weight: Annotated[
+        float | None, typer.Option("--wish-weight", metavar="W", help="How much the wish counts beside a history; 0 not at all.")
+    ] = None,
     k: Annotated[int, typer.Option("-k", help="Length of each list.")] = 10,
     categories: Annotated[list[str] | None, typer.Option("--categories", metavar="A,B", help="Only from these categories.")] = None,
     beyond_history: Annotated[bool, typer.Option("--beyond-history", help="Only from categories that the history does not touch.")] = False,
@@ -52,10 +58,12 @@ def recommend(
 ) -> None:
     """List what people may like.
 
-    For known users, for all users, or for histories that you give.
+    For known users, for all users, for histories that you give, or for a wish.
     """
-    if sum([bool(user), all_users, histories is not None]) != 1:
-        raise RequestError("whom to recommend to is not clear", "exactly one of --user, --all-users, --histories", "give one of them")
+    people = sum([bool(user), all_users, histories is not None])
+    if people > 1 or (people == 0 and wish is None):
+        expected = "exactly one of --user, --all-users, --histories, or a --wish"
+        raise RequestError("whom to recommend to is not clear", expected, "give one of them")
     if k < 1:
         raise RequestError(f"-k is {k}", "a whole number of at least 1", "write -k 10")
     if out is not None:
@@ -76,6 +84,8 @@ def recommend(
         "diversity": diversity,
         "explain": explain,
         "lang": lang,
+        "wish": wish,
+        "wish_weight": wish_weight,
         **({} if max_rejected is None else {"max_rejected": max_rejected}),
     }
     given = None if histories is None else read_table(histories, columns=names, encoding=encoding)
@@ -83,7 +93,7 @@ def recommend(
         if given is not None:
             lists = loaded.recommend_histories(given, progress=progress, **request)
         else:
-            lists = loaded.recommend("all" if user is None or all_users else user, progress=progress, **request)
+            lists = loaded.recommend("all" if all_users else user or None, progress=progress, **request)
     if out is not None:
         path = write_frame(lists, out)
         if as_json:

@@ -47,11 +47,14 @@ class Catalogue:
         Events of each item in the training data: what popularity is counted from.
     event_names : tuple of str
         Event kinds, so that a reason can say "bought" where that is what happened.
+    wish : int
+        The code of the item that is a wish in free text (`crossaisle.rank.wish`); -1: there is none.
     """
 
     items: pl.DataFrame
     counts: Ints
     event_names: tuple[str, ...] = field(default=("interaction",))
+    wish: int = -1
 
     @classmethod
     def of(cls, data: Dataset) -> Catalogue:

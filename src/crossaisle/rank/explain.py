@@ -138,7 +138,9 @@ def explain(
     rows: list[tuple[str | None, str | None, str]] = []
     for r, (query, item, cause) in enumerate(zip(queries.tolist(), items.tolist(), carried.tolist(), strict=True)):
         history = slice(histories.offsets[query], histories.offsets[query + 1])
-        if cause < 0:
+        if cause >= 0 and cause == catalogue.wish:
+            rows.append((reasons.ids[cause], reasons.aisle(item), reasons.asked(item)))
+        elif cause < 0:
             rows.append((None, reasons.aisle(item), reasons.popular(item, no_history=history.start == history.stop)))
         else:
             event = int(histories.events[history][histories.items[history] == cause][-1])

