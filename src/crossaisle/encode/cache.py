@@ -20,11 +20,16 @@ from crossaisle.contracts import Progress, TextReader
 from crossaisle.encode.fingerprint import text_key
 from crossaisle.schema import Floats
 
-__all__ = ["VectorCache"]
+__all__ = ["VectorCache", "cache_folder"]
 
 _PORTION = 512
 """Texts read between two saves: what a killed run loses at most."""
 _LOOKUP = 500
+
+
+def cache_folder() -> Path:
+    """Where things that can be made anew are kept: the environment variable CROSSAISLE_CACHE, or the user's cache folder."""
+    return Path(os.environ.get("CROSSAISLE_CACHE") or platformdirs.user_cache_dir("crossaisle"))
 
 
 class VectorCache:
@@ -42,9 +47,7 @@ class VectorCache:
     """
 
     def __init__(self, folder: Path | str | None = None) -> None:
-        if folder is None:
-            folder = os.environ.get("CROSSAISLE_CACHE") or platformdirs.user_cache_dir("crossaisle")
-        self.folder = Path(folder) / "vectors"
+        self.folder = (cache_folder() if folder is None else Path(folder)) / "vectors"
         self.notes: list[str] = []
 
     def file(self, reader: TextReader) -> Path:

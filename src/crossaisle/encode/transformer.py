@@ -21,7 +21,7 @@ from crossaisle.encode.fingerprint import fingerprint, sound
 from crossaisle.errors import BadInput, MissingExtra
 from crossaisle.schema import Floats
 
-__all__ = ["MiniLMReader", "TransformersReader", "downloaded"]
+__all__ = ["MiniLMReader", "TransformersReader", "downloaded", "quiet"]
 
 _TOKENS = 2_048
 """A batch holds this many padded tokens: larger ones fall out of the CPU's caches, smaller ones start too many kernels."""
@@ -31,7 +31,7 @@ _PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "1_Pooling/*"]
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Transformers without progress bars and advice, as it was before afterwards."""
     from transformers.utils import logging
 
@@ -93,6 +93,10 @@ class TransformersReader:
         ``cpu`` or ``cuda``.
     precision : str
         ``float32``, ``bfloat16`` (matrix products only), or ``auto``: bfloat16 where the CPU has matrix units for it.
+    name : str
+        What the user calls it; "" takes the folder's name.
+    weights : sequence of Path
+        The files that the folder was converted from; its fingerprint is made of them where given, of its own otherwise.
 
     Raises
     ------
@@ -114,13 +118,14 @@ class TransformersReader:
         device: str = "cpu",
         precision: str = "float32",
         name: str = "",
+        weights: Sequence[Path] = (),
     ) -> None:
         self.path = Path(path)
         self.name = name or self.path.name
         config = _json(self.path / "config.json")
-        weights = sorted(self.path.glob("*.safetensors"))
+        found = sorted(self.path.glob("*.safetensors"))
         dim = config.get("hidden_size", config.get("dim"))
-        if not weights or not isinstance(dim, int):
+        if not found or not isinstance(dim, int):
             raise BadInput(
                 f"the folder {self.path} holds no readable language model",
                 "config.json with hidden_size, a tokenizer and *.safetensors",
@@ -135,7 +140,7 @@ class TransformersReader:
         self.precision = ("bfloat16" if fast else "float32") if precision == "auto" else precision
         tokenizer = [p for p in (self.path / f for f in ("tokenizer.json", "vocab.txt", "tokenizer.model")) if p.is_file()]
         self.fingerprint = fingerprint(
-            [*weights, *tokenizer],
+            weights or [*found, *tokenizer],
             pooling=self.pooling,
             prefix=self.prefix,
             max_tokens=self.max_tokens,
@@ -152,7 +157,7 @@ class TransformersReader:
         if self._loaded is None:
             from transformers import AutoModel, AutoTokenizer
 
-            with _quiet():
+            with quiet():
                 try:
                     tokenizer = AutoTokenizer.from_pretrained(str(self.path))
                     model = AutoModel.from_pretrained(str(self.path), dtype=torch.float32, use_safetensors=True)
@@ -170,7 +175,7 @@ class TransformersReader:
         if not texts:
             return []
         tokenizer, _ = self.load()
-        with _quiet():
+        with quiet():
             tokens: list[list[int]] = tokenizer(
                 [self.prefix + sound(text) for text in texts],
                 truncation=True,
