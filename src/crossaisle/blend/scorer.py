@@ -144,7 +144,9 @@ class BlendScorer:
             asked = self._ask_near(data, valid, rows, progress)
             if not self.blend.by_count:
                 asked.features[:, :, len(self.near.names) :] = 0.0  # what depends on the count is then nothing to choose
-            self.near, self.choice["in known aisles"] = choose_weights(asked, self.near.names, self.blend.shrink, self.net.seed)
+            new = float((self.counts == 0).mean())
+            self.near, said = choose_weights(asked, self.near.names, self.blend.shrink, self.net.seed, new_share=new)
+            self.choice["in known aisles"] = said
         if self.ridge is None:
             return
         rows = at_most(np.flatnonzero((far >= 0) & np.isin(far, list(self.ridge.aisles))), self.blend.questions, self.net.seed)

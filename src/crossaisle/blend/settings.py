@@ -21,7 +21,7 @@ class BlendSettings(Settings):
         PARTS[:3], "what joins the network: markov (steps between items), word-knn, text-knn, ials; empty: nothing"
     )
     by_count: bool = setting(True, "weights depend on how often an item was seen, so that words serve new items and behaviour known ones")
-    questions: int = setting(8_000, "most validation questions by which the weights are chosen", low=50)
+    questions: int = setting(20_000, "most validation questions by which the weights are chosen", low=50)
     candidates: int = setting(50, "best items of each part that are weighed in a question", low=10)
     shrink: float = setting(1e-4, "pull of the weights towards the network alone", low=0.0)
     hidden: float = setting(0.1, "share of the shoppers of several aisles who lose one while weights are chosen", low=0.0, high=0.5)

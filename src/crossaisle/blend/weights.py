@@ -22,7 +22,7 @@ from crossaisle.schema import Bools, Floats, Ints
 
 __all__ = ["Asked", "Weights", "choose_weights", "gather"]
 
-_KEPT, _LOWEST = 0.99, 6.0
+_KEPT, _LEAST_NEW = 0.995, 20
 _EXTRAS = ("rarity", "never", "count")
 _KINDS, _EXTRA = 3, len(_EXTRAS)  # of each part: base, rare, new
 _STEPS = 60
@@ -175,16 +175,24 @@ def mean_ndcg(asked: Asked, values: Floats, k: int = 10) -> float:
 
 def _ndcgs(asked: Asked, values: Floats, k: int = 10) -> Values:
     """float64 (Q,): N@k of each question."""
-    scores = np.where(asked.there, asked.features @ values.astype(np.float32), -np.inf)
-    top = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return _ndcgs_of(asked.features @ values.astype(np.float32), asked, k)
+
+
+def _ndcgs_of(scores: Floats, asked: Asked, k: int = 10) -> Values:
+    """float64 (Q,): N@k of each question, by the candidates' scores, (Q, M)."""
+    scores = np.where(asked.there, scores, -np.inf)
+    best = scores.shape[1] > k
+    columns = np.argpartition(-scores, k - 1, axis=1)[:, :k] if best else np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
+    order = np.argsort(-np.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")
+    top = np.take_along_axis(columns, order, axis=1)
     gains = 1.0 / np.log2(np.arange(2, k + 2))
     got = (np.take_along_axis(asked.hits, top, axis=1) * gains[: top.shape[1]]).sum(axis=1)
-    best = np.cumsum(gains)[np.minimum(np.maximum(asked.n_targets, 1), k) - 1]
-    return np.asarray(got / best, dtype=np.float64)
+    most = np.cumsum(gains)[np.minimum(np.maximum(asked.n_targets, 1), k) - 1]
+    return np.asarray(got / most, dtype=np.float64)
 
 
 def choose_weights(
-    asked: Asked, names: tuple[str, ...], shrink: float, seed: int = 0, scaled: bool = False
+    asked: Asked, names: tuple[str, ...], shrink: float, seed: int = 0, scaled: bool = False, new_share: float = 0.0
 ) -> tuple[Weights, dict[str, float]]:
     """The weights that make the targets likeliest, if they also rank better than the first part alone on questions they were not fitted on:
     by more than one standard error of the paired difference (Breiman et al. 1984), so that noise does not join by luck.
@@ -200,6 +208,8 @@ def choose_weights(
         Of the halves.
     scaled : bool
         Where nothing joins the first part, give it the scale that makes the targets likeliest: it is no log-probability yet.
+    new_share : float
+        Share of the items that nobody has bought yet; see `_chance_of_the_new`.
 
     Returns
     -------
@@ -221,25 +231,38 @@ def choose_weights(
     if gain.mean() <= gain.std() / np.sqrt(n):
         kept = Weights(names, _fit(asked, first.values, shrink, most=1)) if scaled else first
         return kept, {"ndcg@10": alone, "alone": alone, "questions": n}
-    chosen = _sparing_known_items(asked, _fit(asked, first.values, shrink), first.values, shrink)
+    blind = _fit(asked, first.values, shrink, most=len(names))
+    chosen = _chance_of_the_new(asked, _fit(asked, first.values, shrink), blind, new_share)
     return Weights(names, chosen), {"ndcg@10": alone + float(gain.mean()), "alone": alone, "questions": n}
 
 
-def _sparing_known_items(asked: Asked, values: Floats, start: Floats, shrink: float) -> Floats:
-    """The weights with ``never`` lowered until questions about known items keep 99 % of the N@10 that weights blind to counts give them.
+def _chance_of_the_new(asked: Asked, values: Floats, blind: Floats, new_share: float) -> Floats:
+    """The weights with ``never`` set so that new items get their chance and known ones keep theirs.
 
-    Likelihood alone buys hits of new items with places of known ones wherever both are asked for.
+    Validation asks for few new items, because they had little time to be bought; the likelihood then places them for so few questions. So
+    ``never`` maximises the mean N@10 of questions for known and for new items as if the latter were ``new_share`` of all, as long as
+    questions for known items keep 99.5 % of the N@10 that weights blind to counts give them.
     """
     new = asked.features[:, :, -2] > 0
-    known = asked.rows(np.flatnonzero(~(asked.hits & new).any(axis=1)))
-    if not new.any() or not len(known.n_targets):
+    for_new = (asked.hits & new).any(axis=1)
+    if not new.any() or for_new.all():
         return values
-    blind = _fit(asked, start, shrink, most=(len(start) - _EXTRA) // _KINDS)
-    wanted, out = _KEPT * mean_ndcg(known, blind), values.copy()
-    for lower in np.arange(0.0, _LOWEST, 0.1):
-        out[-2] = values[-2] - lower
-        if mean_ndcg(known, out) >= wanted:
-            break
+    share = new_share if for_new.sum() >= _LEAST_NEW else for_new.mean()
+    wanted = _KEPT * _ndcgs(asked, blind)[~for_new].mean()
+    out = values.copy()
+    out[-2] = 0.0
+    scores = asked.features @ out
+
+    def worth(never: float) -> tuple[bool, float]:
+        each = _ndcgs_of(scores + np.float32(never) * new, asked)
+        known = float(each[~for_new].mean())
+        of_new = float(each[for_new].mean()) if for_new.any() else 0.0
+        return known >= wanted, known if known < wanted else (1 - share) * known + share * of_new
+
+    best = float(values[-2]) - 1.5
+    for reach, step in ((4.5, 0.5), (0.4, 0.1), (0.08, 0.02)):  # ever finer around the best
+        best = max((best + d for d in np.arange(-reach, reach + step / 2, step)), key=worth)
+    out[-2] = best
     return out
 
 
