@@ -23,9 +23,12 @@ from crossaisle.data.adhoc import read_histories, read_new_items
 from crossaisle.data.build import as_frame
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
+from crossaisle.data.own_reviews import OwnReviews, ReviewTable
 from crossaisle.data.rejected import Rejected
 from crossaisle.data.report import notices
+from crossaisle.data.split_reviews import reviews_before
 from crossaisle.encode.items import ItemReader
+from crossaisle.encode.reviews import moment_of
 from crossaisle.errors import ModelError, OutputError, RequestError
 from crossaisle.graph.category_graph import CategoryGraph
 from crossaisle.graph.item_lift import companions, same_kind, unlike_kind
@@ -59,6 +62,7 @@ _NO_GRAPH = {
     "zh": "此模型不含历史记录：推荐理由只说商品和模型本身，不涉及其他人的行为",
 }
 
+_REVIEW, _REVIEWED = "review", "reviewed"
 _TRAINING = ".training"
 """Folder inside a model folder that holds the checkpoints of a fit that has not ended."""
 
@@ -67,7 +71,7 @@ def network_scorer(settings: AllSettings, name: str = "crossaisle", cache: Path 
     """The network that the settings describe, not yet fitted."""
     device = choose_device(settings.device)
     reads = any(s != "id" for s in settings.model.senses)
-    reader = ItemReader(settings.model.senses, settings.text, settings.words, device, cache) if reads else None
+    reader = ItemReader(settings.model.senses, settings.text, settings.words, device, cache, settings.reviews) if reads else None
     return NetworkScorer(
         settings.model,
         settings.train,
@@ -142,13 +146,15 @@ class Recommender:
             If ``out`` is held by another run or cannot be written, or its checkpoint belongs to other data or settings.
         """
         scorer = blend_scorer(self.settings)
+        data = reviews_before(data, moment_of(self.settings.reviews)) if scorer.net.reads_reviews else data.without_reviews()
         folder = None if out is None else Path(out)
         with contextlib.nullcontext() if folder is None else folder_lock(folder):
             scorer.fit(data, progress=progress, checkpoint=None if folder is None else folder / _TRAINING / "fit", resume=resume)
         self._associations = None
         scorer.counts = data.item_counts  # popularity counts every event, also where the newest were held back from training
         self._scorer, self._catalogue = scorer, Catalogue.of(data)
-        self._users, self._histories, self.report, self._folder = data.users, data.histories, data.report, folder
+        self._users, self._histories = data.users, scorer.net.with_reviews(data.histories)
+        self.report, self._folder = data.report, folder
         run = scorer.selection
         self.quality = {
             "ndcg@10": max(run.scores, default=None),
@@ -193,12 +199,14 @@ class Recommender:
         """Data, settings, scores, size, seed and versions: plain values, ready for JSON."""
         scorer, catalogue = self._fitted()
         assert scorer.net.network is not None
+        reviews = scorer.net.senses.get("reviews")
         return {
             "version": None if self._version is None else self._version.name,
             "crossaisle": crossaisle.__version__,
             "users": len(self._users),
             "items": catalogue.n_items,
             "categories": len(catalogue.aisles),
+            **({"items with reviews": int(reviews.present.sum())} if reviews is not None else {}),
             "parameters": sum(p.numel() for p in scorer.net.network.parameters()),
             "senses": _senses(scorer),
             "reader": getattr(scorer.net.reader, "note", "") or "none",
@@ -493,6 +501,7 @@ class Recommender:
                     schema.EVENT: pl.Series(catalogue.event_names, dtype=pl.String).gather(h.events),
                     schema.WEIGHT: h.weights,
                     schema.TIMESTAMP: pl.Series(h.times).fill_nan(None),
+                    **_review_columns(h.own),
                 }
             ).write_parquet(folder / "histories.parquet")
 
@@ -555,7 +564,39 @@ def _read_histories(path: Path, catalogue: Catalogue) -> tuple[pl.Series, Histor
         table[schema.WEIGHT].to_numpy(),
         table[schema.TIMESTAMP].fill_null(float("nan")).to_numpy(),
     )
+    if _REVIEW in table.columns:
+        histories = dataclasses.replace(histories, own=_read_own(table))
     return lengths[schema.USER], histories
+
+
+def _review_columns(own: OwnReviews | None) -> dict[str, pl.Series]:
+    """What is kept of the reviews that people wrote of their items: vectors, ratings and times, one an event; no text."""
+    if own is None or own.table.vectors is None or own.table.told is None:
+        return {}
+    linked = own.rows >= 0
+    rows = np.maximum(own.rows, 0)
+    some = linked & own.table.told[rows] if len(own.table.told) else linked
+    vectors = [own.table.vectors[r].tolist() if there else None for r, there in zip(rows.tolist(), some.tolist(), strict=True)]
+    rating = [float(own.table.ratings[r]) if there else None for r, there in zip(rows.tolist(), linked.tolist(), strict=True)]
+    return {
+        _REVIEW: pl.Series(vectors, dtype=pl.List(pl.Float32)),
+        schema.RATING: pl.Series(rating, dtype=pl.Float32).fill_nan(None),
+        _REVIEWED: pl.Series(own.times).fill_nan(None),
+    }
+
+
+def _read_own(table: pl.DataFrame) -> OwnReviews:
+    """The inverse of `_review_columns`."""
+    linked = table[_REVIEWED].is_not_null().to_numpy()
+    kept = table.filter(pl.Series(linked))
+    told = kept[_REVIEW].is_not_null().to_numpy()
+    width = len(kept[_REVIEW].drop_nulls()[0]) if told.any() else 0
+    vectors = np.zeros((kept.height, width), np.float32)
+    if told.any():
+        vectors[told] = np.array(kept[_REVIEW].drop_nulls().to_list(), dtype=np.float32)
+    ratings, times = (kept[c].fill_null(float("nan")).to_numpy() for c in (schema.RATING, _REVIEWED))
+    read = ReviewTable(None, ratings.astype(np.float32), times.astype(np.float64), vectors, told)
+    return OwnReviews(np.where(linked, np.cumsum(linked) - 1, -1).astype(np.int64), read)
 
 
 def _remove_training(folder: Path) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "WEIGHT",
     "EVENT",
     "RATING",
+    "HELPFUL",
     "QUERY",
     "CATEGORY",
     "CATEGORIES",
@@ -49,6 +50,8 @@ Bools = npt.NDArray[np.bool_]
 USER, ITEM, QUERY = "user_id", "item_id", "query_id"
 TIMESTAMP, POSITION, WEIGHT, EVENT, RATING = "timestamp", "position", "weight", "event", "rating"
 CATEGORY, CATEGORIES, TITLE, BRAND, DESCRIPTION = "category", "categories", "title", "brand", "description"
+HELPFUL = "helpful"
+"""Votes that a review was helpful."""
 PRICE, AVAILABLE, IMAGE, VIDEO, TEXT = "price", "available", "image", "video", "text"
 SCORE, RANK, BECAUSE, PATH, REASON, CARRIED_BY = "score", "rank", "because", "path", "reason", "carried_by"
 SENSES = "senses"

@@ -9,6 +9,7 @@ import numpy as np
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.split import Queries, hold_out_last
 from crossaisle.data.split_parts import ask, at_places, before_places, can_be_asked, learn, newest, target_mask
+from crossaisle.data.split_reviews import newer_questions
 from crossaisle.schema import Bools, Ints
 
 __all__ = ["hold_out", "kinds"]
@@ -17,10 +18,11 @@ MOST_HIDDEN = 3_000
 LEAST_HIDDEN = 30
 
 
-def hold_out(data: Dataset, target_events: Sequence[str], share: float, seed: int) -> tuple[Dataset, Queries]:
+def hold_out(data: Dataset, target_events: Sequence[str], share: float, seed: int, newer: float = 1.0) -> tuple[Dataset, Queries]:
     """Hold out one aisle of a share of the people with two or more, and the newest target event of everybody else.
 
     Questions about a hidden aisle name it; the others do not. With fewer than 30 people to hide an aisle from, none is hidden.
+    With ``newer`` below 1 only the newest share of all questions is asked, and other histories stay whole.
 
     Raises
     ------
@@ -36,14 +38,17 @@ def hold_out(data: Dataset, target_events: Sequence[str], share: float, seed: in
     """
     hidden = _hidden_aisles(data, target_events, share, seed)
     if not (hidden >= 0).any():
-        return hold_out_last(data, target_events)
+        return hold_out_last(data, target_events, newer)
     h = data.histories
     at = newest(data, can_be_asked(data, target_events))
     theirs = (hidden >= 0)[h.owners]
     there = data.item_categories[h.items] == hidden[h.owners]
     known = np.where(theirs, ~there, before_places(data, at))
     wanted = np.where(theirs, there & target_mask(data, target_events), at_places(data, at))
-    return learn(data, known), ask(data, known, wanted, hidden)
+    if newer < 1:
+        chosen = newer_questions(data, wanted, newer)[h.owners]
+        known, wanted = known | ~chosen, wanted & chosen
+    return learn(data, known, wanted), ask(data, known, wanted, hidden)
 
 
 def _hidden_aisles(data: Dataset, target_events: Sequence[str], share: float, seed: int) -> Ints:

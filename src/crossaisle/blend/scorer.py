@@ -114,7 +114,7 @@ class BlendScorer:
         """
         if valid is None:
             full = full if full is not None else data if self.net.training.refit else None
-            data, valid = hold_out(data, self.net.target_events, self.blend.hidden, self.net.seed)
+            data, valid = hold_out(data, self.net.target_events, self.blend.hidden, self.net.seed, self.net.newer(data))
         near, far = kinds(data, valid)
         stop_by = valid[np.flatnonzero(near)] if near.any() else valid
 

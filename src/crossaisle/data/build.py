@@ -194,7 +194,7 @@ def _reviews(raw: pl.DataFrame, source: str, rejected: Rejected) -> tuple[pl.Dat
     facts = _facts(raw, rows, source)
     rejected.add("reviews", source, raw, rows)
     good = rows.filter(pl.col(REASON).is_null()).drop(ROW, REASON)
-    good = good.select(schema.USER, schema.ITEM, schema.TIMESTAMP, schema.RATING, clean_text(pl.col(schema.TEXT)))
+    good = good.select(schema.USER, schema.ITEM, schema.TIMESTAMP, schema.RATING, schema.HELPFUL, clean_text(pl.col(schema.TEXT)))
     distinct = good.unique(maintain_order=True)
     return distinct, facts | {"duplicates": good.height - distinct.height, "kept": distinct.height}
 
@@ -224,7 +224,7 @@ def _assemble(rows: pl.DataFrame, items: pl.DataFrame, reviews: pl.DataFrame | N
         ordered[schema.WEIGHT].fill_null(1.0).to_numpy().astype(np.float32),
         ordered[schema.TIMESTAMP].fill_null(float("nan")).to_numpy(),
     )
-    return Dataset(items, users, histories, tuple(names), reviews)
+    return Dataset(items, users, histories, tuple(names), reviews).with_own_reviews()
 
 
 def in_order(coded: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""The dataset: checked tables as integer arrays. Imports: schema, histories; build, when a dataset is made from tables."""
+"""The dataset: checked tables as integer arrays. Imports: schema, histories, own_reviews; build, when a dataset is made from tables."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import polars as pl
 
 from crossaisle import schema
 from crossaisle.data.histories import Histories
+from crossaisle.data.own_reviews import link
 from crossaisle.schema import Bools, Ints
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Dataset:
     event_names : tuple of str
         Event kinds; ``histories.events`` points into it.
     reviews : polars.DataFrame or None
-        ``user_id``, ``item_id``, ``timestamp`` (float seconds), ``rating``, ``text``.
+        ``user_id``, ``item_id``, ``timestamp`` (float seconds), ``rating``, ``helpful`` (votes), ``text``.
     report : dict
         What was read, cleaned and rejected: plain values, ready for JSON.
     """
@@ -126,6 +127,18 @@ class Dataset:
         if len(histories) != self.n_users:
             raise ValueError(f"{len(histories)} histories for {self.n_users} users; expected one a user")
         return dataclasses.replace(self, histories=histories)
+
+    def with_own_reviews(self) -> Dataset:
+        """The same data with each event linked to what its user wrote about its item, see `Histories.own`; as it is without reviews."""
+        if self.reviews is None:
+            return self
+        h = self.histories
+        own = link(h.owners, h.items, self.users, self.items[schema.ITEM], self.reviews)
+        return self.with_histories(dataclasses.replace(h, own=own))
+
+    def without_reviews(self) -> Dataset:
+        """The same data without reviews, those of the items and those of the events."""
+        return dataclasses.replace(self, reviews=None, histories=dataclasses.replace(self.histories, own=None))
 
     def select_users(self, which: Bools | Ints) -> Dataset:
         """Only the chosen users (a mask of length B or their codes), items untouched."""

@@ -1,4 +1,4 @@
-"""Histories: the one shape in which behaviour crosses rooms. Imports: schema."""
+"""Histories: the one shape in which behaviour crosses rooms. Imports: schema, own_reviews."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crossaisle.data.own_reviews import OwnReviews
 from crossaisle.schema import Bools, Floats, Ints, Times
 
 __all__ = ["Histories"]
@@ -28,6 +29,8 @@ class Histories:
         Weights, 1 where the table has none.
     times : float64 (E,)
         Unix seconds, NaN where unknown.
+    own : OwnReviews or None
+        What each event's user wrote about its item, where reviews were read.
 
     Examples
     --------
@@ -43,6 +46,7 @@ class Histories:
     events: Ints
     weights: Floats
     times: Times
+    own: OwnReviews | None = None
 
     @classmethod
     def from_lists(cls, rows: Sequence[Sequence[int]]) -> Histories:
@@ -114,4 +118,5 @@ class Histories:
         return self.keep(place_from_end <= n)
 
     def _take(self, offsets: Ints, take: Ints) -> Histories:
-        return Histories(offsets.astype(np.int64), self.items[take], self.events[take], self.weights[take], self.times[take])
+        own = None if self.own is None else self.own.take(take)
+        return Histories(offsets.astype(np.int64), self.items[take], self.events[take], self.weights[take], self.times[take], own)

@@ -10,12 +10,14 @@ from typing import Any
 
 import polars as pl
 
+from crossaisle import schema
 from crossaisle.data.rows import REASON, ROW
 from crossaisle.errors import OutputError, TableError
 
 __all__ = ["REASON", "ROW", "Rejected"]
 
 _LONGEST = 300
+_NO_PROSE = (schema.USER, schema.ITEM, schema.TIMESTAMP, schema.RATING, schema.HELPFUL)
 
 
 class Rejected:
@@ -35,7 +37,7 @@ class Rejected:
         return len(self._rows)
 
     def add(self, table: str, source: str, raw: pl.DataFrame, judged: pl.DataFrame) -> None:
-        """Note the rows of ``judged`` that have a reason, with the values they have in ``raw``.
+        """Note the rows of ``judged`` that have a reason, with the values they have in ``raw``; of a text that a person wrote, its length.
 
         Raises
         ------
@@ -54,9 +56,12 @@ class Rejected:
         columns = [c for c in raw.columns if not c.startswith("__")]
         values = raw[(bad[ROW].cast(pl.Int64) - 1).to_list()].select(columns)
         for (row, reason), value in zip(bad.iter_rows(), values.iter_rows(named=True), strict=True):
-            self._rows.append(
-                {"table": table, "row": row, "reason": reason, "values": {k: _plain(v) for k, v in value.items() if v is not None}}
-            )
+            shown = {k: _plain(v) for k, v in value.items() if v is not None}
+            if table == "reviews":
+                shown = {
+                    k: f"({len(str(value[k]))} characters)" if isinstance(v, str) and k not in _NO_PROSE else v for k, v in shown.items()
+                }
+            self._rows.append({"table": table, "row": row, "reason": reason, "values": shown})
 
     def write(self, path: Path) -> None:
         """Write ``rejected.jsonl`` whole or not at all; with nothing to write, an older file at this place goes.

@@ -100,7 +100,7 @@ def typed_rows(raw: pl.DataFrame, source: str, *, text: bool = False) -> tuple[p
     -------
     rows : polars.DataFrame
         ``user_id``, ``item_id``, ``timestamp`` (float64, null unknown), ``position``, ``weight``, ``rating`` (float64), ``event`` (str),
-        `ROW` and `REASON`; for reviews ``rating`` and ``text`` instead of the last four.
+        `ROW` and `REASON`; for reviews ``rating``, ``helpful`` and ``text`` instead of the last four.
     form : str
         How the timestamps were read.
     """
@@ -115,7 +115,7 @@ def typed_rows(raw: pl.DataFrame, source: str, *, text: bool = False) -> tuple[p
         reasons.append(pl.when(pl.col("__bad_time__")).then(pl.lit("unreadable timestamp")))
     else:
         columns.append(pl.lit(None, pl.Float64).alias(schema.TIMESTAMP))
-    for name in (schema.RATING,) if text else (schema.POSITION, schema.WEIGHT, schema.RATING):
+    for name in (schema.RATING, schema.HELPFUL) if text else (schema.POSITION, schema.WEIGHT, schema.RATING):
         value, bad = _number(raw, name)
         columns += [value.alias(name), bad.alias(f"__bad_{name}__")]
         reasons.append(pl.when(pl.col(f"__bad_{name}__")).then(pl.lit(f"{name} is not a number")))

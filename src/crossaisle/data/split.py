@@ -1,5 +1,5 @@
 """Splits: what is learned from, what is asked, what is the answer; pure functions of a dataset. Imports: dataset,
-split_aisles, split_cold, split_parts, split_time.
+split_aisles, split_cold, split_parts, split_reviews, split_time.
 
 Every split keeps all users and items (codes stay valid) and removes events. A user's events are cut at a moment: whatever the
 user did from that moment on is neither in the training data nor in the history of the question.
@@ -28,6 +28,7 @@ from crossaisle.data.split_parts import (
     shuffled_ties,
     target_mask,
 )
+from crossaisle.data.split_reviews import newer_questions
 from crossaisle.data.split_time import next_basket, time_split
 from crossaisle.errors import TableError
 
@@ -46,7 +47,7 @@ __all__ = [
 ]
 
 
-def hold_out_last(data: Dataset, target_events: Sequence[str] = ()) -> tuple[Dataset, Queries]:
+def hold_out_last(data: Dataset, target_events: Sequence[str] = (), newer: float = 1.0) -> tuple[Dataset, Queries]:
     """Hold out the newest target event of each history that has an event before it.
 
     Parameters
@@ -54,6 +55,8 @@ def hold_out_last(data: Dataset, target_events: Sequence[str] = ()) -> tuple[Dat
     data : Dataset
     target_events : sequence of str
         The kinds of event that count as targets; all if empty.
+    newer : float
+        Below 1, only the newest share of these questions is asked (`split_reviews.newer_questions`); other histories stay whole.
 
     Returns
     -------
@@ -84,8 +87,10 @@ def hold_out_last(data: Dataset, target_events: Sequence[str] = ()) -> tuple[Dat
             "at least one user with two, so that one can be learned from and one predicted",
             "give more interactions",
         )
-    before = before_places(data, at)
-    return learn(data, before), ask(data, before, at_places(data, at))
+    if newer < 1:
+        at = np.where(newer_questions(data, at_places(data, at), newer), at, len(data.histories.items))
+    before, last = before_places(data, at), at_places(data, at)
+    return learn(data, before, last), ask(data, before, last)
 
 
 def leave_one_out(data: Dataset, seed: int = 0, shuffle_ties: bool = False, target_events: Sequence[str] = ()) -> Split:
@@ -123,14 +128,14 @@ def leave_one_out(data: Dataset, seed: int = 0, shuffle_ties: bool = False, targ
         data = data.with_histories(shuffled_ties(data.histories, seed))
     full, test = hold_out_last(data, target_events)
     at = newest(full, can_be_asked(full, target_events))
-    before = before_places(full, at)
+    before, last = before_places(full, at), at_places(full, at)
     note = "The last event of each user is the test target, the last but one the validation target"
     note += (
         ", after events of the same time were put into a random order."
         if shuffle_ties
         else "; events of the same time keep the file's order."
     )
-    return Split("leave-one-out", note, learn(full, before), full, ask(full, before, at_places(full, at)), test)
+    return Split("leave-one-out", note, learn(full, before, last), full, ask(full, before, last), test)
 
 
 def first_visit(data: Dataset, valid_share: float = 0.2, seed: int = 0, target_events: Sequence[str] = ()) -> Split:
@@ -187,8 +192,8 @@ def first_visit(data: Dataset, valid_share: float = 0.2, seed: int = 0, target_e
     return Split(
         "first-visit",
         note,
-        learn(data, known),
-        learn(data, known | for_valid),
+        learn(data, known, target),
+        learn(data, known | for_valid, target & ~for_valid),
         ask(data, known, target & for_valid, aisles),
         ask(data, known, target & ~for_valid, aisles),
     )

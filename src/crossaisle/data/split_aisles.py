@@ -70,8 +70,8 @@ def hidden_aisle(data: Dataset, seed: int = 0, target_events: Sequence[str] = ()
     return Split(
         "hidden-aisle",
         note,
-        learn(data, ~for_test & ~for_valid),
-        learn(data, ~for_test),
+        learn(data, ~for_test & ~for_valid, wanted & (for_test | for_valid)),
+        learn(data, ~for_test, wanted & for_test),
         ask(data, ~lost, wanted & for_valid, hidden),
         ask(data, ~lost, wanted & for_test, hidden),
     )
@@ -138,7 +138,9 @@ def cold_aisle(data: Dataset, aisle: str, target_events: Sequence[str] = ()) -> 
     test, valid = data.categories.index(aisle), _neighbour(data, aisle)
     wanted = target_mask(data, target_events)
     for_test, for_valid = own == test, own == (-1 if valid is None else valid)
-    asked = ask(data, ~for_test, wanted & for_test & _has(data, ~for_test), np.full(data.n_users, test))
+    for_test_asked = wanted & for_test & _has(data, ~for_test)
+    for_valid_asked = wanted & for_valid & _has(data, ~for_test & ~for_valid)
+    asked = ask(data, ~for_test, for_test_asked, np.full(data.n_users, test))
     if not len(asked):
         raise TableError(
             f"no user has items both of {aisle} and of another aisle", "users of two or more aisles", "choose another aisle with --aisle"
@@ -149,9 +151,9 @@ def cold_aisle(data: Dataset, aisle: str, target_events: Sequence[str] = ()) -> 
     return Split(
         "cold-aisle",
         note,
-        learn(data, ~for_test & ~for_valid),
-        learn(data, ~for_test),
-        ask(data, ~for_test & ~for_valid, wanted & for_valid & _has(data, ~for_test & ~for_valid), np.full(data.n_users, valid or 0)),
+        learn(data, ~for_test & ~for_valid, for_test_asked | for_valid_asked),
+        learn(data, ~for_test, for_test_asked),
+        ask(data, ~for_test & ~for_valid, for_valid_asked, np.full(data.n_users, valid or 0)),
         asked,
     )
 

@@ -88,8 +88,8 @@ def cold_item(data: Dataset, share: float = 0.1, valid_share: float = 0.05, seed
     return Split(
         "cold-item",
         note,
-        learn(data, learned),
-        learn(data, known),
+        learn(data, learned, at_places(data, valid_at) | at_places(data, test_at)),
+        learn(data, known, at_places(data, test_at)),
         ask(data, learned, at_places(data, valid_at)),
         ask(data, known, at_places(data, test_at)),
     )
@@ -128,8 +128,8 @@ def cold_user(data: Dataset, share: float = 0.1, valid_share: float = 0.05, seed
     return Split(
         "cold-user",
         note,
-        learn(data, ~for_test & ~for_valid),
-        learn(data, ~for_test),
+        learn(data, ~for_test & ~for_valid, target & (for_test | for_valid)),
+        learn(data, ~for_test, target & for_test),
         ask(data, before & for_valid, target & for_valid),
         ask(data, before & for_test, target & for_test),
     )

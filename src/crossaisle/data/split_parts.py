@@ -1,20 +1,19 @@
-"""What a split is, and the masks over events that every split is made of. Imports: dataset, histories.
+"""What a split is, and the masks over events that every split is made of. Imports: dataset, histories,
+split_reviews.
 
 A mask is bool (E,) over the events of ``data.histories``; a place is an index into them, E standing for none.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import polars as pl
 
-from crossaisle import schema
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
+from crossaisle.data.split_reviews import cut_question_reviews, cut_reviews
 from crossaisle.errors import SettingError
 from crossaisle.schema import Bools, Ints, Times
 
@@ -166,8 +165,11 @@ def before_places(data: Dataset, at: Ints) -> Bools:
     return np.arange(len(data.histories.items)) < at[data.histories.owners]
 
 
-def ask(data: Dataset, known: Bools, wanted: Bools, aisles: Ints | None = None) -> Queries:
-    """One question for each user who has a wanted event; an item wanted twice counts once. ``aisles``: int64 (B,)."""
+def ask(data: Dataset, known: Bools, wanted: Bools, aisles: Ints | None = None, until: float | None = None) -> Queries:
+    """One question for each user who has a wanted event; an item wanted twice counts once.
+
+    ``aisles``: int64 (B,); ``until``: the split's own moment, for what users wrote about their history (`split_reviews`).
+    """
     h = data.histories
     places = np.flatnonzero(wanted)
     key = h.owners[places] * data.n_items + h.items[places]
@@ -178,33 +180,24 @@ def ask(data: Dataset, known: Bools, wanted: Bools, aisles: Ints | None = None) 
     targets = targets[users]
     return Queries(
         users=users,
-        histories=h.keep(known)[users],
+        histories=cut_question_reviews(data, h.keep(known), wanted, until)[users],
         targets=targets,
         aisles=np.full(len(users), -1, dtype=np.int64) if aisles is None else aisles[users],
         times=targets.times[targets.offsets[:-1]],
     )
 
 
-def learn(data: Dataset, kept: Bools, until: float | None = None) -> Dataset:
-    """The dataset with only the kept events, and only reviews that belong to them and are older than what was cut off.
+def learn(data: Dataset, kept: Bools, asked: Bools, until: float | None = None) -> Dataset:
+    """The dataset with only the kept events, and only the reviews that `split_reviews` leaves it.
 
-    ``until``: a moment for all users, for reviews written after it of things bought before it.
+    Parameters
+    ----------
+    kept, asked : bool (E,)
+        Events to learn from, and events that are asked for later.
+    until : float, optional
+        A moment for all users.
     """
-    h = data.histories
-    out = data.with_histories(h.keep(kept))
-    if data.reviews is None:
-        return out
-    # an event of unknown time was cut at an unknown moment: then no review of that user is known to be older
-    removed = pl.DataFrame({schema.USER: data.users.gather(h.owners[~kept]), "cut": np.nan_to_num(h.times[~kept], nan=-np.inf)})
-    cut = removed.group_by(schema.USER).agg(pl.col("cut").min())
-    pairs = pl.DataFrame({schema.USER: data.users.gather(h.owners[kept]), schema.ITEM: data.items[schema.ITEM].gather(h.items[kept])})
-    reviews = data.reviews.join(pairs.unique(), on=[schema.USER, schema.ITEM], how="semi", maintain_order="left")
-    reviews = reviews.join(cut, on=schema.USER, how="left", maintain_order="left")
-    # a user of whom nothing was cut keeps all reviews; otherwise a review must be known to be older than the cut
-    older = pl.col("cut").is_null() | (pl.col(schema.TIMESTAMP) < pl.col("cut")).fill_null(False)
-    if until is not None:
-        older &= (pl.col(schema.TIMESTAMP) < until).fill_null(False)
-    return dataclasses.replace(out, reviews=reviews.filter(older).drop("cut"))
+    return cut_reviews(data, data.histories.keep(kept), kept, asked, until)
 
 
 def moments(histories: Histories) -> Ints:

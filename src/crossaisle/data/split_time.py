@@ -66,7 +66,7 @@ def time_split(
     for name, start, end in (("valid", valid_cut, test_cut), ("test", test_cut, np.inf)):
         known = times < start  # False where the time is unknown
         after = wanted & (times >= start) & (times < end) & has_before(data, known)
-        parts[name] = ask(data, known, after & _which(data, after, targets))
+        parts[name] = ask(data, known, after & _which(data, after, targets), until=start)
     if not len(parts["test"]):
         raise TableError(
             f"no user has interactions on both sides of the cut at {_day(test_cut)}",
@@ -83,8 +83,8 @@ def time_split(
     return Split(
         "time-split",
         note,
-        learn(data, times < valid_cut, valid_cut),
-        learn(data, times < test_cut, test_cut),
+        learn(data, times < valid_cut, times >= valid_cut, valid_cut),
+        learn(data, times < test_cut, times >= test_cut, test_cut),
         parts["valid"],
         parts["test"],
     )

@@ -1,7 +1,8 @@
-"""Reading a catalogue into senses. Imports: senses, fields, text, cache, words."""
+"""Reading a catalogue into senses. Imports: senses, fields, text, cache, words, reviews."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,16 +12,18 @@ import polars as pl
 from crossaisle.contracts import Progress, TextReader
 from crossaisle.encode.cache import VectorCache
 from crossaisle.encode.fields import item_texts
+from crossaisle.encode.reviews import OwnReviewReader, ReviewSettings, review_sense
 from crossaisle.encode.senses import Sense
 from crossaisle.encode.text import TextSettings, choose_reader
 from crossaisle.encode.words import Vocabulary, WordSettings
 from crossaisle.errors import ModelError
+from crossaisle.schema import Floats
 
 __all__ = ["ItemReader"]
 
 
 class ItemReader:
-    """Items table -> senses: the language model's vectors ("text") and bags of learned words ("words").
+    """Items table -> senses: the language model's vectors ("text") and bags of learned words ("words"), what buyers say ("reviews").
 
     Parameters
     ----------
@@ -31,12 +34,20 @@ class ItemReader:
         Where the language model runs.
     cache : Path, optional
         Folder of the vector cache; default: the user's cache folder.
+    reviews : ReviewSettings, optional
     """
 
     def __init__(
-        self, senses: tuple[str, ...], text: TextSettings, words: WordSettings, device: str = "cpu", cache: Path | None = None
+        self,
+        senses: tuple[str, ...],
+        text: TextSettings,
+        words: WordSettings,
+        device: str = "cpu",
+        cache: Path | None = None,
+        reviews: ReviewSettings | None = None,
     ) -> None:
         self.senses, self.text_settings, self.word_settings, self.device = senses, text, words, device
+        self.review_settings = reviews or ReviewSettings()
         self.cache = VectorCache(cache)
         self.reader: TextReader | None = None
         self.vocabulary: Vocabulary | None = None
@@ -45,14 +56,14 @@ class ItemReader:
 
     def fit(self, items: pl.DataFrame) -> Self:
         """Choose the language model and the vocabulary by what the catalogue says."""
-        if "text" in self.senses:
+        if "text" in self.senses or "reviews" in self.senses:
             self.reader, self.note = choose_reader(self.text_settings, item_texts(items), self.device)
         if "words" in self.senses:
             self.vocabulary = Vocabulary.fit(items, self.word_settings)
         return self
 
-    def read(self, items: pl.DataFrame, progress: Progress | None = None) -> dict[str, Sense]:
-        """The senses of each row; an item of which nothing is known has none."""
+    def read(self, items: pl.DataFrame, progress: Progress | None = None, reviews: pl.DataFrame | None = None) -> dict[str, Sense]:
+        """The senses of each row; an item of which nothing is known has none. ``reviews``: those that may be read."""
         out: dict[str, Sense] = {}
         if "text" in self.senses:
             texts = item_texts(items)
@@ -60,7 +71,25 @@ class ItemReader:
         if self.vocabulary is not None:
             bags = self.vocabulary.bags(items)
             out["words"] = Sense(bags, np.diff(bags.indptr) > 0)
+        if "reviews" in self.senses:
+            out["reviews"] = self.read_reviews(items, progress, reviews)
         return out
+
+    def read_reviews(self, items: pl.DataFrame, progress: Progress | None = None, reviews: pl.DataFrame | None = None) -> Sense:
+        """What buyers say of each row; absent where no review says anything."""
+        if reviews is None:  # as for items that are added later: the language model is not even opened
+            dim = self.reader.dim if self.reader is not None else int((self._saved or {})["dim"])
+            return review_sense(None, items["item_id"], self.review_settings, lambda _: np.zeros((0, dim), np.float32), dim)
+
+        def encode(texts: Sequence[str]) -> Floats:
+            return self.cache.encode(self._reader(), texts, progress)
+
+        return review_sense(reviews, items["item_id"], self.review_settings, encode, self._reader().dim)
+
+    def own_reviews(self) -> OwnReviewReader:
+        """Reads what people wrote of the items of their histories."""
+        reader = self._reader()
+        return OwnReviewReader(lambda texts: self.cache.encode(reader, texts), reader.dim, self.review_settings.min_chars)
 
     def _reader(self) -> TextReader:
         """The language model; after loading it is opened only when something has to be read, and must be the one of training."""
@@ -97,6 +126,7 @@ class ItemReader:
             "senses": list(self.senses),
             "text": self.text_settings.to_dict(),
             "words": self.word_settings.to_dict(),
+            "reviews": self.review_settings.to_dict(),
             "reader": described,
             "note": self.note,
             "vocabulary": None if self.vocabulary is None else self.vocabulary.to_dict(),
@@ -105,7 +135,8 @@ class ItemReader:
     @classmethod
     def from_dict(cls, values: dict[str, Any], device: str = "cpu", cache: Path | None = None) -> Self:
         """The inverse of `to_dict`; the language model itself is opened only when a new item has to be read."""
-        out = cls(tuple(values["senses"]), TextSettings.from_dict(values["text"]), WordSettings.from_dict(values["words"]), device, cache)
+        text, words = TextSettings.from_dict(values["text"]), WordSettings.from_dict(values["words"])
+        out = cls(tuple(values["senses"]), text, words, device, cache, ReviewSettings.from_dict(values.get("reviews", {})))
         out._saved, out.note = values["reader"], values["note"]
         out.vocabulary = None if values["vocabulary"] is None else Vocabulary.from_dict(values["vocabulary"])
         return out

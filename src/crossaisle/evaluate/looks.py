@@ -5,6 +5,7 @@ A protocol is a split and one or more looks: which items are ranked, whether tho
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -25,6 +26,7 @@ from crossaisle.data.split import (
     next_basket,
     time_split,
 )
+from crossaisle.data.split_reviews import review_note
 from crossaisle.errors import RequestError
 from crossaisle.evaluate.results import View
 from crossaisle.schema import Bools, Ints
@@ -116,6 +118,11 @@ def make_split(
         If ties are to be shuffled where the protocol knows no order of ties, or an aisle is named where the protocol wants none, or the
         other way round.
     """
+    split = _split(protocol, data, seed, shuffle_ties, target_events, aisle)
+    return dataclasses.replace(split, note=split.note + review_note(data, split.train))
+
+
+def _split(protocol: str, data: Dataset, seed: int, shuffle_ties: bool, target_events: Sequence[str], aisle: str | None) -> Split:
     chosen = PROTOCOLS[protocol]
     if shuffle_ties and chosen.split is not leave_one_out:
         raise RequestError(f"ties cannot be shuffled in {protocol}", "leave-one-out", "leave the option out")

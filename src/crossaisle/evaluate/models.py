@@ -2,8 +2,8 @@
 
 ``crossaisle`` is the model as the settings say; ``crossaisle-network`` is its network alone, ``crossaisle-without-ridge`` lacks the
 cross-aisle ridge, ``crossaisle-without-counts`` the dependence of the blend's weights on an item's count; ``crossaisle-words``,
-``crossaisle-text``, ``crossaisle-ids`` and any of them joined (``crossaisle-ids-words``) know items by only those senses. Two are placebos:
-in ``crossaisle-shuffled-text`` every item reads another item's text, in ``crossaisle-shuffled-aisles`` it stands in another item's aisle
+``crossaisle-text``, ``crossaisle-ids``, ``crossaisle-reviews`` and any of them joined (``crossaisle-ids-words``) know items by only
+those senses. Two are placebos: in ``crossaisle-shuffled-text`` every item reads another item's text, in ``crossaisle-shuffled-aisles`` it stands in another item's aisle
 while the model learns. ``sasrec`` is the network on ids alone with settings of its own. The rest are baselines.
 """
 
@@ -74,7 +74,7 @@ _WITHOUT_IDS: Mapping[str, str] = {
     "across.borrow": "0",
 }
 """What knows items by their id, besides the network, is switched off where ids are."""
-_SENSES = {"ids": "id", "text": "text", "words": "words"}
+_SENSES = {"ids": "id", "text": "text", "words": "words", "reviews": "reviews"}
 
 
 def role(name: str) -> str:
@@ -140,10 +140,20 @@ class ShuffledReader:
         self.inner.fit(items)
         return self
 
-    def read(self, items: pl.DataFrame, progress: Progress | None = None) -> dict[str, Sense]:
+    def read(self, items: pl.DataFrame, progress: Progress | None = None, **more: Any) -> dict[str, Sense]:
         """The senses of the items, their rows permuted, all senses alike."""
-        order = np.random.default_rng(self.seed).permutation(items.height)
-        return select_items(self.inner.read(items, progress), order)
+        return select_items(self.inner.read(items, progress, **more), self._order(items))
+
+    def read_reviews(self, items: pl.DataFrame, progress: Progress | None = None, reviews: pl.DataFrame | None = None) -> Sense:
+        """What buyers say, permuted likewise."""
+        return select_items({"reviews": self.inner.read_reviews(items, progress, reviews)}, self._order(items))["reviews"]
+
+    def own_reviews(self) -> Any:
+        """What people wrote themselves is about no item of the catalogue in particular, and stays."""
+        return self.inner.own_reviews()
+
+    def _order(self, items: pl.DataFrame) -> Ints:
+        return np.random.default_rng(self.seed).permutation(items.height)
 
 
 class ShuffledAisles:

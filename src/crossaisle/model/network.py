@@ -8,7 +8,9 @@ score is log P(aisle | history) + log P(item | aisle, history), and the same hol
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +28,9 @@ __all__ = ["Network", "PackedRows"]
 class PackedRows:
     """R rows of T places, each holding several histories end to end; see `UserEncoder.forward` for the arrays.
 
-    ``items`` and ``targets`` are item codes (0 where padding); ``target_weights`` is 0 where a place predicts nothing.
+    ``items`` and ``targets`` are item codes (0 where padding); ``target_weights`` is 0 where a place predicts nothing. Where people's own
+    reviews are read, ``review`` is a row of ``reviews`` (M, W), which all rows share, -1 where there is none, and ``rating`` is NaN where
+    there is none.
     """
 
     items: Tensor
@@ -37,17 +41,25 @@ class PackedRows:
     gap: Tensor
     targets: Tensor
     target_weights: Tensor
+    review: Tensor | None = None
+    rating: Tensor | None = None
+    reviews: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.items)
 
     def rows(self, which: slice | Tensor) -> PackedRows:
         """Some of the rows."""
-        return PackedRows(*(getattr(self, f)[which] for f in self.__dataclass_fields__))
+        return self._each(lambda x: x[which], self.reviews)
 
     def to(self, device: torch.device) -> PackedRows:
         """The same rows on another device."""
-        return PackedRows(*(getattr(self, f).to(device) for f in self.__dataclass_fields__))
+        return self._each(lambda x: x.to(device), None if self.reviews is None else self.reviews.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor], reviews: Tensor | None) -> PackedRows:
+        values: dict[str, Any] = {f: getattr(self, f) for f in self.__dataclass_fields__ if f != "reviews"}
+        changed = {f: None if x is None else change(x) for f, x in values.items()}
+        return PackedRows(**changed, reviews=reviews)
 
 
 class Network(nn.Module):
@@ -62,10 +74,11 @@ class Network(nn.Module):
         with_weights: bool = False,
         with_times: bool = False,
         n_aisles: int = 0,
+        review_width: int = 0,
     ) -> None:
         super().__init__()
         self.tower = ItemTower(settings, widths, n_items)
-        self.encoder = UserEncoder(settings, n_events, with_weights, with_times)
+        self.encoder = UserEncoder(settings, n_events, with_weights, with_times, review_width)
         self.log_scale = nn.Parameter(torch.tensor(math.log(settings.temperature)))
         self.head = AisleHead(settings, n_aisles) if n_aisles > 1 else None
 
@@ -85,7 +98,10 @@ class Network(nn.Module):
             Rows of ``vectors`` for each token, where ``vectors`` is not the whole catalogue.
         """
         tokens = F.embedding(rows.items if codes is None else codes, vectors)  # its backward pass adds in a fixed order
-        return F.normalize(self.encoder(tokens, rows.segment, rows.place, rows.event, rows.weight, rows.gap), dim=-1)
+        own, wrote = self.encoder.own, None
+        if own is not None and rows.review is not None and rows.rating is not None and rows.reviews is not None:
+            wrote = own(rows.review, rows.rating, rows.reviews)
+        return F.normalize(self.encoder(tokens, rows.segment, rows.place, rows.event, rows.weight, rows.gap, wrote), dim=-1)
 
     def scores(self, states: Tensor, vectors: Tensor, columns: Tensor | None = None) -> Tensor:
         """float32 (B, N) or (B, K): logits of all items or of some; log-probabilities where there is an aisle head.

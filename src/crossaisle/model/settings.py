@@ -14,7 +14,8 @@ class ModelSettings(Settings):
     """Shape and regularisation of the network."""
 
     senses: tuple[str, ...] = setting(
-        ("id", "text", "words"), "what an item is made of: id, text (language model), words (learned words, brands, categories)"
+        ("id", "text", "words"),
+        "what an item is made of: id, text (language model), words (learned words, brands, categories), reviews (what buyers say)",
     )
     dim: int = setting(128, "width of item and history vectors", low=8, high=4096)
     text_dim: int = setting(256, "dimensions kept of the language model's vectors after whitening", low=1)
@@ -38,4 +39,7 @@ class ModelSettings(Settings):
     temperature: float = setting(16.0, "starting factor between cosine and logit (learned)", low=0.1, high=100.0)
     use_events: bool = setting(True, "tokens carry the event kind, where there are several")
     use_weights: bool = setting(True, "tokens carry the event weight, where weights differ")
+    own_reviews: bool = setting(
+        True, "with reviews among the senses: an item of a history carries what its person wrote of it, and the rating"
+    )
     use_times: bool = setting(False, "tokens carry the time since the event before")

@@ -1,4 +1,4 @@
-"""The history encoder: packed rows of history tokens through a causal transformer. Imports: settings, dropout.
+"""The history encoder: packed rows of history tokens through a causal transformer. Imports: settings, dropout, own_review.
 
 Rows hold several histories end to end, so that padding costs nothing; a token sees only earlier tokens of its own history.
 Pre-norm blocks (Xiong et al. 2020) with a learned relative position bias (Shaw et al. 2018; in the scalar form of T5,
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from crossaisle.model.dropout import CheapDropout
+from crossaisle.model.own_review import OwnReview
 from crossaisle.model.settings import ModelSettings
 
 __all__ = ["UserEncoder"]
@@ -44,7 +45,7 @@ class _Block(nn.Module):
 class UserEncoder(nn.Module):
     """History tokens to history states, both (R, T, D)."""
 
-    def __init__(self, settings: ModelSettings, n_events: int, with_weights: bool, with_times: bool) -> None:
+    def __init__(self, settings: ModelSettings, n_events: int, with_weights: bool, with_times: bool, review_width: int = 0) -> None:
         super().__init__()
         d = settings.dim
         self.norm_in, self.norm_out = nn.LayerNorm(d), nn.LayerNorm(d)
@@ -54,8 +55,11 @@ class UserEncoder(nn.Module):
         self.gap = nn.Parameter(torch.zeros(TIME_BUCKETS + 1, d)) if with_times else None
         self.blocks = nn.ModuleList([_Block(settings) for _ in range(settings.blocks)])
         self.dropout = CheapDropout(settings.input_dropout)
+        self.own = OwnReview(settings, review_width) if review_width else None
 
-    def forward(self, e: Tensor, segment: Tensor, place: Tensor, event: Tensor, weight: Tensor, gap: Tensor) -> Tensor:
+    def forward(
+        self, e: Tensor, segment: Tensor, place: Tensor, event: Tensor, weight: Tensor, gap: Tensor, wrote: Tensor | None = None
+    ) -> Tensor:
         """States after each token.
 
         Parameters
@@ -72,6 +76,8 @@ class UserEncoder(nn.Module):
             Event weight.
         gap : float32 (R, T)
             Seconds since the event before, NaN where unknown.
+        wrote : float32 (R, T, D), optional
+            What `OwnReview` makes of the user's own reviews of the tokens.
         """
         x = self.norm_in(e) + self.position[place]
         if self.event is not None:
@@ -80,6 +86,8 @@ class UserEncoder(nn.Module):
             x = x + torch.log1p(weight.clamp_min(0))[..., None] * self.weight
         if self.gap is not None:
             x = x + self.gap[time_bucket(gap)]
+        if wrote is not None:
+            x = x + wrote
         x = self.dropout(x)
         steps = torch.arange(e.shape[1], device=e.device)
         distance = (steps[:, None] - steps[None, :]).clamp(0, self.position.shape[0] - 1)

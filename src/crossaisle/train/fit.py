@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -32,6 +33,8 @@ from crossaisle.train.settings import TrainSettings
 __all__ = ["NetworkScorer"]
 
 READING_ROWS = 64
+NEWER = 0.5
+"""Share of a validation's questions that is asked where reviews are read: the rest is older, and would leave no review to read."""
 RANKED_AT_ONCE = 1024
 MOST_SCORES = 50_000_000
 """Scores of validation questions held at once; fewer questions at a time where the catalogue is large."""
@@ -44,7 +47,7 @@ class SenseReader(Protocol):
         """Choose readers and vocabulary."""
 
     def read(self, items: pl.DataFrame, progress: Progress | None = None) -> dict[str, Sense]:
-        """The senses of each row."""
+        """The senses of each row; where reviews are one of them, with ``reviews`` as a third argument."""
         ...
 
 
@@ -80,6 +83,7 @@ class NetworkScorer:
         self.categories: tuple[str, ...] = ()
         self.item_categories: Ints = np.zeros(0, np.int64)
         self._vectors: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._own: Any = None
 
     # fitting
 
@@ -101,9 +105,12 @@ class NetworkScorer:
         """
         if valid is None:
             full = full if full is not None else data if self.training.refit else None
-            data, valid = hold_out_last(data, self.target_events)
+            data, valid = hold_out_last(data, self.target_events, self.newer(data))
+        if not self.reads_reviews:
+            data, full = data.without_reviews(), None if full is None else full.without_reviews()
         if self.reader is not None:
-            read = self.reader.fit(data.items).read(data.items, progress)
+            reviews = {"reviews": data.reviews} if self.reads_reviews else {}
+            read = self.reader.fit(data.items).read(data.items, progress, **reviews)
             self.senses = {name: sense for name, sense in read.items() if sense.present.any()}
             if not self.senses and "id" not in self.model.senses:
                 raise RequestError(
@@ -116,7 +123,7 @@ class NetworkScorer:
         network = self._new_network(data)
         self.selection = train(
             network,
-            data.histories,
+            self.with_reviews(data.histories, network),
             self.training,
             seed=self.seed,
             epochs=self.training.epochs,
@@ -133,10 +140,11 @@ class NetworkScorer:
         if selected is not None:
             selected()
         if full is not None:
+            self._read_reviews(full, progress)
             network = self._new_network(full)
             self.refitting = train(
                 network,
-                full.histories,
+                self.with_reviews(full.histories, network),
                 self.training,
                 seed=self.seed,
                 epochs=self.selection.best_epoch,
@@ -151,6 +159,45 @@ class NetworkScorer:
             self._use(network, full)
         return self
 
+    @property
+    def reads_reviews(self) -> bool:
+        """Whether the settings ask for reviews."""
+        return self.reader is not None and "reviews" in self.model.senses
+
+    def newer(self, data: Dataset) -> float:
+        """Which share of the questions of a validation of one's own is asked, see `data.split_reviews.newer_questions`."""
+        return NEWER if self.reads_reviews and data.reviews is not None else 1.0
+
+    def with_reviews(self, histories: Histories, network: Network | None = None) -> Histories:
+        """The histories with the vectors of what their people wrote, where the network reads that; otherwise without any."""
+        network = network or self.network
+        if histories.own is None or network is None or network.encoder.own is None:
+            return histories if histories.own is None else replace(histories, own=None)
+        return histories if histories.own.table.texts is None else self._own_reader().read(histories)
+
+    def _own_reader(self) -> Any:
+        if self._own is None:
+            assert self.reader is not None
+            self._own = self.reader.own_reviews()  # type: ignore[attr-defined]
+        return self._own
+
+    def _read_reviews(self, data: Dataset, progress: Progress | None) -> None:
+        """The reviews that may be read beside another part of the data; all other senses stay."""
+        if not self.reads_reviews:
+            return
+        sense = self.reader.read_reviews(data.items, progress, data.reviews)  # type: ignore[union-attr]
+        rest = {name: s for name, s in self.senses.items() if name != "reviews"}
+        self.senses = rest | ({"reviews": sense} if sense.present.any() else {})
+
+    def _own_reviews(self, data: Dataset) -> tuple[Floats, Floats] | None:
+        """float32 (n, W) vectors of what the people wrote and (m,) their ratings; None where nothing is, or is to be read."""
+        own = data.histories.own
+        if own is None or not (self.reads_reviews and self.model.own_reviews) or not (own.rows >= 0).any():
+            return None
+        table = self._own_reader().read(data.histories).own.table
+        rows = np.unique(own.rows[own.rows >= 0])
+        return table.vectors[rows[table.told[rows]]], table.ratings[rows]
+
     def _new_network(self, data: Dataset) -> Network:
         n_events = len(data.event_names) if self.model.use_events else 1
         weighted = self.model.use_weights and bool((data.histories.weights != 1).any())
@@ -158,14 +205,21 @@ class NetworkScorer:
         apart = self.training.objective == "factored" and len(np.unique(data.item_categories[data.item_counts > 0])) > 1
         self.categories, self.item_categories = data.categories, data.item_categories
         n_aisles = len(data.categories) if apart else 0
-        return self._build(data.item_counts, n_events, weighted, timed, n_aisles, fit_whitening=True)
+        wrote = self._own_reviews(data)
+        width = 0 if wrote is None else wrote[0].shape[1]
+        network = self._build(data.item_counts, n_events, weighted, timed, n_aisles, width, fit_whitening=True)
+        if wrote is not None and network.encoder.own is not None:
+            network.encoder.own.fit(*wrote)
+        return network
 
-    def _build(self, counts: Ints, n_events: int, weighted: bool, timed: bool, n_aisles: int, fit_whitening: bool) -> Network:
+    def _build(
+        self, counts: Ints, n_events: int, weighted: bool, timed: bool, n_aisles: int, review_width: int, fit_whitening: bool
+    ) -> Network:
         widths = {name: (s.dim, isinstance(s.values, np.ndarray)) for name, s in self.senses.items()}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             n_ids = len(counts) if "id" in self.model.senses else 0
-            network = Network(self.model, widths, n_ids, n_events, weighted, timed, n_aisles)
+            network = Network(self.model, widths, n_ids, n_events, weighted, timed, n_aisles, review_width)
         if fit_whitening:
             network.tower.fit_whitening(self.senses)
         network.to(self.device)
@@ -193,7 +247,7 @@ class NetworkScorer:
             at_once = max(1, min(RANKED_AT_ONCE, MOST_SCORES // len(vectors)))
             for start in range(0, len(queries), at_once):
                 part = queries[np.arange(start, min(start + at_once, len(queries)))]
-                scores = network.scores(_states(network, raw, part.histories), vectors)
+                scores = network.scores(_states(network, raw, self.with_reviews(part.histories, network)), vectors)
                 scores[part.histories.owners, part.histories.items] = -torch.inf
                 aisle = part.aisles >= 0
                 if aisle.any():
@@ -212,6 +266,10 @@ class NetworkScorer:
             if d is not None:
                 for array in (d.histories.offsets, d.histories.items, d.histories.events, d.histories.weights, d.histories.times):
                     digest.update(array.tobytes())
+                if d.reviews is not None:
+                    digest.update(d.reviews.hash_rows().to_numpy().tobytes())
+                if d.histories.own is not None:
+                    digest.update(d.histories.own.times.tobytes())
         for column in ("item_id", "category"):
             digest.update("\x00".join(data.items[column].to_list()).encode())
         for name, sense in sorted(self.senses.items()):
@@ -250,7 +308,7 @@ class NetworkScorer:
         network, raw, vectors = self._fitted()
         with torch.inference_mode():
             columns = None if candidates is None else torch.from_numpy(candidates).to(vectors.device)
-            out: Floats = network.scores(_states(network, raw, histories), vectors, columns).cpu().numpy()
+            out: Floats = network.scores(_states(network, raw, self.with_reviews(histories)), vectors, columns).cpu().numpy()
         empty = histories.lengths == 0
         if empty.any():
             popularity = np.log1p(self.counts).astype(np.float32)
@@ -276,7 +334,8 @@ class NetworkScorer:
         """Append items that came after training: they are read, not trained."""
         if self.network is None or self.reader is None:
             raise RuntimeError("items cannot be added to a model without a reader; expected a fitted model that reads text")
-        self.senses = stack_items(self.senses, self.reader.read(items, progress))
+        read = self.reader.read(items, progress)
+        self.senses = stack_items(self.senses, {name: read[name] for name in self.senses})
         self.counts = np.concatenate([self.counts, np.zeros(items.height, np.int64)])
         self._add_categories(items["category"].to_list())
         trained = np.zeros(len(self.counts), bool)
@@ -317,6 +376,7 @@ class NetworkScorer:
             "with_weights": encoder.weight is not None,
             "with_times": encoder.gap is not None,
             "n_aisles": 0 if network.head is None else network.head.n_aisles,
+            "review_width": 0 if encoder.own is None else len(encoder.own.whiten.mean),
             "categories": list(self.categories),
             "n_trained_items": 0 if network.tower.id_table is None else len(network.tower.id_table),
             "sense_widths": {name: s.dim for name, s in self.senses.items()},
@@ -360,6 +420,7 @@ class NetworkScorer:
             config["with_weights"],
             config["with_times"],
             config.get("n_aisles", 0),
+            config.get("review_width", 0),
             fit_whitening=False,
         )
         trained = tensors["network.tower.trained"].numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +77,19 @@ def _lay_out(h: Histories, starts: Ints, lengths: Ints, width: int, target_mask:
         targets, weights = np.zeros(len(source), np.int64), np.zeros(len(source), np.float32)
     else:
         targets, weights = h.items[source + 1], target_mask[source + 1].astype(np.float32)
+    wrote: dict[str, torch.Tensor] = {}
+    own = h.own
+    if own is not None and own.table.vectors is not None and own.table.told is not None:
+        linked = own.rows[source]
+        some = linked >= 0
+        ratings = np.full(len(source), np.nan, np.float32)
+        ratings[some] = own.table.ratings[linked[some]]
+        told = np.where(some & own.table.told[np.maximum(linked, 0)], linked, -1) if len(own.table.told) else linked
+        wrote = {
+            "review": spread(told, -1, np.int64),
+            "rating": spread(ratings, np.nan, np.float32),
+            "reviews": torch.from_numpy(own.table.vectors),
+        }
     rows = PackedRows(
         items=spread(h.items[source], 0, np.int64),
         segment=spread(np.repeat(np.arange(len(lengths)), lengths), -1, np.int64),
@@ -86,6 +99,7 @@ def _lay_out(h: Histories, starts: Ints, lengths: Ints, width: int, target_mask:
         gap=spread(_gaps(h)[source], np.nan, np.float32),
         targets=spread(targets, 0, np.int64),
         target_weights=spread(weights, 0, np.float32),
+        **wrote,
     )
     return rows, row, column
 
@@ -93,7 +107,9 @@ def _lay_out(h: Histories, starts: Ints, lengths: Ints, width: int, target_mask:
 def pack_for_training(histories: Histories, width: int, seed: int, target_mask: Bools | None = None) -> PackedRows:
     """Every event but the first of each history is a target once; rows come in random order.
 
-    Histories longer than ``width`` are cut into windows from the newest end, so the newest window is full.
+    Histories longer than ``width`` are cut into windows from the newest end, so the newest window is full. A token carries its user's
+    review only where that was written before the event that follows, the first that is predicted from the token: so no prediction reads
+    a review as new as what it predicts.
 
     Parameters
     ----------
@@ -101,6 +117,10 @@ def pack_for_training(histories: Histories, width: int, seed: int, target_mask: 
         Which events may be targets (default: all).
     """
     rng = np.random.default_rng(seed)
+    if histories.own is not None:
+        following = np.append(histories.times[1:], np.nan)
+        following[histories.offsets[1:][histories.lengths > 0] - 1] = np.nan
+        histories = replace(histories, own=histories.own.before(following))
     mask = np.ones(len(histories.items), bool) if target_mask is None else target_mask
     inputs = np.maximum(histories.lengths - 1, 0)
     pieces = -(-inputs // width)

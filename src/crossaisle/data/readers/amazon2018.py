@@ -20,7 +20,7 @@ _ORIGIN = (
     "Amazon review data (2018), collected by Jianmo Ni, Jiacheng Li and Julian McAuley at UCSD; for research. "
     "One interaction is one review; an aisle is one of their files."
 )
-_REVIEW = ("reviewerID", "asin", "unixReviewTime", "overall", "summary", "reviewText")
+_REVIEW = ("reviewerID", "asin", "unixReviewTime", "overall", "summary", "reviewText", "vote")
 _META = ("asin", "title", "brand", "category", "description", "feature", "price", "imageURLHighRes", "imageURL")
 
 
@@ -76,7 +76,7 @@ def read(source: Path | None) -> ImportedTables:
     interactions = events.select(schema.USER, schema.ITEM, schema.TIMESTAMP, schema.RATING, schema.CATEGORY).with_columns(
         pl.lit("review").alias(schema.EVENT)
     )
-    texts = events.select(schema.USER, schema.ITEM, schema.TIMESTAMP, schema.RATING, schema.TEXT)
+    texts = events.select(schema.USER, schema.ITEM, schema.TIMESTAMP, schema.RATING, schema.HELPFUL, schema.TEXT)
     return ImportedTables(interactions, items, texts, _ORIGIN, tuple(notes))
 
 
@@ -118,6 +118,7 @@ def _reviews(path: Path) -> pl.DataFrame:
         pl.col("unixReviewTime").cast(pl.Int64, strict=False).alias(schema.TIMESTAMP),
         pl.col("overall").cast(pl.Float64, strict=False).alias(schema.RATING),
         pl.lit(aisle_of(path)).alias(schema.CATEGORY),
+        parse_number(pl.col("vote")).fill_null(0.0).alias(schema.HELPFUL),  # the source writes "1,234", and nothing for none
         joined.alias(schema.TEXT),
     )
 

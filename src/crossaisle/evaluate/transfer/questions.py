@@ -79,8 +79,8 @@ def one_aisle_each(data: Dataset, seed: int = 0, target_events: Sequence[str] = 
     return Split(
         "transfer",
         note,
-        learn(data, learned),
-        learn(data, known),
+        learn(data, learned, at_places(data, valid_at) | at_places(data, test_at)),
+        learn(data, known, at_places(data, test_at)),
         ask(data, learned, at_places(data, valid_at), asked),
         ask(data, known, at_places(data, test_at), asked),
     )
