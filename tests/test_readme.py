@@ -134,8 +134,8 @@ def test_links_lead_somewhere(language: str) -> None:
 def test_no_more_is_claimed_than_is_there() -> None:
     english, chinese = (path.read_text(encoding="utf-8") for path in READMES.values())
     reviews = {text: next(line for line in text.splitlines() if line.startswith("| reviews")) for text in (english, chinese)}
-    assert "not used by the model yet" in reviews[english]
-    assert "模型目前还不使用" in reviews[chinese]
+    assert "read where `model.senses` names `reviews`" in reviews[english]
+    assert "仅当 `model.senses` 含 `reviews` 时读取" in reviews[chinese]
     assert {p.name for p in (ROOT / "docs").iterdir()} == {"concepts.md"}
     for text in (english, chinese):
         assert re.search(r"^docs/ .*concepts\.md", text, flags=re.MULTILINE)

@@ -122,7 +122,7 @@ def test_check_speaks_chinese(shop: Path, capfd: pytest.CaptureFixture[str]) -> 
     REVIEWS.write_csv("reviews.csv")
     assert run(["check", *TABLES, "--reviews", "reviews.csv", "--lang", "zh"]) == 0
     shown = capfd.readouterr().out
-    for part in ("读取文本（分钟）", "训练（分钟）", "内存（GB）", "核心数", "按 秒 读取", "模型目前还不使用评论"):
+    for part in ("读取文本（分钟）", "训练（分钟）", "内存（GB）", "核心数", "按 秒 读取", "只有 model.senses 含 reviews 时模型才读取评论"):
         assert part in shown
     assert "minutes" not in shown
 
@@ -133,14 +133,14 @@ def test_evaluate_speaks_the_language_asked_for(shop: Path, capfd: pytest.Captur
     assert run([*argv, "--lang", "zh"]) == 0
     out, err = capfd.readouterr()
     assert "首次进入新品类，目标所在品类内：对用户所进入品类的商品排序。（32个问题）" in "".join(out.split())
-    assert "模型目前还不使用评论" in err
+    assert "只有 model.senses 含 reviews 时模型才读取评论" in err
     assert run(argv) == 0
     out, err = capfd.readouterr()
     assert "first-visit, aisle: The items of the aisle that the user enters are ranked. (32 questions)" in " ".join(out.split())
-    assert "the model does not use them yet" in err
+    assert "a model reads them where reviews is one of model.senses" in err
 
 
-def test_fit_says_that_reviews_are_not_used(shop: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_fit_says_what_reads_reviews(shop: Path, capfd: pytest.CaptureFixture[str]) -> None:
     REVIEWS.write_csv("reviews.csv")
     assert run(["fit", *TABLES, "--reviews", "reviews.csv", *SMALL, "--out", "new.model"]) == 0
-    assert "the model does not use them yet" in capfd.readouterr().err
+    assert "a model reads them where reviews is one of model.senses" in capfd.readouterr().err

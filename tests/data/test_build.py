@@ -348,7 +348,7 @@ def test_reviews() -> None:
     reviews = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp", "rating", "text"], orient="row")
     data = build_dataset(events, None, reviews, settings=LOOSE)
     assert data.reviews is not None
-    assert data.reviews.rows() == [("u", "a", 1483228800.0, 5.0, "fine & dandy")]
+    assert data.reviews.rows() == [("u", "a", 1483228800.0, 5.0, None, "fine & dandy")]
     assert data.report["tables"]["reviews"]["rejected"] == {"missing user_id": 1}
     with pytest.raises(TableError, match="the reviews frame has no column 'user_id'"):
         build_dataset(events, None, reviews.drop("user_id"))

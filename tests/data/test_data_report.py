@@ -108,11 +108,14 @@ def test_both_languages_say_the_same_things() -> None:
             assert fields == sorted(re.findall(r"\{(\w+)", words["zh"][key])), key
 
 
-def test_reviews_are_said_to_be_unused() -> None:
+def test_it_is_said_what_reads_reviews() -> None:
     events = pl.DataFrame({"user_id": ["u", "u"], "item_id": ["a", "b"]})
     reviews = pl.DataFrame({"user_id": ["u"], "item_id": ["a"], "text": ["good"]})
     report = build_dataset(events, reviews=reviews).report
-    assert notices(report) == ["The reviews were read and checked (1 kept), but the model does not use them yet."]
+    assert notices(report) == [
+        "The reviews were read and checked (1 kept); a model reads them where reviews is one of model.senses "
+        "(--set model.senses=id,text,words,reviews)."
+    ]
     assert notices(report, "zh")[0] in render_report(report, "zh")
     assert remarks(report)[-1:] == notices(report)
     assert notices(build_dataset(events).report) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import re
@@ -162,8 +163,11 @@ def test_the_arm_with_all_aisles_is_the_split_itself() -> None:
 
 
 def test_reviews_of_other_aisles_do_not_reach_an_arm() -> None:
-    reviews = pl.DataFrame({"user_id": ["u1", "u1"], "item_id": ["i0", "i3"], "timestamp": [None, None], "text": ["a", "b"]})
-    split = one_aisle_each(small([[0, 3, 1, 2], [0, 3]], "AAAB", reviews=reviews))
+    reviews = pl.DataFrame({"user_id": ["u1", "u1"], "item_id": ["i0", "i3"], "timestamp": [1.0, 2.0], "text": ["a", "b"]})
+    data = small([[0, 3, 1, 2], [0, 3]], "AAAB", reviews=reviews)
+    dated = dataclasses.replace(data.histories, times=np.arange(6, dtype=np.float64) + 10)
+    split = one_aisle_each(data.with_histories(dated))
+    assert split.train.reviews["item_id"].to_list() == ["i0", "i3"]
     assert cut(split, ("A",)).train.reviews["item_id"].to_list() == ["i0"]
 
 

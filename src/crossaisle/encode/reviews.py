@@ -167,7 +167,8 @@ class OwnReviewReader:
         self._looked[rows] = True
         told = np.array([r for r in rows.tolist() if len(own.table.texts[r]) >= max(1, self.min_chars)], dtype=np.int64)
         if len(told):
-            assert self._read.vectors is not None and self._read.told is not None
+            assert self._read.vectors is not None
+            assert self._read.told is not None
             self._read.vectors[told] = self.encode([own.table.texts[r] for r in told.tolist()])
             self._read.told[told] = True
         return replace(histories, own=replace(own, table=self._read))

@@ -58,7 +58,7 @@ class PackedRows:
 
     def _each(self, change: Callable[[Tensor], Tensor], reviews: Tensor | None) -> PackedRows:
         values: dict[str, Any] = {f: getattr(self, f) for f in self.__dataclass_fields__ if f != "reviews"}
-        changed = {f: None if x is None else change(x) for f, x in values.items()}
+        changed: dict[str, Any] = {f: None if x is None else change(x) for f, x in values.items()}
         return PackedRows(**changed, reviews=reviews)
 
 
