@@ -2,9 +2,10 @@
 
 ``crossaisle`` is the model as the settings say; ``crossaisle-network`` is its network alone, ``crossaisle-without-ridge`` lacks the
 cross-aisle ridge, ``crossaisle-without-counts`` the dependence of the blend's weights on an item's count; ``crossaisle-words``,
-``crossaisle-text``, ``crossaisle-ids``, ``crossaisle-reviews`` and any of them joined (``crossaisle-ids-words``) know items by only
-those senses. Two are placebos: in ``crossaisle-shuffled-text`` every item reads another item's text (and reviews), in
-``crossaisle-shuffled-aisles`` it stands in another item's aisle while the model learns. ``sasrec`` is the network on ids alone with settings of its own. The rest are baselines.
+``crossaisle-text``, ``crossaisle-ids``, ``crossaisle-reviews`` and any of them joined (``crossaisle-ids-words``) know items by only those
+senses. Two are placebos: in ``crossaisle-shuffled-text`` every item reads another item's text (and reviews), in
+``crossaisle-shuffled-aisles`` it stands in another item's aisle while the model learns. ``sasrec`` is the network on ids alone with
+settings of its own. The rest are baselines.
 """
 
 from __future__ import annotations
