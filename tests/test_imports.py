@@ -27,6 +27,7 @@ ROOMS = [
     "train",
     "across",
     "blend",
+    "pretrain",
     "rank",
     "store",
     "presets",

@@ -14,6 +14,7 @@ from crossaisle.encode.words import WordSettings
 from crossaisle.errors import SettingError
 from crossaisle.graph.settings import GraphSettings
 from crossaisle.model.settings import ModelSettings
+from crossaisle.pretrain.settings import PretrainSettings
 from crossaisle.rank.settings import WishSettings
 from crossaisle.settings import Settings, setting
 from crossaisle.train.settings import TrainSettings
@@ -37,6 +38,7 @@ class AllSettings(Settings):
     blend: BlendSettings = field(default_factory=BlendSettings)
     graph: GraphSettings = field(default_factory=GraphSettings)
     wish: WishSettings = field(default_factory=WishSettings)
+    pretrain: PretrainSettings = field(default_factory=PretrainSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

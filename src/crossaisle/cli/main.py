@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from crossaisle import __version__
-from crossaisle.cli import catalog, check, demo, evaluate, fit, graph, import_, info, recommend, settings, similar
+from crossaisle.cli import catalog, check, demo, evaluate, fit, graph, import_, info, pretrain, recommend, settings, similar
 from crossaisle.errors import CrossAisleError
 
 __all__ = ["app", "main", "run"]
@@ -29,6 +29,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("check")(check.check)
 app.command("fit")(fit.fit)
+app.command("pretrain")(pretrain.pretrain)
 app.command("recommend")(recommend.recommend)
 app.command("evaluate")(evaluate.evaluate)
 app.command("similar")(similar.similar)
