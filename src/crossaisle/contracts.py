@@ -6,13 +6,16 @@ Each contract has one test suite in ``crossaisle.testing`` that every implementa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.schema import Floats, Ints
 
-__all__ = ["Progress", "Scorer", "TextReader"]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["ImageReader", "Progress", "Scorer", "TextReader"]
 
 Progress = Callable[[str, int, int, str], None]
 """``progress(stage, done, total, note)``: called by long work; whoever listens draws the bar."""
@@ -30,6 +33,27 @@ class TextReader(Protocol):
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Floats:
         """float32 (len(texts), dim), in the order given; an empty text is read like any other."""
+        ...
+
+
+@runtime_checkable
+class ImageReader(Protocol):
+    """Turns pictures into vectors with a pretrained image model."""
+
+    name: str
+    """What the user calls it, for example ``efficientnet-lite0``."""
+    fingerprint: str
+    """Changes whenever the same picture would give another vector (weights, size, preparation)."""
+    dim: int
+    side: int
+    """Pixels a side that the model reads."""
+
+    def prepare(self, picture: Image) -> Floats:
+        """float32 (3, side, side): an RGB picture of any size as the model reads it."""
+        ...
+
+    def vectors(self, prepared: Floats) -> Floats:
+        """float32 (B, dim) of prepared pictures, float32 (B, 3, side, side)."""
         ...
 
 
