@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from crossaisle.across.settings import AcrossSettings
 from crossaisle.blend.settings import BlendSettings
 from crossaisle.data.build import DataSettings
+from crossaisle.encode.media import MediaSettings
 from crossaisle.encode.reviews import ReviewSettings
 from crossaisle.encode.text import TextSettings
 from crossaisle.encode.words import WordSettings
@@ -21,6 +22,9 @@ from crossaisle.train.settings import TrainSettings
 
 __all__ = ["PRESETS", "AllSettings", "preset_settings"]
 
+SENSES = ("id", "text", "words", "reviews", "image", "video")
+"""What an item can be made of."""
+
 
 @dataclass(frozen=True)
 class AllSettings(Settings):
@@ -32,6 +36,7 @@ class AllSettings(Settings):
     text: TextSettings = field(default_factory=TextSettings)
     words: WordSettings = field(default_factory=WordSettings)
     reviews: ReviewSettings = field(default_factory=ReviewSettings)
+    media: MediaSettings = field(default_factory=MediaSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     across: AcrossSettings = field(default_factory=AcrossSettings)
@@ -47,10 +52,10 @@ class AllSettings(Settings):
                 f"model.dim {self.model.dim} is no multiple of model.heads {self.model.heads}", "a multiple", "change either"
             )
         for name in self.model.senses:
-            if name not in ("id", "text", "words", "reviews"):
-                raise SettingError(f"model.senses names {name!r}", "id, text, words, reviews", "see: crossaisle settings model")
+            if name not in SENSES:
+                raise SettingError(f"model.senses names {name!r}", ", ".join(SENSES), "see: crossaisle settings model")
         if not self.model.senses:
-            raise SettingError("model.senses is empty", "at least one of id, text, words, reviews", "see: crossaisle settings model")
+            raise SettingError("model.senses is empty", f"at least one of {', '.join(SENSES)}", "see: crossaisle settings model")
 
 
 PRESETS: dict[str, dict[str, str]] = {

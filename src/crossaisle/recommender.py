@@ -21,13 +21,14 @@ from crossaisle.blend.scorer import BlendScorer
 from crossaisle.contracts import Progress, Scorer
 from crossaisle.data.adhoc import read_histories, read_new_items
 from crossaisle.data.build import as_frame
-from crossaisle.data.dataset import Dataset
+from crossaisle.data.dataset import Dataset, media_folder
 from crossaisle.data.histories import Histories
 from crossaisle.data.own_reviews import OwnReviews, ReviewTable
 from crossaisle.data.rejected import Rejected
 from crossaisle.data.report import notices
 from crossaisle.data.split_reviews import reviews_before
 from crossaisle.encode.items import ItemReader
+from crossaisle.encode.media import media_lines
 from crossaisle.encode.reviews import moment_of
 from crossaisle.errors import ModelError, OutputError, RequestError
 from crossaisle.graph.category_graph import CategoryGraph
@@ -45,7 +46,7 @@ from crossaisle.store import current_version, folder_lock, open_version, write_v
 from crossaisle.train.device import choose_device
 from crossaisle.train.fit import NetworkScorer
 
-__all__ = ["Recommender", "blend_scorer", "network_scorer"]
+__all__ = ["Recommender", "blend_scorer", "network_scorer", "with_media"]
 
 _BASKETS = "baskets.safetensors"
 """What people of several aisles bought, without saying who: the cross-aisle ridge compares with them. Left out with the histories."""
@@ -67,11 +68,25 @@ _TRAINING = ".training"
 """Folder inside a model folder that holds the checkpoints of a fit that has not ended."""
 
 
-def network_scorer(settings: AllSettings, name: str = "crossaisle", cache: Path | None = None) -> NetworkScorer:
-    """The network that the settings describe, not yet fitted."""
+def with_media(settings: AllSettings, data: Dataset) -> AllSettings:
+    """The settings with "image" and "video" among ``model.senses``, where the dataset has a media folder and some item names a file.
+
+    ``media.join = false`` leaves ``model.senses`` as it is.
+    """
+    if data.media is None or not settings.media.join:
+        return settings
+    names = [c for c in (schema.IMAGE, schema.VIDEO) if c in data.items.columns and data.items[c].count()]
+    return settings.changed({"model.senses": ",".join(dict.fromkeys([*settings.model.senses, *names]))})
+
+
+def network_scorer(
+    settings: AllSettings, name: str = "crossaisle", cache: Path | None = None, *, media: Path | None = None
+) -> NetworkScorer:
+    """The network that the settings describe, not yet fitted; ``media`` is the folder of photos and videos."""
     device = choose_device(settings.device)
     reads = any(s != "id" for s in settings.model.senses)
-    reader = ItemReader(settings.model.senses, settings.text, settings.words, device, cache, settings.reviews) if reads else None
+    senses, kept = settings.model.senses, settings.reviews
+    reader = ItemReader(senses, settings.text, settings.words, device, cache, kept, media=settings.media, folder=media) if reads else None
     return NetworkScorer(
         settings.model,
         settings.train,
@@ -83,9 +98,9 @@ def network_scorer(settings: AllSettings, name: str = "crossaisle", cache: Path 
     )
 
 
-def blend_scorer(settings: AllSettings, name: str = "crossaisle", cache: Path | None = None) -> BlendScorer:
+def blend_scorer(settings: AllSettings, name: str = "crossaisle", cache: Path | None = None, *, media: Path | None = None) -> BlendScorer:
     """The network and all that joins it, not yet fitted."""
-    return BlendScorer(network_scorer(settings, name, cache), settings.blend, settings.across)
+    return BlendScorer(network_scorer(settings, name, cache, media=media), settings.blend, settings.across)
 
 
 class Recommender:
@@ -145,7 +160,8 @@ class Recommender:
         OutputError, ModelError
             If ``out`` is held by another run or cannot be written, or its checkpoint belongs to other data or settings.
         """
-        scorer = blend_scorer(self.settings)
+        self.settings = with_media(self.settings, data)
+        scorer = blend_scorer(self.settings, media=data.media)
         data = reviews_before(data, moment_of(self.settings.reviews)) if scorer.net.reads_reviews else data.without_reviews()
         folder = None if out is None else Path(out)
         with contextlib.nullcontext() if folder is None else folder_lock(folder):
@@ -164,7 +180,10 @@ class Recommender:
             "blend": scorer.choice,
         }
         note = getattr(scorer.net.reader, "note", "")
-        self.notes = [*([note] if note and "text" in scorer.net.senses else []), *notices(data.report)]
+        found = getattr(scorer.net.reader, "found", {})
+        if found:
+            self.report = {**self.report, "media": found}
+        self.notes = [*([note] if note and "text" in scorer.net.senses else []), *media_lines(found), *notices(data.report)]
         silent = [s for s in self.settings.model.senses if s != "id" and s not in scorer.net.senses]
         if silent:
             self.notes.append(
@@ -407,11 +426,20 @@ class Recommender:
         data = Dataset(catalogue.items, self._users, self._histories, catalogue.event_names)
         return CategoryGraph.of(data, settings or self.settings.graph)
 
-    def add_items(self, items: pl.DataFrame, progress: Progress | None = None, *, rejected: Rejected | None = None) -> Self:
-        """Add new items; they can be recommended at once, from what is said about them.
+    def add_items(
+        self,
+        items: pl.DataFrame,
+        progress: Progress | None = None,
+        *,
+        media: str | Path | None = None,
+        rejected: Rejected | None = None,
+    ) -> Self:
+        """Add new items; they can be recommended at once, from what is said and shown of them.
 
         Parameters
         ----------
+        media : path, optional
+            Folder of the new items' photos and videos.
         rejected : Rejected, optional
             Collects the rows that cannot be used, and says how large a share of them is too many.
 
@@ -428,7 +456,12 @@ class Recommender:
                 "this model knows items by id only", "a model that reads text or words", "fit again with model.senses=id,text,words"
             )
         new, self.notes = read_new_items(as_frame(items, "items"), catalogue.items, rejected=rejected)
+        if isinstance(scorer.net.reader, ItemReader):
+            scorer.net.reader.folder = media_folder(media)
         scorer.add_items(new, progress)
+        self.notes += media_lines(getattr(scorer.net.reader, "found", {}))
+        unread = [c for c in (schema.IMAGE, schema.VIDEO) if media is None and c in scorer.net.senses and new[c].count()]
+        self.notes += [f"the new items' {column} files are not read; pass --media to read them" for column in unread]
         self._catalogue = Catalogue(pl.concat([catalogue.items, new]), scorer.counts, catalogue.event_names)
         self._associations = None
         return self

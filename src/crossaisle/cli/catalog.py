@@ -26,6 +26,7 @@ def _root() -> None:
 def add(
     model: options.Model,
     items: Annotated[str, typer.Option("--items", metavar="FILE", help="Items table of the new items.")],
+    media: options.Media = None,
     columns: options.Columns = None,
     encoding: options.Encoding = None,
     max_rejected: options.MaxRejected = None,
@@ -49,7 +50,7 @@ def add(
     before = loaded.items.height
     new = read_table(items, columns=names, encoding=encoding)
     with progress_bar(quiet=as_json) as progress:
-        loaded.add_items(new, progress=progress, rejected=bad)
+        loaded.add_items(new, progress=progress, media=media, rejected=bad)
     if len(bad):
         check_writable(rejected)
     version = loaded.save(model)

@@ -34,6 +34,7 @@ def evaluate(
     ] = None,
     items: options.Items = None,
     reviews: options.Reviews = None,
+    media: options.Media = None,
     models: Annotated[str, typer.Option("--models", metavar="A,B", help="Models to compare.")] = _MODELS,
     preset: options.Preset = "balanced",
     seeds: Annotated[int, typer.Option("--seeds", metavar="N", help="Runs of each model that holds chance, with seeds 0 to N-1.")] = 1,
@@ -89,6 +90,7 @@ def evaluate(
                 "--aisle": aisle is not None,
                 "--sampled-negatives": sampled_negatives != 0,
                 "--reviews": reviews is not None,
+                "--media": media is not None,
             },
         )
         return
@@ -98,14 +100,18 @@ def evaluate(
         raise RequestError("neither --protocol nor --transfer is given", "one of them", "write --protocol leave-one-out")
     check_writable(out, folder=True)
     from crossaisle.data.report import notices
+    from crossaisle.encode.media import media_lines
+    from crossaisle.encode.survey import survey_media
     from crossaisle.evaluate.protocol import evaluate as trial
     from crossaisle.evaluate.report import write_report
     from crossaisle.evaluate.summary import against, heading, left_out, summary_rows
     from crossaisle.presets import preset_settings
 
     settings = preset_settings(preset, chosen, device=device)
-    with tables_read(Path(out) / "rejected.jsonl", (interactions, items, reviews), settings.data, names, encoding) as data:
+    with tables_read(Path(out) / "rejected.jsonl", (interactions, items, reviews), settings.data, names, encoding, media) as data:
         with progress_bar(quiet=as_json) as progress:
+            if data.media is not None:
+                data.report["media"] = survey_media(data.items, data.media, settings.media, progress)
             results = trial(
                 data,
                 protocol=protocol,
@@ -127,12 +133,12 @@ def evaluate(
                 "report": str(page),
                 "summary": results.summary.to_dicts(),
                 "skipped": results.facts.skipped,
-                "notes": notices(data.report, lang),
+                "notes": [*media_lines(data.report.get("media", {}), lang), *notices(data.report, lang)],
             }
         )
         return
     for view in results.views:
         print_table(summary_rows(results, view.name), title=heading(results, view, lang))
         print(against(results, view.name, lang) + "\n")
-    print_notes([*left_out(results, lang), *notices(data.report, lang)])
+    print_notes([*left_out(results, lang), *media_lines(data.report.get("media", {}), lang), *notices(data.report, lang)])
     print(f"report: {page}")

@@ -21,6 +21,7 @@ def fit(
     out: Annotated[str, typer.Option("--out", metavar="MODEL", help="Model folder to write; a new version is added where one exists.")],
     items: options.Items = None,
     reviews: options.Reviews = None,
+    media: options.Media = None,
     preset: options.Preset = "balanced",
     seed: options.Seed = 0,
     assignments: options.Set = None,
@@ -43,7 +44,7 @@ def fit(
     check_writable(out, folder=True)
     model = Recommender.preset(preset, seed=seed, device=device, settings=chosen)
     tables = (interactions, items, reviews)
-    with tables_read(Path(out) / "rejected.jsonl", tables, model.settings.data, names, encoding) as data, folder_lock(out):
+    with tables_read(Path(out) / "rejected.jsonl", tables, model.settings.data, names, encoding, media) as data, folder_lock(out):
         with progress_bar(quiet=as_json) as progress:
             model.fit(data, out=out, resume=resume, progress=progress)
         version = model.save(out, histories=histories)

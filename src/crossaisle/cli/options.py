@@ -18,6 +18,7 @@ __all__ = [
     "Json",
     "Lang",
     "MaxRejected",
+    "Media",
     "Model",
     "Preset",
     "Rejected",
@@ -34,6 +35,9 @@ Interactions = Annotated[
 ]
 Items = Annotated[str | None, typer.Option("--items", metavar="FILE", help="Items table: item_id, category, title, brand, ...")]
 Reviews = Annotated[str | None, typer.Option("--reviews", metavar="FILE", help="Reviews table: user_id, item_id, text, ...")]
+Media = Annotated[
+    str | None, typer.Option("--media", metavar="DIR", help="Folder of the files that the columns image and video of the items name.")
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option("--columns", metavar="NAME=YOURS,...", help="Your column names, for example user_id=uid,item_id=sku,timestamp=ts."),

@@ -21,7 +21,12 @@ Tables = tuple[str, str | None, str | None]
 
 @contextmanager
 def tables_read(
-    rejected: str | Path, tables: Tables, settings: DataSettings, columns: Mapping[str, str] | None, encoding: str | None
+    rejected: str | Path,
+    tables: Tables,
+    settings: DataSettings,
+    columns: Mapping[str, str] | None,
+    encoding: str | None,
+    media: str | None = None,
 ) -> Iterator[Dataset]:
     """The dataset of the tables; rejected rows reach ``rejected`` only if the block succeeds.
 
@@ -32,5 +37,12 @@ def tables_read(
     interactions, items, reviews = tables
     with kept_rejects(rejected) as kept:
         yield Dataset.from_files(
-            interactions=interactions, items=items, reviews=reviews, settings=settings, columns=columns, encoding=encoding, rejected_to=kept
+            interactions=interactions,
+            items=items,
+            reviews=reviews,
+            settings=settings,
+            columns=columns,
+            encoding=encoding,
+            media=media,
+            rejected_to=kept,
         )

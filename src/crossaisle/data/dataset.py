@@ -1,4 +1,7 @@
-"""The dataset: checked tables as integer arrays. Imports: schema, histories, own_reviews; build, when a dataset is made from tables."""
+"""The dataset: checked tables as integer arrays.
+
+Imports: schema, errors, histories, own_reviews; build, when a dataset is made from tables.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,13 @@ import polars as pl
 from crossaisle import schema
 from crossaisle.data.histories import Histories
 from crossaisle.data.own_reviews import link
+from crossaisle.errors import TableError
 from crossaisle.schema import Bools, Ints
 
 if TYPE_CHECKING:
     from crossaisle.data.build import DataSettings
 
-__all__ = ["Dataset"]
+__all__ = ["Dataset", "media_folder"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +46,8 @@ class Dataset:
         Event kinds; ``histories.events`` points into it.
     reviews : polars.DataFrame or None
         ``user_id``, ``item_id``, ``timestamp`` (float seconds), ``rating``, ``helpful`` (votes), ``text``.
+    media : Path or None
+        Folder of the files that ``image`` and ``video`` name; not saved with a model.
     report : dict
         What was read, cleaned and rejected: plain values, ready for JSON.
     """
@@ -52,6 +58,7 @@ class Dataset:
     event_names: tuple[str, ...] = ("interaction",)
     reviews: pl.DataFrame | None = None
     report: dict[str, Any] = field(default_factory=dict)
+    media: Path | None = None
 
     @classmethod
     def from_files(
@@ -63,13 +70,16 @@ class Dataset:
         settings: DataSettings | None = None,
         columns: Mapping[str, str] | None = None,
         encoding: str | None = None,
+        media: str | Path | None = None,
         rejected_to: str | Path | None = None,
     ) -> Dataset:
-        """A dataset from table files, see `crossaisle.data.build.build_dataset`."""
+        """A dataset from table files, see `crossaisle.data.build.build_dataset`; ``media`` is the folder of the items' files."""
         from crossaisle.data.build import build_dataset
 
         place = None if rejected_to is None else Path(rejected_to)
-        return build_dataset(interactions, items, reviews, settings=settings, columns=columns, encoding=encoding, rejected_to=place)
+        found = media_folder(media)
+        data = build_dataset(interactions, items, reviews, settings=settings, columns=columns, encoding=encoding, rejected_to=place)
+        return dataclasses.replace(data, media=found)
 
     @classmethod
     def from_frames(
@@ -80,13 +90,16 @@ class Dataset:
         *,
         settings: DataSettings | None = None,
         columns: Mapping[str, str] | None = None,
+        media: str | Path | None = None,
         rejected_to: str | Path | None = None,
     ) -> Dataset:
-        """A dataset from polars frames, see `crossaisle.data.build.build_dataset`."""
+        """A dataset from polars frames, see `from_files`."""
         from crossaisle.data.build import build_dataset
 
         place = None if rejected_to is None else Path(rejected_to)
-        return build_dataset(interactions, items, reviews, settings=settings, columns=columns, rejected_to=place)
+        found = media_folder(media)
+        data = build_dataset(interactions, items, reviews, settings=settings, columns=columns, rejected_to=place)
+        return dataclasses.replace(data, media=found)
 
     @property
     def n_items(self) -> int:
@@ -144,3 +157,19 @@ class Dataset:
         """Only the chosen users (a mask of length B or their codes), items untouched."""
         rows = np.arange(self.n_users, dtype=np.int64)[which]
         return dataclasses.replace(self, users=self.users.gather(rows), histories=self.histories[rows])
+
+
+def media_folder(folder: str | Path | None) -> Path | None:
+    """The media folder, whole path, as one that exists.
+
+    Raises
+    ------
+    TableError
+        If it is no folder.
+    """
+    if folder is None:
+        return None
+    path = Path(folder).expanduser().resolve()
+    if not path.is_dir():
+        raise TableError(f"the media folder {folder} does not exist or is no folder", "a folder with photos or videos", "correct --media")
+    return path

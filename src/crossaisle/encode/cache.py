@@ -1,4 +1,6 @@
-"""Vectors kept on disk, so that a text, a photo or a video is read by a model once. Imports: schema, contracts; of its own room fingerprint.
+"""Vectors kept on disk, so that a text, a photo or a video is read by a model once.
+
+Imports: schema, contracts; of its own room fingerprint.
 
 One SQLite file a reader: safe when two processes write at once and when one is killed half-way, and a file that is damaged
 costs time, never the run.

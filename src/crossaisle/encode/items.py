@@ -1,4 +1,7 @@
-"""Reading a catalogue into senses. Imports: senses, fields, text, cache, words, reviews."""
+"""Reading a catalogue into senses.
+
+Imports: schema, contracts, errors; of its own room senses, fields, text, cache, words, reviews, media, photos, video.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,26 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from crossaisle.contracts import Progress, TextReader
+from crossaisle import schema
+from crossaisle.contracts import ImageReader, Progress, TextReader
 from crossaisle.encode.cache import VectorCache
 from crossaisle.encode.fields import item_texts
+from crossaisle.encode.media import MediaCounts, MediaSettings
+from crossaisle.encode.photos import choose_image_reader, read_photos
 from crossaisle.encode.reviews import OwnReviewReader, ReviewSettings, review_sense
 from crossaisle.encode.senses import Sense
 from crossaisle.encode.text import TextSettings, choose_reader
+from crossaisle.encode.video import VideoReader, read_videos
 from crossaisle.encode.words import Vocabulary, WordSettings
-from crossaisle.errors import ModelError
+from crossaisle.errors import ModelError, RequestError
 from crossaisle.schema import Floats
 
 __all__ = ["ItemReader"]
 
 
 class ItemReader:
-    """Items table -> senses: the language model's vectors ("text") and bags of learned words ("words"), what buyers say ("reviews").
+    """Items table -> senses: vectors of a language model ("text"; "reviews": what buyers say), of an image model ("image", "video"), and
+    bags of learned words ("words").
 
     Parameters
     ----------
@@ -35,6 +43,14 @@ class ItemReader:
     cache : Path, optional
         Folder of the vector cache; default: the user's cache folder.
     reviews : ReviewSettings, optional
+    media : MediaSettings, optional
+    folder : Path, optional
+        The media folder, under which photos and videos lie; it is never saved.
+
+    Attributes
+    ----------
+    found : dict
+        ``image`` and ``video`` -> what the last `read` found, see `media.MediaCounts`.
     """
 
     def __init__(
@@ -45,6 +61,9 @@ class ItemReader:
         device: str = "cpu",
         cache: Path | None = None,
         reviews: ReviewSettings | None = None,
+        *,
+        media: MediaSettings | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.senses, self.text_settings, self.word_settings, self.device = senses, text, words, device
         self.review_settings = reviews or ReviewSettings()
@@ -53,6 +72,10 @@ class ItemReader:
         self.vocabulary: Vocabulary | None = None
         self.note = ""
         self._saved: dict[str, Any] | None = None
+        self.media_settings, self.folder = media or MediaSettings(), folder
+        self.images: ImageReader | None = None
+        self.found: dict[str, dict[str, Any]] = {}
+        self._saved_images: dict[str, Any] | None = None
 
     def fit(self, items: pl.DataFrame) -> Self:
         """Choose the language model and the vocabulary by what the catalogue says."""
@@ -60,6 +83,11 @@ class ItemReader:
             self.reader, self.note = choose_reader(self.text_settings, item_texts(items), self.device)
         if "words" in self.senses:
             self.vocabulary = Vocabulary.fit(items, self.word_settings)
+        seen = [s for s in (schema.IMAGE, schema.VIDEO) if s in self.senses]
+        if seen and self.folder is None:
+            raise RequestError(f"model.senses names {' and '.join(seen)}, and there is no media folder", "a folder", "pass --media DIR")
+        if seen:
+            self.images = choose_image_reader(self.media_settings, self.device)
         return self
 
     def read(self, items: pl.DataFrame, progress: Progress | None = None, reviews: pl.DataFrame | None = None) -> dict[str, Sense]:
@@ -73,7 +101,7 @@ class ItemReader:
             out["words"] = Sense(bags, np.diff(bags.indptr) > 0)
         if "reviews" in self.senses:
             out["reviews"] = self.read_reviews(items, progress, reviews)
-        return out
+        return out | self._seen(items, progress)
 
     def read_reviews(self, items: pl.DataFrame, progress: Progress | None = None, reviews: pl.DataFrame | None = None) -> Sense:
         """What buyers say of each row; absent where no review says anything."""
@@ -90,6 +118,41 @@ class ItemReader:
         """Reads what people wrote of the items of their histories."""
         reader = self._reader()
         return OwnReviewReader(lambda texts: self.cache.encode(reader, texts), reader.dim, self.review_settings.min_chars)
+
+    def _seen(self, items: pl.DataFrame, progress: Progress | None) -> dict[str, Sense]:
+        """Photos and videos; without a media folder no item has any."""
+        out, self.found = {}, {}
+        for name in (schema.IMAGE, schema.VIDEO):
+            if name not in self.senses:
+                continue
+            if self.folder is None:
+                out[name] = Sense(np.zeros((items.height, self._image_dim()), np.float32), np.zeros(items.height, bool))
+                continue
+            counts, images, settings = MediaCounts(), self._images(), self.media_settings
+            paths = items[name].to_list() if name in items.columns else [None] * items.height
+            if name == schema.IMAGE:
+                out[name] = read_photos(self.folder, paths, images, settings, self.cache, counts, progress)
+            else:
+                out[name] = read_videos(self.folder, paths, VideoReader(images, settings), self.cache, counts, progress)
+            self.found[name] = counts.to_dict()
+        return out
+
+    def _image_dim(self) -> int:
+        return self.images.dim if self.images is not None else int((self._saved_images or {"dim": 0})["dim"])
+
+    def _images(self) -> ImageReader:
+        """The image model; after loading it must be the one of training."""
+        if self.images is None:
+            assert self._saved_images is not None
+            reader, saved = choose_image_reader(self.media_settings, self.device), self._saved_images
+            if reader.fingerprint != saved["fingerprint"]:
+                raise ModelError(
+                    f"the image model {reader.name!r} is not the one this model was trained with",
+                    f"fingerprint {saved['fingerprint'][:16]}, found {reader.fingerprint[:16]}",
+                    "install the version the model was trained with, or fit again",
+                )
+            self.images = reader
+        return self.images
 
     def _reader(self) -> TextReader:
         """The language model; after loading it is opened only when something has to be read, and must be the one of training."""
@@ -129,6 +192,8 @@ class ItemReader:
             "reviews": self.review_settings.to_dict(),
             "reader": described,
             "note": self.note,
+            "media": self.media_settings.to_dict(),
+            "images": self._saved_images if self.images is None else {k: getattr(self.images, k) for k in ("name", "fingerprint", "dim")},
             "vocabulary": None if self.vocabulary is None else self.vocabulary.to_dict(),
         }
 
@@ -137,6 +202,8 @@ class ItemReader:
         """The inverse of `to_dict`; the language model itself is opened only when a new item has to be read."""
         text, words = TextSettings.from_dict(values["text"]), WordSettings.from_dict(values["words"])
         out = cls(tuple(values["senses"]), text, words, device, cache, ReviewSettings.from_dict(values.get("reviews", {})))
+        if "media" in values:  # a model saved before items were seen has none
+            out.media_settings, out._saved_images = MediaSettings.from_dict(values["media"]), values["images"]
         out._saved, out.note = values["reader"], values["note"]
         out.vocabulary = None if values["vocabulary"] is None else Vocabulary.from_dict(values["vocabulary"])
         return out

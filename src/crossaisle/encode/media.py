@@ -1,4 +1,4 @@
-"""Files under a media folder: found safely, judged, counted. Imports: settings.
+"""Files under a media folder: found safely, judged, counted. Imports: contracts, settings; of its own room cache, senses.
 
 An items table names its photos and videos by paths relative to one folder. A name is somebody else's text: it may be absolute, climb
 out of the folder, follow a link out of it, or name a pipe that never ends. Whatever cannot be used is counted and treated as missing.
@@ -7,14 +7,32 @@ out of the folder, follow a link out of it, or name a pipe that never ends. What
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from crossaisle.contracts import Progress
+from crossaisle.encode.cache import Named, VectorCache
+from crossaisle.encode.senses import Sense
+from crossaisle.schema import Bools, Floats
 from crossaisle.settings import Settings, setting
 
-__all__ = ["BAD", "CONVERTED", "MediaCounts", "MediaError", "MediaSettings", "file_key", "locate", "located", "media_lines"]
+__all__ = [
+    "BAD",
+    "CONVERTED",
+    "MediaCounts",
+    "MediaError",
+    "MediaSettings",
+    "MediaFile",
+    "Tell",
+    "distinct_files",
+    "locate",
+    "media_lines",
+    "read_files",
+]
 
 
 @dataclass(frozen=True)
@@ -23,7 +41,9 @@ class MediaSettings(Settings):
 
     join: bool = setting(True, "with a media folder, image and video join model.senses where some item names one")
     image_model: str = setting("efficientnet-lite0", "efficientnet-lite0, a Hugging Face name or a local folder of an image model")
-    image_size: int = setting(0, "pixels a side that the image model reads; 0 = the model's own (efficientnet-lite0: 224)", low=0, high=2048)
+    image_size: int = setting(
+        0, "pixels a side that the image model reads; 0 = the model's own (efficientnet-lite0: 224)", low=0, high=2048
+    )
     shape: str = setting(
         "squeeze",
         "how efficientnet-lite0 gets its square: the whole photo squeezed, padded with white, or cropped",
@@ -31,7 +51,9 @@ class MediaSettings(Settings):
     )
     batch: int = setting(16, "photos that the image model reads at once", low=1, high=1024)
     frames: int = setting(6, "frames read of a video, spread over its length", low=1, high=64)
-    same_frame: float = setting(0.98, "a frame whose vector has this cosine with one kept before adds nothing and is skipped", low=0, high=1)
+    same_frame: float = setting(
+        0.98, "a frame whose vector has this cosine with one kept before adds nothing and is skipped; 1 keeps all", low=0, high=1
+    )
     dark_frame: float = setting(12.0, "a frame with a mean brightness below this (of 255) is black and skipped", low=0, high=255)
     max_megapixels: float = setting(64.0, "a photo or a video with more pixels than this (in millions) is treated as missing", low=0.01)
     max_megabytes: float = setting(64.0, "a photo with a larger file is treated as missing", low=0.001)
@@ -95,7 +117,7 @@ def locate(folder: Path, name: str) -> Path:
     return path
 
 
-def file_key(path: Path) -> bytes:
+def _file_key(path: Path) -> bytes:
     """16 bytes that stand for a file's content."""
     try:
         with path.open("rb") as file:
@@ -116,14 +138,11 @@ class MediaCounts:
         Kind (of `BAD` or `CONVERTED`) -> how many items.
     first : dict
         Kind -> the first name of that kind, as the table has it.
-    seconds : float
-        Length of all videos together.
     """
 
     named: int = 0
     kinds: dict[str, int] = field(default_factory=dict)
     first: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
 
     def add(self, kind: str, name: str, items: int = 1) -> None:
         """Count a file of a kind, named by so many items."""
@@ -138,8 +157,7 @@ class MediaCounts:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON; the names are relative to the media folder, which is not kept."""
         known = {kind: self.kinds[kind] for kind in (*BAD, *CONVERTED) if kind in self.kinds}
-        out: dict[str, Any] = {"named": self.named, "usable": self.usable, "kinds": known, "first": {k: self.first[k] for k in known}}
-        return out | ({"seconds": round(self.seconds, 1)} if self.seconds else {})
+        return {"named": self.named, "usable": self.usable, "kinds": known, "first": {k: self.first[k] for k in known}}
 
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
@@ -223,14 +241,88 @@ def media_lines(found: Mapping[str, Mapping[str, Any]], lang: str = "en") -> lis
     return out
 
 
-def located(folder: Path, names: Sequence[str | None], counts: MediaCounts) -> Iterator[tuple[int, Path, bytes]]:
-    """(row, file, key of its content) of each row that names a file which is there; the others are counted."""
+@dataclass
+class MediaFile:
+    """A file under the media folder, and the rows of the table that name it (or another of the same content)."""
+
+    path: Path
+    name: str
+    key: bytes
+    rows: list[int]
+    counts: MediaCounts
+
+    def count(self, kind: str) -> None:
+        """Count what kind of file it is, once for each item that names it."""
+        self.counts.add(kind, self.name, len(self.rows))
+
+
+def distinct_files(folder: Path, names: Sequence[str | None], counts: MediaCounts) -> list[MediaFile]:
+    """The files that the names stand for, each content once, in the order of first mention; names without one are counted."""
+    out: dict[bytes, MediaFile] = {}
     for row, name in enumerate(names):
         if not name:
             continue
         counts.named += 1
         try:
             path = locate(folder, name)
-            yield row, path, file_key(path)
+            key = _file_key(path)
         except MediaError as error:
             counts.add(error.kind, name)
+            continue
+        out.setdefault(key, MediaFile(path, name, key, [], counts)).rows.append(row)
+    return list(out.values())
+
+
+Tell = Callable[[int, str], None]
+"""``tell(place, kind)``: the file at this place is of this kind."""
+ReadFiles = Callable[[list[int], list[Path], Tell, Progress | None], tuple[Floats, Bools]]
+"""``read(places, paths, tell, progress)``: see `cache.ReadNew`; ``paths`` are those of the places."""
+
+
+def read_files(
+    folder: Path,
+    names: Sequence[str | None],
+    reader: Named,
+    cache: VectorCache,
+    counts: MediaCounts,
+    read: ReadFiles,
+    look: Callable[[Path], list[str]] | None = None,
+    portion: int = 256,
+    progress: Progress | None = None,
+) -> Sense:
+    """One sense of N items from the files that they name; each distinct content is read once, and only if it is not kept already.
+
+    Parameters
+    ----------
+    folder : Path
+        The media folder.
+    names : sequence of str or None
+        N paths relative to it.
+    counts : MediaCounts
+        Told what was found.
+    look : callable, optional
+        Kinds of a file whose vector was kept, so that it is counted all the same.
+
+    Returns
+    -------
+    Sense
+        float32 (N, reader.dim); not present where there is no file that can be read.
+    """
+    files = distinct_files(folder, names, counts)
+    fresh = set[int]()
+
+    def read_new(places: list[int], told: Progress | None) -> tuple[Floats, Bools]:
+        fresh.update(places)
+        return read(places, [files[place].path for place in places], tell, told)
+
+    def tell(place: int, kind: str) -> None:
+        files[place].count(kind)
+
+    vectors, found = cache.gather(reader, [file.key for file in files], read_new, portion=portion, progress=progress)
+    for place in np.flatnonzero(found).tolist() if look is not None else ():
+        for kind in look(files[place].path) if look is not None and place not in fresh else ():
+            tell(place, kind)
+    values, present = np.zeros((len(names), reader.dim), np.float32), np.zeros(len(names), bool)
+    for place, file in enumerate(files):
+        values[file.rows], present[file.rows] = vectors[place], found[place]
+    return Sense(values, present)

@@ -23,9 +23,9 @@ import torch
 from crossaisle.contracts import ImageReader, Progress
 from crossaisle.encode.cache import VectorCache
 from crossaisle.encode.fingerprint import fingerprint
-from crossaisle.encode.media import MediaCounts, MediaError, MediaSettings, located
+from crossaisle.encode.media import MediaCounts, MediaError, MediaSettings, Tell, read_files
 from crossaisle.encode.senses import Sense
-from crossaisle.encode.transformer import _quiet, downloaded
+from crossaisle.encode.transformer import downloaded, quiet
 from crossaisle.errors import BadInput, MissingExtra
 from crossaisle.schema import Bools, Floats
 
@@ -266,7 +266,7 @@ class TransformersImageReader:
         if self._loaded is None:
             from transformers import AutoModel
 
-            with _quiet():
+            with quiet():
                 try:
                     model, info = AutoModel.from_pretrained(
                         str(self.path), dtype=torch.float32, use_safetensors=True, output_loading_info=True
@@ -286,10 +286,11 @@ class _Processing:
     """The settings of an image processor (``preprocessor_config.json``), applied without the libraries that they are made for."""
 
     def __init__(self, said: dict[str, Any], side: int = 0) -> None:
-        size, crop = said.get("size", 224), said.get("crop_size")
-        shortest = size if isinstance(size, int) else size.get("shortest_edge")
-        whole = None if isinstance(size, int) else size.get("height") or size.get("longest_edge")
-        cropped = crop if isinstance(crop, int) else (crop or {}).get("height")
+        size: Any = said.get("size", 224)
+        crop: Any = said.get("crop_size")
+        shortest: Any = size if isinstance(size, int) else size.get("shortest_edge")
+        whole: Any = None if isinstance(size, int) else size.get("height") or size.get("longest_edge")
+        cropped: Any = crop if isinstance(crop, int) else (crop or {}).get("height")
         crops = bool(said.get("do_center_crop", cropped is not None)) and cropped is not None
         self.side = side or int(cropped if crops else whole or shortest or 224)
         # a side of one's own keeps the share of the photo that the crop leaves
@@ -364,67 +365,33 @@ def read_photos(
     counts: MediaCounts,
     progress: Progress | None = None,
 ) -> Sense:
-    """The sense "image" of N items; each distinct photo is read once, and only if its vector is not kept already.
+    """The sense "image" of N items, see `media.read_files`."""
 
-    Parameters
-    ----------
-    folder : Path
-        The media folder.
-    names : sequence of str or None
-        N paths relative to it.
-    counts : MediaCounts
-        Told what was found.
-
-    Returns
-    -------
-    Sense
-        float32 (N, reader.dim); not present where there is no photo that can be read.
-    """
-    rows: dict[bytes, list[int]] = {}
-    paths: list[Path] = []
-    for row, path, key in located(folder, names, counts):
-        if key not in rows:
-            paths.append(path)
-        rows.setdefault(key, []).append(row)
-    items, fresh = list(rows.values()), set[int]()
-
-    def read(places: list[int], told: Progress | None) -> tuple[Floats, Bools]:
+    def read(places: list[int], paths: list[Path], tell: Tell, told: Progress | None) -> tuple[Floats, Bools]:
         out, sound = np.zeros((len(places), reader.dim), np.float32), np.zeros(len(places), bool)
-        fresh.update(places)
         for start in range(0, len(places), settings.batch):
-            part = places[start : start + settings.batch]
-            _read_batch([(i, paths[p], items[p]) for i, p in enumerate(part, start)], out, sound)
+            part = slice(start, start + settings.batch)
+            prepared = []
+            for i, (place, path) in enumerate(zip(places[part], paths[part], strict=True), start):
+                try:
+                    picture, kinds = open_photo(path.read_bytes(), settings, reader.side)
+                except (MediaError, OSError) as error:
+                    tell(place, getattr(error, "kind", "broken"))
+                    continue
+                for kind in kinds:
+                    tell(place, kind)
+                prepared.append(reader.prepare(picture))
+                sound[i] = True
+            if prepared:
+                out[part][sound[part]] = reader.vectors(np.stack(prepared))
             if told is not None:
-                told("reading photos", min(start + len(part), len(places)), len(places), reader.name)
+                told("reading photos", min(start + settings.batch, len(places)), len(places), reader.name)
         return out, sound
 
-    def _read_batch(part: list[tuple[int, Path, list[int]]], out: Floats, sound: Bools) -> None:
-        prepared = []
-        for place, path, named_by in part:
-            try:
-                picture, kinds = open_photo(path.read_bytes(), settings, reader.side)
-            except (MediaError, OSError) as error:
-                counts.add(getattr(error, "kind", "broken"), str(names[named_by[0]]), len(named_by))
-                continue
-            for kind in kinds:
-                counts.add(kind, str(names[named_by[0]]), len(named_by))
-            prepared.append(reader.prepare(picture))
-            sound[place] = True
-        if prepared:
-            out[[place for place, *_ in part if sound[place]]] = reader.vectors(np.stack(prepared))
+    def look(path: Path) -> list[str]:
+        try:
+            return open_photo(path.read_bytes(), settings, side=-1)[1]
+        except (MediaError, OSError):  # it was read well before, under other limits
+            return []
 
-    vectors, found = cache.gather(reader, list(rows), read, progress=progress)
-    for place in sorted(set(np.flatnonzero(found).tolist()) - fresh):  # vectors that were kept: their photos are counted all the same
-        for kind in _look(paths[place], settings):
-            counts.add(kind, str(names[items[place][0]]), len(items[place]))
-    values, present = np.zeros((len(names), reader.dim), np.float32), np.zeros(len(names), bool)
-    for place, named_by in enumerate(items):
-        values[named_by], present[named_by] = vectors[place], found[place]
-    return Sense(values, present)
-
-
-def _look(path: Path, settings: MediaSettings) -> list[str]:
-    try:
-        return open_photo(path.read_bytes(), settings, side=-1)[1]
-    except (MediaError, OSError):  # read well before, under other limits
-        return []
+    return read_files(folder, names, reader, cache, counts, read, look, progress=progress)

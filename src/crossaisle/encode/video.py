@@ -1,4 +1,6 @@
-"""Videos -> vectors: frames spread over the clip, each read as a photo, their mean. Imports: contracts, errors; of its own room media, cache, senses.
+"""Videos -> vectors: frames spread over the clip, each read as a photo, their mean.
+
+Imports: schema, contracts, errors; of its own room media, cache, senses.
 
 Frames come from the middles of K equal parts of the clip's length, so that they show all of it; black frames and frames that show what
 an earlier one showed are left out of the mean. Pooling after Ni et al. 2023 (MicroLens, arXiv:2309.15379), whose frames are neighbours.
@@ -18,7 +20,7 @@ import numpy as np
 
 from crossaisle.contracts import ImageReader, Progress
 from crossaisle.encode.cache import VectorCache
-from crossaisle.encode.media import MediaCounts, MediaError, MediaSettings, located
+from crossaisle.encode.media import MediaCounts, MediaError, MediaSettings, Tell, read_files
 from crossaisle.encode.senses import Sense
 from crossaisle.errors import MissingExtra
 from crossaisle.schema import Bools, Floats
@@ -117,8 +119,9 @@ def _clip(container: Any, settings: MediaSettings) -> Clip:
 
 def _is_cover(stream: Any) -> bool:
     """Whether a stream is the picture of a song or the like, not a film."""
-    flag = getattr(stream.disposition, "attached_pic", 0)
-    return bool(flag)
+    from av.stream import Disposition
+
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _length(container: Any, stream: Any) -> tuple[float, float]:
@@ -178,7 +181,7 @@ class VideoReader:
         self.fingerprint = hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
     def vector(self, clip: Clip) -> Floats:
-        """float32 (dim,): the mean over the frames that show something new, each scaled to length 1, times their mean length."""
+        """float32 (dim,): the mean over the frames that show something new."""
         frames = self.images.vectors(np.stack([self.images.prepare(frame) for frame in clip.frames]))
         lengths = np.linalg.norm(frames, axis=1)
         kept = distinct_frames(frames / np.maximum(lengths, 1e-12)[:, None], self.settings.same_frame)
@@ -187,7 +190,7 @@ class VideoReader:
 
 
 def distinct_frames(frames: Floats, same: float) -> list[int]:
-    """Positions of the frames whose cosine with every one kept before is below ``same``; the first is always kept.
+    """Positions of the frames whose cosine with every one kept before is below ``same``; the first always, with ``same`` of 1 all.
 
     Parameters
     ----------
@@ -201,7 +204,7 @@ def distinct_frames(frames: Floats, same: float) -> list[int]:
     """
     kept: list[int] = []
     for place, frame in enumerate(frames):
-        if not kept or float((frames[kept] @ frame).max()) < same:
+        if not kept or same >= 1 or float((frames[kept] @ frame).max()) < same:
             kept.append(place)
     return kept
 
@@ -214,30 +217,18 @@ def read_videos(
     counts: MediaCounts,
     progress: Progress | None = None,
 ) -> Sense:
-    """The sense "video" of N items; each distinct file is read once, and only if its vector is not kept already. See `read_photos`."""
-    rows: dict[bytes, list[int]] = {}
-    paths: list[Path] = []
-    for row, path, key in located(folder, names, counts):
-        if key not in rows:
-            paths.append(path)
-        rows.setdefault(key, []).append(row)
-    items = list(rows.values())
+    """The sense "video" of N items, see `media.read_files`."""
 
-    def read(places: list[int], told: Progress | None) -> tuple[Floats, Bools]:
+    def read(places: list[int], paths: list[Path], tell: Tell, told: Progress | None) -> tuple[Floats, Bools]:
         out, sound = np.zeros((len(places), reader.dim), np.float32), np.zeros(len(places), bool)
-        for i, place in enumerate(places):
+        for i, (place, path) in enumerate(zip(places, paths, strict=True)):
             try:
-                clip = read_clip(paths[place], reader.settings)
-                out[i], sound[i] = reader.vector(clip), True
-                counts.seconds += clip.seconds
+                out[i] = reader.vector(read_clip(path, reader.settings))
+                sound[i] = True
             except MediaError as error:
-                counts.add(error.kind, str(names[items[place][0]]), len(items[place]))
+                tell(place, error.kind)
             if told is not None:
                 told("reading videos", i + 1, len(places), reader.name)
         return out, sound
 
-    vectors, found = cache.gather(reader, list(rows), read, portion=16, progress=progress)
-    values, present = np.zeros((len(names), reader.dim), np.float32), np.zeros(len(names), bool)
-    for place, named_by in enumerate(items):
-        values[named_by], present[named_by] = vectors[place], found[place]
-    return Sense(values, present)
+    return read_files(folder, names, reader, cache, counts, read, portion=16, progress=progress)

@@ -2,10 +2,10 @@
 
 ``crossaisle`` is the model as the settings say; ``crossaisle-network`` is its network alone, ``crossaisle-without-ridge`` lacks the
 cross-aisle ridge, ``crossaisle-without-counts`` the dependence of the blend's weights on an item's count; ``crossaisle-words``,
-``crossaisle-text``, ``crossaisle-ids``, ``crossaisle-reviews`` and any of them joined (``crossaisle-ids-words``) know items by only those
-senses. Two are placebos: in ``crossaisle-shuffled-text`` every item reads another item's text (and reviews), in
-``crossaisle-shuffled-aisles`` it stands in another item's aisle while the model learns. ``sasrec`` is the network on ids alone with
-settings of its own. The rest are baselines.
+``crossaisle-text``, ``crossaisle-ids``, ``crossaisle-reviews``, ``crossaisle-image`` and any of them joined (``crossaisle-ids-words``)
+know items by only those senses. Two are placebos: in ``crossaisle-shuffled-text`` every item reads another item's text (and reviews and
+photos), in ``crossaisle-shuffled-aisles`` it stands in another item's aisle while the model learns. ``sasrec`` is the network on ids alone
+with settings of its own. The rest are baselines.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _WITHOUT_IDS: Mapping[str, str] = {
     "across.borrow": "0",
 }
 """What knows items by their id, besides the network, is switched off where ids are."""
-_SENSES = {"ids": "id", "text": "text", "words": "words", "reviews": "reviews"}
+_SENSES = {"ids": "id", "text": "text", "words": "words", "reviews": "reviews", "image": "image", "video": "video"}
 
 
 def role(name: str) -> str:
@@ -228,14 +228,16 @@ class ModelSource:
         """An unfitted model; see the file's first lines for the names."""
         if role(name) == "baseline" and name != "sasrec":
             return self._baseline(name)
-        from crossaisle.recommender import blend_scorer, network_scorer
+        from crossaisle.recommender import blend_scorer, network_scorer, with_media
 
         settings, senses = settings.changed({"seed": str(seed)}), _senses(name)
         if name == "sasrec":
             return network_scorer(settings.changed(SASREC), name)
-        if senses is not None:
+        if senses is None:
+            settings = with_media(settings, data)
+        else:
             settings = settings.changed({"model.senses": ",".join(senses), **({} if "id" in senses else _WITHOUT_IDS)})
-        scorer = blend_scorer(settings.changed(_VARIANTS.get(name, {})), name)
+        scorer = blend_scorer(settings.changed(_VARIANTS.get(name, {})), name, media=data.media)
         if name == _PLACEBO and scorer.net.reader is not None:
             scorer.net.reader = ShuffledReader(scorer.net.reader, seed)
         return ShuffledAisles(scorer, seed) if name == _SHUFFLED_AISLES else scorer

@@ -15,7 +15,7 @@ class ModelSettings(Settings):
 
     senses: tuple[str, ...] = setting(
         ("id", "text", "words"),
-        "what an item is made of: id, text (language model), words (learned words, brands, categories), reviews (what buyers say)",
+        "what an item is made of: id, text (language model), words (learned words, brands), reviews (what buyers say), image, video",
     )
     dim: int = setting(128, "width of item and history vectors", low=8, high=4096)
     text_dim: int = setting(256, "dimensions kept of the language model's vectors after whitening", low=1)
