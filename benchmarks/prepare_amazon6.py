@@ -5,11 +5,15 @@
     python benchmarks/prepare_amazon6.py OUT Beauty --dated        # only users all of whose events are dated
     python benchmarks/prepare_amazon6.py OUT all --apart           # all six, every event in the category it came from
     python benchmarks/prepare_amazon6.py OUT all --apart --users 4000    # of these, users of two categories or more, drawn by chance
+    python benchmarks/prepare_amazon6.py OUT all --shuffle-items   # the items table in an order by chance
 
 Ids, order and text stay as they are in the source. Of an item that stands in several of the categories (among all six: 34 ids with
 4,343 events) the first row is taken, and its events follow it, whichever category they came from. With --apart it is one item in each of
 its categories: the further rows and their events get the id ``ITEM@CATEGORY``. Otherwise 612 users of one category would seem to
 shop in two, and hidden-aisle would ask 2,888 users in place of 2,276.
+
+The source lists items roughly in the order in which they were first bought, often bought ones early. Equal scores are ranked in table
+order, so that where nobody has bought anything yet a baseline that knows nothing would look clever; --shuffle-items takes that away.
 """
 
 from __future__ import annotations
@@ -40,6 +44,7 @@ def main() -> None:
     parser.add_argument("categories", nargs="+")
     parser.add_argument("--dated", action="store_true")
     parser.add_argument("--apart", action="store_true")
+    parser.add_argument("--shuffle-items", action="store_true")
     parser.add_argument("--users", type=int, metavar="N")
     asked = parser.parse_args()
     source = Path(os.environ.get("CROSSAISLE_DATA", "../shared/data")) / "amazon6"
@@ -60,7 +65,10 @@ def main() -> None:
     events.select("user_id", "item_id", "timestamp", "position").write_parquet(asked.out / "interactions.parquet")
     seen = events.select("item_id").unique()
     items = items.unique("item_id", keep="first", maintain_order=True)
-    items.join(seen, on="item_id", how="semi", maintain_order="left").write_parquet(asked.out / "items.parquet")
+    items = items.join(seen, on="item_id", how="semi", maintain_order="left")
+    if asked.shuffle_items:
+        items = items.sample(fraction=1.0, shuffle=True, seed=0)
+    items.write_parquet(asked.out / "items.parquet")
     print(f"{events.height:,} events of {events['user_id'].n_unique():,} users in {asked.out}")
 
 

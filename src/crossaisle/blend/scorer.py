@@ -2,14 +2,15 @@
 
 Items of aisles that the history touches are scored by ``near``: the network's log-probability, steps between items and likeness of texts,
 weighed by `weights.Weights`. Inside an aisle that it does not touch the order is that of ``far``: the cross-aisle ridge and near, weighed
-the same way; the aisle as a whole keeps the probability that near gives it:
+the same way; in an aisle where nobody has bought anything yet it is that of ``unbought``, near's parts with weights of their own. The aisle
+as a whole keeps the probability that near gives it:
 
     s(u, i) = log sum over j in a(i) of exp near(u, j)  +  log softmax over a(i) of far(u, .) at i
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -59,6 +60,7 @@ class BlendScorer:
         self.parts: Parts | None = None
         self.ridge: CrossAisleRidge | None = None
         self.near, self.far = Weights.only_first((_NEAR,)), Weights.only_first(_FAR)
+        self.unbought: Weights | None = None
         self.choice: dict[str, dict[str, float]] = {}
         self._penalty = across.penalty  # chosen with the weights
         self._lacks_ridge = False
@@ -139,6 +141,7 @@ class BlendScorer:
 
     def _choose(self, data: Dataset, valid: Queries, near: Bools, far: Ints, progress: Progress | None) -> None:
         self.near, self.far, self.choice = Weights.only_first((_NEAR, *self._parts().names)), Weights.only_first(_FAR), {}
+        self.unbought = None
         rows = at_most(np.flatnonzero(near), self.blend.questions, self.net.seed)
         if self._parts().names and len(rows) >= _LEAST_QUESTIONS:
             asked = self._ask_near(data, valid, rows, progress)
@@ -147,6 +150,11 @@ class BlendScorer:
             new = float((self.counts == 0).mean())
             self.near, said = choose_weights(asked, self.near.names, self.blend.shrink, self.net.seed, new_share=new)
             self.choice["in known aisles"] = said
+        unbought = self._unbought()
+        rows = at_most(np.flatnonzero((far >= 0) & unbought[far]), self.blend.questions, self.net.seed)
+        if self._parts().names and len(rows) >= _LEAST_QUESTIONS:
+            asked = self._ask_inside(valid, rows, far, self._near_inside, progress)
+            self.unbought, self.choice["in unbought aisles"] = choose_weights(asked, self.near.names, self.blend.shrink, self.net.seed)
         if self.ridge is None:
             return
         rows = at_most(np.flatnonzero((far >= 0) & np.isin(far, list(self.ridge.aisles))), self.blend.questions, self.net.seed)
@@ -154,7 +162,7 @@ class BlendScorer:
             self.ridge = None
             return
         self._penalty = self.ridge.penalty = self._choose_penalty(valid, at_most(rows, _PENALTY_QUESTIONS, self.net.seed), far)
-        asked = self._ask_far(data, valid, rows, far, progress)
+        asked = self._ask_inside(valid, rows, far, self._far_inside, progress)
         self.far, choice = choose_weights(asked, _FAR, self.blend.shrink, self.net.seed, scaled=True)
         without = mean_ndcg(asked, np.eye(len(self.far.values), dtype=np.float32)[1])
         self.choice["in new aisles"] = {**choice, "without the ridge": without}
@@ -188,21 +196,39 @@ class BlendScorer:
             _tell(progress, "weighing the parts", sum(len(a.n_targets) for a in out), len(rows))
         return _with_a_target(Asked.join(out))
 
-    def _ask_far(self, data: Dataset, valid: Queries, rows: Ints, far: Ints, progress: Progress | None) -> Asked:
+    def _ask_inside(
+        self,
+        valid: Queries,
+        rows: Ints,
+        aisles: Ints,
+        features: Callable[[Histories, int, Ints], dict[str, Floats]],
+        progress: Progress | None,
+    ) -> Asked:
+        """Questions inside one aisle each; ``features(histories, aisle, columns)`` gives (B, C) of each part."""
         out = []
-        place = np.zeros(data.n_items, dtype=np.int64)
-        for aisle in np.unique(far[rows]).tolist():
+        place = np.zeros(len(self.counts), dtype=np.int64)
+        for aisle in np.unique(aisles[rows]).tolist():
             columns = np.flatnonzero(self._item_aisles == aisle)
             place[columns] = np.arange(len(columns))
-            for part in self._portions(rows[far[rows] == aisle]):
+            for part in self._portions(rows[aisles[rows] == aisle]):
                 asked = valid[part]
-                near = self.near.apply(self._near_features(asked.histories), self.counts)[:, columns]
-                features = self._far_features(asked.histories, aisle, near)
+                found = features(asked.histories, aisle, columns)
                 targets = [place[t] for t in asked.targets.rows()]
-                allowed = np.ones(near.shape, dtype=bool)
-                out.append(gather(features, self.counts[columns], allowed, targets, self.blend.candidates))
+                allowed = np.ones((len(part), len(columns)), dtype=bool)
+                out.append(gather(found, self.counts[columns], allowed, targets, self.blend.candidates))
                 _tell(progress, "weighing the aisles", sum(len(a.n_targets) for a in out), len(rows))
         return Asked.join(out)
+
+    def _near_inside(self, histories: Histories, aisle: int, columns: Ints) -> dict[str, Floats]:
+        return {name: values[:, columns] for name, values in self._near_features(histories).items()}
+
+    def _far_inside(self, histories: Histories, aisle: int, columns: Ints) -> dict[str, Floats]:
+        near = self.near.apply(self._near_features(histories), self.counts)[:, columns]
+        return self._far_features(histories, aisle, near)
+
+    def _unbought(self) -> Bools:
+        """bool (A,): aisles whose items have no event."""
+        return np.asarray(np.bincount(self._item_aisles, weights=self.counts) == 0)
 
     def _parts(self) -> Parts:
         if self.parts is None:
@@ -227,7 +253,7 @@ class BlendScorer:
     def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
         """Log-probabilities up to a constant of the history; see `contracts.Scorer`. An empty history is answered by popularity."""
         self._parts()
-        if self.near.alone and self.ridge is None:
+        if self.near.alone and self.ridge is None and self.unbought is None:
             return self.net.score(histories, candidates)
         wanted = len(self.counts) if candidates is None else len(candidates)
         out = np.zeros((len(histories), wanted), np.float32)
@@ -237,25 +263,37 @@ class BlendScorer:
         return out
 
     def _score(self, histories: Histories, candidates: Ints | None) -> Floats:
-        out = self.near.apply(self._near_features(histories), self.counts)
+        features = self._near_features(histories)
+        out = self.near.apply(features, self.counts)
         for aisle, rows, columns in self._untouched(histories, candidates):
             near = out[np.ix_(rows, columns)]
-            inside = self.far.apply(self._far_features(histories[rows], aisle, near), self.counts[columns])
+            weights, found = self._inside(histories[rows], aisle, near, {n: f[np.ix_(rows, columns)] for n, f in features.items()})
+            inside = weights.apply(found, self.counts[columns])
             out[np.ix_(rows, columns)] = logsumexp(near, axis=1, keepdims=True) + log_softmax(inside, axis=1)
         empty = np.flatnonzero(histories.lengths == 0)
         if len(empty):
             out[empty] = self.net.score(histories[empty])
         return out
 
+    def _inside(self, histories: Histories, aisle: int, near: Floats, features: dict[str, Floats]) -> tuple[Weights, dict[str, Floats]]:
+        """The weights that order an aisle that no history touches, and (B, C) of what they weigh: ``features`` are near's parts there."""
+        if self.ridge is not None and aisle in self.ridge.aisles:
+            return self.far, self._far_features(histories, aisle, near)
+        assert self.unbought is not None
+        return self.unbought, features
+
     def _untouched(self, histories: Histories, candidates: Ints | None) -> list[tuple[int, Ints, Ints]]:
-        """(aisle, rows of the histories that do not touch it, its items) for each aisle that the ridge serves and somebody asks for."""
-        if self.ridge is None:
+        """(aisle, rows of the histories that do not touch it, its items) for each aisle with an order of its own that somebody asks for."""
+        served = [] if self.ridge is None else sorted(self.ridge.aisles)
+        if self.unbought is not None:
+            served += np.flatnonzero(self._unbought()).tolist()
+        if not served:
             return []
         touched = np.zeros((len(histories), int(self._item_aisles.max(initial=0)) + 1), dtype=bool)
         touched[histories.owners, self._item_aisles[histories.items]] = True
         asked = self._item_aisles if candidates is None else self._item_aisles[candidates]
         out = []
-        for aisle in np.intersect1d(np.array(sorted(self.ridge.aisles), dtype=np.int64), asked).tolist():
+        for aisle in np.intersect1d(np.array(served, dtype=np.int64), asked).tolist():
             rows = np.flatnonzero(~touched[:, aisle] & (histories.lengths > 0))
             if len(rows):
                 out.append((aisle, rows, np.flatnonzero(self._item_aisles == aisle)))
@@ -282,10 +320,10 @@ class BlendScorer:
                 out[r] = max(lift, key=lambda name: lift[name])
             for aisle, _, columns in self._untouched(one, items[rows]):
                 here = rows[self._item_aisles[items[rows]] == aisle]
-                inside = self._far_features(one, aisle, self.near.apply(near, self.counts)[:, columns])
-                for r, lift in zip(
-                    here.tolist(), _lifts(self.far, inside, self.counts[columns], np.searchsorted(columns, items[here])), strict=True
-                ):
+                before = self.near.apply(near, self.counts)[:, columns]
+                weights, inside = self._inside(one, aisle, before, {n: f[:, columns] for n, f in near.items()})
+                lifts = _lifts(weights, inside, self.counts[columns], np.searchsorted(columns, items[here]))
+                for r, lift in zip(here.tolist(), lifts, strict=True):
                     best = max(lift, key=lambda name: lift[name])
                     out[r] = out[r] if best == "near" else best
         return out
@@ -323,6 +361,7 @@ class BlendScorer:
             "across": self.across.to_dict(),
             "near": self.near.to_dict(),
             "far": self.far.to_dict(),
+            "unbought": None if self.unbought is None else self.unbought.to_dict(),
             "choice": self.choice,
             "ridge": None,
             "lacks_ridge": self._lacks_ridge,
@@ -349,6 +388,7 @@ class BlendScorer:
         out = cls(net, BlendSettings.from_dict(config["blend"]), AcrossSettings.from_dict(config["across"]))
         out.parts = Parts.load(out.blend.parts, net.senses, _under(tensors, "blend."))
         out.near, out.far, out.choice = Weights.from_dict(config["near"]), Weights.from_dict(config["far"]), config["choice"]
+        out.unbought = Weights.from_dict(config["unbought"]) if config["unbought"] else None
         out._lacks_ridge = bool(config["lacks_ridge"]) or (config["ridge"] is not None and "across.factors" not in tensors)
         if config["ridge"] is not None and not out._lacks_ridge:
             out.ridge = CrossAisleRidge.from_state(_under(tensors, "across."), config["ridge"], out.parts.text)

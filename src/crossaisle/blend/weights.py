@@ -254,7 +254,7 @@ def _chance_of_the_new(asked: Asked, values: Floats, blind: Floats, new_share: f
     scores = asked.features @ out
 
     def worth(never: float) -> tuple[bool, float]:
-        each = _ndcgs_of(scores + np.float32(never) * new, asked)
+        each = _ndcgs_of((scores + never * new).astype(np.float32), asked)
         known = float(each[~for_new].mean())
         of_new = float(each[for_new].mean()) if for_new.any() else 0.0
         return known >= wanted, known if known < wanted else (1 - share) * known + share * of_new
