@@ -19,6 +19,7 @@ from crossaisle.pretrain.settings import PretrainSettings
 from crossaisle.rank.settings import WishSettings
 from crossaisle.settings import Settings, setting
 from crossaisle.train.settings import TrainSettings
+from crossaisle.tune.settings import TuneSettings
 
 __all__ = ["PRESETS", "AllSettings", "preset_settings"]
 
@@ -39,6 +40,7 @@ class AllSettings(Settings):
     media: MediaSettings = field(default_factory=MediaSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    tune: TuneSettings = field(default_factory=TuneSettings)
     across: AcrossSettings = field(default_factory=AcrossSettings)
     blend: BlendSettings = field(default_factory=BlendSettings)
     graph: GraphSettings = field(default_factory=GraphSettings)

@@ -50,6 +50,8 @@ __all__ = ["Recommender", "blend_scorer", "network_scorer", "with_media"]
 
 _BASKETS = "baskets.safetensors"
 """What people of several aisles bought, without saying who: the cross-aisle ridge compares with them. Left out with the histories."""
+_ENCODER = "encoder"
+"""Folder inside a version that holds the language model, where it was tuned."""
 RELATIONS = {
     "similar": "similar: alike to the model and in the same category, so a likely substitute; no record says that people compared them",
     "complement": "complement: bought together beyond chance and of another kind; purchases alone do not tell what completes an item from "
@@ -95,6 +97,7 @@ def network_scorer(
         device=device,
         target_events=settings.data.target_events,
         name=name,
+        tune=settings.tune,
     )
 
 
@@ -528,6 +531,8 @@ class Recommender:
             "versions": {"crossaisle": crossaisle.__version__, "torch": torch.__version__, "python": platform.python_version()},
         }
         (folder / "model.json").write_text(json.dumps(described, ensure_ascii=False, indent=1), encoding="utf-8")
+        if scorer.net.reader is not None:
+            scorer.net.reader.save_tuned(folder / _ENCODER)  # type: ignore[attr-defined]
         catalogue.items.write_parquet(folder / "items.parquet")
         if histories and self._histories is not None:
             h = self._histories
@@ -560,7 +565,7 @@ class Recommender:
             items = pl.read_parquet(version / "items.parquet")
             out = cls(dataclasses.replace(AllSettings.from_dict(described["settings"]), device=device))
             where = choose_device(device)
-            reader = None if described["reader"] is None else ItemReader.from_dict(described["reader"], where)
+            reader = None if described["reader"] is None else ItemReader.from_dict(described["reader"], where, encoder=version / _ENCODER)
             out._scorer = BlendScorer.from_state(tensors, described["scorer"], reader, where)
         except (OSError, KeyError, ValueError, pl.exceptions.PolarsError) as error:
             raise ModelError(

@@ -1,10 +1,12 @@
 """Reading a catalogue into senses.
 
-Imports: schema, contracts, errors; of its own room senses, fields, text, cache, words, reviews, media, photos, video.
+Imports: schema, contracts, errors; of its own room senses, fields, text, transformer, saved, cache, words, reviews, media,
+photos, video.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -19,11 +21,13 @@ from crossaisle.encode.fields import item_texts
 from crossaisle.encode.media import MediaCounts, MediaSettings
 from crossaisle.encode.photos import choose_image_reader, read_photos
 from crossaisle.encode.reviews import OwnReviewReader, ReviewSettings, review_sense
+from crossaisle.encode.saved import save_reader
 from crossaisle.encode.senses import Sense
 from crossaisle.encode.text import TextSettings, choose_reader
+from crossaisle.encode.transformer import TransformersReader
 from crossaisle.encode.video import VideoReader, read_videos
 from crossaisle.encode.words import Vocabulary, WordSettings
-from crossaisle.errors import ModelError, RequestError
+from crossaisle.errors import ModelError, RequestError, SettingError
 from crossaisle.schema import Floats
 
 __all__ = ["ItemReader"]
@@ -71,6 +75,8 @@ class ItemReader:
         self.reader: TextReader | None = None
         self.vocabulary: Vocabulary | None = None
         self.note = ""
+        self.tuned = False
+        self._encoder: Path | None = None
         self._saved: dict[str, Any] | None = None
         self.media_settings, self.folder = media or MediaSettings(), folder
         self.images: ImageReader | None = None
@@ -79,6 +85,7 @@ class ItemReader:
 
     def fit(self, items: pl.DataFrame) -> Self:
         """Choose the language model and the vocabulary by what the catalogue says."""
+        self.tuned = False
         if "text" in self.senses or "reviews" in self.senses:
             self.reader, self.note = choose_reader(self.text_settings, item_texts(items), self.device)
         if "words" in self.senses:
@@ -158,6 +165,9 @@ class ItemReader:
         """The language model; after loading it is opened only when something has to be read, and must be the one of training."""
         if self.reader is None:
             assert self._saved is not None
+            if self.tuned:
+                self.reader = self._tuned_reader(self._saved)
+                return self.reader
             chosen = self.text_settings
             if chosen.reader == "auto":
                 chosen = chosen.changed({"reader": self._saved["name"]})
@@ -173,6 +183,54 @@ class ItemReader:
             self.reader = reader
         return self.reader
 
+    def _tuned_reader(self, saved: dict[str, Any]) -> TransformersReader:
+        """The language model in the model's own folder."""
+        assert self._encoder is not None
+        return TransformersReader(
+            self._encoder,
+            pooling=saved["pooling"],
+            prefix=saved["prefix"],
+            max_tokens=saved["max_tokens"],
+            device=self.device,
+            precision=saved["precision"],
+            name=saved["name"],
+        )
+
+    # a language model that was tuned
+
+    def texts(self, items: pl.DataFrame) -> list[str]:
+        """What the language model reads of each row."""
+        return item_texts(items)
+
+    def text_model(self) -> TransformersReader:
+        """The language model, where it is one that can be tuned.
+
+        Raises
+        ------
+        SettingError
+            If it is not.
+        """
+        reader = self._reader()
+        if not isinstance(reader, TransformersReader):
+            raise SettingError(
+                f"the text reader {reader.name!r} cannot be tuned",
+                "minilm, or a model on transformers",
+                "set text.reader, or tune.form to frozen",
+            )
+        return reader
+
+    def use_text_model(self, reader: TransformersReader, note: str) -> None:
+        """Read with a tuned language model from now on; the model folder then holds it."""
+        self.reader, self.note, self.tuned = reader, f"{self.note}; {note}", True
+
+    def save_tuned(self, folder: Path) -> None:
+        """Write the tuned language model, whole, into a folder; nothing where it was not tuned."""
+        if self.tuned and self.reader is None and self._encoder is not None:
+            shutil.copytree(self._encoder, folder)
+        elif self.tuned:
+            folder.mkdir()
+            save_reader(self.text_model(), folder)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values from which `from_dict` makes the same reader."""
         described = (
@@ -183,6 +241,7 @@ class ItemReader:
                 "fingerprint": self.reader.fingerprint,
                 "dim": self.reader.dim,
                 "precision": getattr(self.reader, "precision", ""),
+                **({k: getattr(self.reader, k) for k in ("pooling", "prefix", "max_tokens")} if self.tuned else {}),
             }
         )
         return {
@@ -194,16 +253,21 @@ class ItemReader:
             "note": self.note,
             "media": self.media_settings.to_dict(),
             "images": self._saved_images if self.images is None else {k: getattr(self.images, k) for k in ("name", "fingerprint", "dim")},
+            "tuned": self.tuned,
             "vocabulary": None if self.vocabulary is None else self.vocabulary.to_dict(),
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any], device: str = "cpu", cache: Path | None = None) -> Self:
-        """The inverse of `to_dict`; the language model itself is opened only when a new item has to be read."""
+    def from_dict(cls, values: dict[str, Any], device: str = "cpu", cache: Path | None = None, encoder: Path | None = None) -> Self:
+        """The inverse of `to_dict`; the language model itself is opened only when a new item has to be read.
+
+        ``encoder`` is the folder of the tuned language model, where there is one.
+        """
         text, words = TextSettings.from_dict(values["text"]), WordSettings.from_dict(values["words"])
         out = cls(tuple(values["senses"]), text, words, device, cache, ReviewSettings.from_dict(values.get("reviews", {})))
         if "media" in values:  # a model saved before items were seen has none
             out.media_settings, out._saved_images = MediaSettings.from_dict(values["media"]), values["images"]
         out._saved, out.note = values["reader"], values["note"]
+        out.tuned, out._encoder = bool(values.get("tuned")), encoder
         out.vocabulary = None if values["vocabulary"] is None else Vocabulary.from_dict(values["vocabulary"])
         return out

@@ -170,6 +170,10 @@ class TransformersReader:
             self._loaded = tokenizer, model.eval().requires_grad_(False).to(self.device)
         return self._loaded
 
+    def use_module(self, tokenizer: Any, module: Any, fingerprint: str) -> None:
+        """Read with this module from now on, as after tuning; the fingerprint must tell its vectors from any other's."""
+        self._loaded, self.fingerprint = (tokenizer, module), fingerprint
+
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Token numbers of each text with the prefix in front and special tokens, cut at `max_tokens`; never an empty list."""
         if not texts:

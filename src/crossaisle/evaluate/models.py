@@ -156,6 +156,19 @@ class ShuffledReader:
     def _order(self, items: pl.DataFrame) -> Ints:
         return np.random.default_rng(self.seed).permutation(items.height)
 
+    def texts(self, items: pl.DataFrame) -> list[str]:
+        """What the language model reads of each row, permuted in the same way."""
+        texts = self.inner.texts(items)
+        return [texts[row] for row in np.random.default_rng(self.seed).permutation(items.height).tolist()]
+
+    def text_model(self) -> Any:
+        """The language model underneath."""
+        return self.inner.text_model()
+
+    def use_text_model(self, reader: Any, note: str) -> None:
+        """Hand a tuned language model to the reader underneath."""
+        self.inner.use_text_model(reader, note)
+
 
 class ShuffledAisles:
     """A scorer that learns while every item stands in another item's aisle.

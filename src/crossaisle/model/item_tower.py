@@ -89,6 +89,7 @@ class _DenseSense(nn.Module):
         self.scale = settings.text_scale
         self.x: Tensor = torch.empty(0)
         self.present: Tensor = torch.empty(0, dtype=torch.bool)
+        self.fresh: tuple[Tensor, Tensor] | None = None
 
     def attach(self, sense: Sense) -> None:
         values = torch.from_numpy(np.ascontiguousarray(sense.values, dtype=np.float32)).to(self.whiten.mean.device)
@@ -97,7 +98,18 @@ class _DenseSense(nn.Module):
 
     def forward(self, rows: Tensor | None) -> Tensor:
         out: Tensor = self.project(self.x if rows is None else self.x[rows])
-        return out
+        return out if self.fresh is None else self._with_fresh(out, rows, *self.fresh)
+
+    def _with_fresh(self, out: Tensor, rows: Tensor | None, codes: Tensor, values: Tensor) -> Tensor:
+        """Rows of ``out`` (R, D) that belong to items ``codes`` (K,), read from raw ``values`` (K, width) with their gradient."""
+        found: Tensor = self.project(self.scale * self.whiten(values) * self.present[codes][:, None])
+        if rows is None:
+            return out.index_copy(0, codes, found)
+        place = torch.full((len(self.x),), -1, device=codes.device)
+        place[codes] = torch.arange(len(codes), device=codes.device)
+        which = place[rows]
+        here = torch.nonzero(which >= 0)[:, 0]
+        return out.index_copy(0, here, found[which[here]])
 
 
 class _BagSense(nn.Module):
@@ -166,6 +178,10 @@ class ItemTower(nn.Module):
             module.attach(senses[name])  # type: ignore[operator]
         self.n_items = len(trained)
         self.trained = torch.from_numpy(np.ascontiguousarray(trained)).to(self.trained.device)
+
+    def put(self, name: str, fresh: tuple[Tensor, Tensor] | None) -> None:
+        """Until the next call, items ``fresh[0]`` (K,) have the raw vectors ``fresh[1]`` (K, width) of a dense sense, gradient and all."""
+        cast(_DenseSense, self.senses[name]).fresh = fresh
 
     def forward(self, rows: Tensor | None = None) -> Tensor:
         """float32 (N, D) of the whole catalogue, or of the chosen rows, before any normalisation."""

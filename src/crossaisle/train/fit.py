@@ -1,4 +1,5 @@
-"""The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, loop, objective, packing."""
+"""The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, loop, objective, packing,
+tuning."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from crossaisle.data.histories import Histories
 from crossaisle.data.split import Queries, hold_out_last
 from crossaisle.data.split_parts import at_most
 from crossaisle.encode.senses import Sense, Senses, stack_items
-from crossaisle.errors import RequestError
+from crossaisle.errors import RequestError, SettingError
 from crossaisle.metrics import Values, ndcg
 from crossaisle.model.network import Network
 from crossaisle.model.settings import ModelSettings
@@ -29,6 +30,8 @@ from crossaisle.train.loop import TrainingRun, train
 from crossaisle.train.objective import aisle_weights
 from crossaisle.train.packing import pack_for_reading
 from crossaisle.train.settings import TrainSettings
+from crossaisle.train.tuning import TunableReader, Tuning
+from crossaisle.tune.settings import TuneSettings
 
 __all__ = ["NetworkScorer"]
 
@@ -61,6 +64,8 @@ class NetworkScorer:
         Reads the catalogue; not needed where ``model.senses`` is only "id" (SASRec).
     target_events : tuple of str
         Event kinds that count as targets (default: all).
+    tune : TuneSettings, optional
+        What of the language model is trained along (default: nothing); the reader then reads with it, new items too.
     """
 
     def __init__(
@@ -73,7 +78,9 @@ class NetworkScorer:
         device: str = "cpu",
         target_events: tuple[str, ...] = (),
         name: str = "crossaisle",
+        tune: TuneSettings | None = None,
     ) -> None:
+        self.tune = tune or TuneSettings()
         self.name, self.model, self.training, self.reader = name, model, training, reader
         self.seed, self.device, self.target_events = seed, torch.device(device), target_events
         self.selection, self.refitting = TrainingRun(), TrainingRun()
@@ -117,6 +124,7 @@ class NetworkScorer:
                     "no item says anything, and the model is to read no ids", "items with text", "pass --items, or add id to model.senses"
                 )
         fingerprint = self._fingerprint(data, full)
+        untuned, tuning = self.senses, self._tuning(data, progress)
         asked = _new_targets(valid)
         chosen = asked[at_most(np.arange(len(asked)), self.training.validation_users, self.seed)]
         first = None if checkpoint is None else checkpoint.with_name(checkpoint.name + ".select")
@@ -135,13 +143,17 @@ class NetworkScorer:
             checkpoint=first,
             fingerprint=fingerprint,
             resume=resume,
+            tuning=tuning,
         )
-        self._use(network, data)
+        self._use(network, data, tuning)
         if selected is not None:
             selected()
         if full is not None:
+            self.senses = untuned  # also the fixed whitening is that of the untuned language model
             self._read_reviews(full, progress)
             network = self._new_network(full)
+            if tuning is not None:
+                tuning.start_over()
             self.refitting = train(
                 network,
                 self.with_reviews(full.histories, network),
@@ -155,9 +167,26 @@ class NetworkScorer:
                 checkpoint=checkpoint,
                 fingerprint=fingerprint,
                 resume=resume,
+                tuning=tuning,
             )
-            self._use(network, full)
+            self._use(network, full, tuning)
+        if tuning is not None:
+            tuning.hand_over()
         return self
+
+    def _tuning(self, data: Dataset, progress: Progress | None) -> Tuning | None:
+        """The language model, ready to be trained; None where it is to stay frozen or no item has text."""
+        if not self.tune.active or "text" not in self.senses:
+            return None
+        if not isinstance(self.reader, TunableReader):
+            raise SettingError(
+                f"tune.form is {self.tune.form}, and items are read in another way", "a reader of texts", "set tune.form to frozen"
+            )
+        if self.reads_reviews:  # they are read by the language model as it was
+            raise SettingError(
+                f"tune.form is {self.tune.form} beside the sense reviews", "one of the two", "set tune.form to frozen, or leave reviews out"
+            )
+        return Tuning(self.reader, self.tune, data.items, self.senses["text"], seed=self.seed, progress=progress)
 
     @property
     def reads_reviews(self) -> bool:
@@ -257,11 +286,15 @@ class NetworkScorer:
                 values.append(ndcg(top.cpu().numpy(), part.targets, 10))
         return float(np.concatenate(values).mean())
 
-    def _use(self, network: Network, data: Dataset) -> None:
+    def _use(self, network: Network, data: Dataset, tuning: Tuning | None) -> None:
         self.network, self.counts, self._vectors = network, data.item_counts, None
+        if tuning is not None:
+            self.senses = {**self.senses, "text": tuning.sense}
 
     def _fingerprint(self, data: Dataset, full: Dataset | None) -> str:
         digest = hashlib.sha256(json.dumps([self.model.to_dict(), self.training.to_dict(), self.seed, self.target_events]).encode())
+        if self.tune.active:
+            digest.update(json.dumps(self.tune.to_dict()).encode())
         for d in (data, full):
             if d is not None:
                 for array in (d.histories.offsets, d.histories.items, d.histories.events, d.histories.weights, d.histories.times):
@@ -372,6 +405,7 @@ class NetworkScorer:
             "target_events": list(self.target_events),
             "model": self.model.to_dict(),
             "train": self.training.to_dict(),
+            "tune": self.tune.to_dict(),
             "n_events": 1 if encoder.event is None else len(encoder.event),
             "with_weights": encoder.weight is not None,
             "with_times": encoder.gap is not None,
@@ -398,6 +432,7 @@ class NetworkScorer:
             device=device,
             target_events=tuple(config["target_events"]),
             name=config["name"],
+            tune=TuneSettings.from_dict(config.get("tune", {})),
         )
         senses: dict[str, Sense] = {}
         for name, width in config["sense_widths"].items():

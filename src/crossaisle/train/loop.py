@@ -1,4 +1,4 @@
-"""The training loop. Imports: settings, packing, objective, checkpoint.
+"""The training loop. Imports: settings, packing, objective, checkpoint, tuning.
 
 Order is meaning here: an epoch seeds its own random numbers from (seed, epoch), so a run that was killed and resumed takes the same steps
 as an unbroken one.
@@ -25,6 +25,7 @@ from crossaisle.train.checkpoint import load_checkpoint, save_checkpoint
 from crossaisle.train.objective import step_loss
 from crossaisle.train.packing import pack_for_training
 from crossaisle.train.settings import TrainSettings
+from crossaisle.train.tuning import Tuning
 
 __all__ = ["TrainingRun", "large_product_dtype", "train"]
 
@@ -55,7 +56,7 @@ def large_product_dtype(settings: TrainSettings, device: torch.device) -> torch.
     return torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
 
 
-def _optimizer(network: Network, settings: TrainSettings) -> torch.optim.AdamW:
+def _optimizer(network: Network, settings: TrainSettings, tuning: Tuning | None) -> torch.optim.AdamW:
     ids = network.tower.id_table
     plain = {id(p) for n, p in network.named_parameters() if p.ndim < 2 or n.endswith(("position", "bias", "event", "gap"))}
     groups = [
@@ -63,7 +64,11 @@ def _optimizer(network: Network, settings: TrainSettings) -> torch.optim.AdamW:
         {"params": [p for p in network.parameters() if id(p) in plain], "weight_decay": 0.0},
         {"params": [] if ids is None else [ids], "weight_decay": settings.id_weight_decay},
     ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
+    groups += [] if tuning is None else tuning.parameter_groups()
+    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
+    for group in optimizer.param_groups:
+        group["highest"] = group["lr"]
+    return optimizer
 
 
 def _rate(step: int, steps: int, settings: TrainSettings) -> float:
@@ -90,6 +95,7 @@ def train(
     checkpoint: Path | None = None,
     fingerprint: str = "",
     resume: bool = False,
+    tuning: Tuning | None = None,
 ) -> TrainingRun:
     """Train ``network`` in place; with ``validate`` it ends with the weights of the best epoch.
 
@@ -105,19 +111,25 @@ def train(
         Gives the validation N@10 of the network, higher is better.
     checkpoint : Path, optional
         Where to save after each epoch; with ``resume`` training goes on from there.
+    tuning : Tuning, optional
+        A language model that is trained along; it ends as that of the same epoch as the network.
     """
     device = next(network.parameters()).device
     dtype = large_product_dtype(settings, device)
     width = network.tower.settings.window
     per_step = max(1, settings.tokens_per_step // width)
     negatives = settings.negatives_of(network.tower.n_items)
-    optimizer = _optimizer(network, settings)
+    optimizer = _optimizer(network, settings, tuning)
     run, best, first = TrainingRun(), None, 0
+    best_tuned: dict[str, torch.Tensor] | None = None
     if checkpoint is not None and resume and (saved := load_checkpoint(checkpoint, fingerprint)) is not None:
         network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
         run = TrainingRun(**saved["run"])
         best, first = saved["best"], saved["epoch"]
+        if tuning is not None:
+            tuning.load_state(network, saved["tuning"])
+            best_tuned = saved["best_tuning"]
     started = time.monotonic() - run.seconds
 
     for epoch in range(first, epochs):
@@ -132,15 +144,21 @@ def train(
             torch.manual_seed(seed * 100_003 + epoch)
             generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
             network.train()
+            if tuning is not None:
+                tuning.begin_epoch(seed * 100_003 + epoch)
             for step in range(steps):
                 part = rows.rows(slice(step * per_step, (step + 1) * per_step)).to(device)
                 for group in optimizer.param_groups:
-                    group["lr"] = settings.learning_rate * _rate(epoch * steps + step, total, settings)
+                    group["lr"] = group["highest"] * _rate(epoch * steps + step, total, settings)
+                if tuning is not None:
+                    tuning.read_step(network, part)
                 loss = step_loss(network, part, negatives, generator, dtype)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 if settings.clip > 0:
                     torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+                    if tuning is not None:
+                        torch.nn.utils.clip_grad_norm_(tuning.parameters(), settings.clip)
                 optimizer.step()
                 loss_sum += float(loss.detach())
                 if progress is not None:
@@ -153,10 +171,13 @@ def train(
                     )
         run.losses.append(loss_sum / max(1, steps))
         network.eval()
+        if tuning is not None:
+            tuning.end_epoch(network, progress)
         if validate is not None:
             run.scores.append(validate(network))
             if best is None or run.scores[-1] > max(run.scores[:-1], default=-np.inf):
                 run.best_epoch, best = epoch + 1, _copy(network)
+                best_tuned = None if tuning is None else tuning.state()
         else:
             run.best_epoch = epoch + 1
         run.seconds = time.monotonic() - started
@@ -170,10 +191,13 @@ def train(
                     "optimizer": optimizer.state_dict(),
                     "best": best,
                     "run": vars(run),
+                    **({} if tuning is None else {"tuning": tuning.state(), "best_tuning": best_tuned}),
                 },
             )
     if best is not None:
         network.load_state_dict(best)
+    if tuning is not None and best_tuned is not None:
+        tuning.load_state(network, best_tuned)
     network.eval()
     run.seconds = time.monotonic() - started
     return run

@@ -1,11 +1,13 @@
-"""Texts -> vectors with gradient, as their reader would give them. Imports: contracts, encode.transformer; of its own room adapt, settings.
+"""Texts -> vectors with gradient, as their reader would give them. Imports: contracts, encode (saved, transformer); of its own room adapt,
+settings.
 
 Blocks below the first that is trained always give the same, so their output is kept (token states in 16 bits) and only the rest is run.
 """
 
 from __future__ import annotations
 
-import json
+import copy
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from crossaisle.contracts import Progress
+from crossaisle.encode.saved import save_reader
 from crossaisle.encode.transformer import TransformersReader
 from crossaisle.tune.adapt import Adapted, adapt
 from crossaisle.tune.settings import TuneSettings
@@ -121,8 +124,16 @@ class TextEncoder:
 
         Pooling, prefix and length are written as sentence-transformers writes them, so that it reads the folder too.
         """
-        self.adapted.save(folder)
-        write_reading(self.reader, folder)
+        save_reader(self.tuned_reader(), folder)
+
+    def tuned_reader(self) -> TransformersReader:
+        """A reader of its own that gives what this encoder gives now; later steps leave it as it is."""
+        out = copy.copy(self.reader)
+        digest = hashlib.sha256(self.reader.fingerprint.encode())
+        for name, value in sorted(self.adapted.state().items()):
+            digest.update(name.encode() + value.cpu().numpy().tobytes())
+        out.use_module(self.reader.load()[0], self.adapted.merged(), digest.hexdigest()[:32])
+        return out
 
     def _forward(self, ids: Tensor, mask: Tensor, lengths: Tensor, start: Tensor | None) -> Tensor:
         module: Any = self.adapted.module
@@ -160,29 +171,6 @@ class TextEncoder:
 
 class _Reached(Exception):
     """The block that was asked for is reached."""
-
-
-def write_reading(reader: TransformersReader, folder: Path) -> None:
-    """Beside saved weights: the tokenizer and how the reader pools, prefixes and cuts."""
-    tokenizer: Any = reader.load()[0]
-    tokenizer.save_pretrained(folder)
-    pooling = {f"pooling_mode_{mode}": mode.startswith(reader.pooling) for mode in ("mean_tokens", "cls_token", "lasttoken")}
-    modules = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
-    (folder / "1_Pooling").mkdir(exist_ok=True)
-    _write(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": reader.dim, **pooling})
-    _write(folder / "sentence_bert_config.json", {"max_seq_length": reader.max_tokens})
-    _write(folder / "config_sentence_transformers.json", {"prompts": {"document": reader.prefix}, "default_prompt_name": "document"})
-    _write(
-        folder / "modules.json",
-        [
-            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-            for i, (path, kind) in enumerate(modules)
-        ],
-    )
-
-
-def _write(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 @contextmanager
