@@ -229,11 +229,9 @@ def main() -> None:
                     print(f"== {arm} {senses} {protocol}", flush=True)
                     part = Path(folder) / "one.json"
                     options = [o for pair in asked.set for o in ("--set", pair)]
-                    subprocess.run(
-                        [sys.executable, __file__, str(tables), str(part), "--one", f"{arm}/{senses}/{protocol}", "--epochs", str(asked.epochs),
-                         "--seed", str(asked.seed), *options],
-                        check=True,
-                    )  # fmt: skip
+                    same = ["--epochs", str(asked.epochs), "--seed", str(asked.seed)]
+                    one = [str(tables), str(part), "--one", f"{arm}/{senses}/{protocol}"]
+                    subprocess.run([sys.executable, __file__, *one, *same, *options], check=True)
                     runs.append(json.loads(part.read_text()))
                     rows = table(runs, asked.minutes, asked.seed)
                     made = {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads(),

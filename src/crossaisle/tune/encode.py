@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from crossaisle.contracts import Progress
-from crossaisle.encode.saved import save_reader
+from crossaisle.encode.saved import save_reader, write_reading
 from crossaisle.encode.transformer import TransformersReader
 from crossaisle.tune.adapt import Adapted, adapt
 from crossaisle.tune.settings import TuneSettings
 
-__all__ = ["TextEncoder"]
+__all__ = ["TextEncoder", "write_reading"]
 
 _TOKENS = 2_048
 """Padded tokens of a batch, as in the reader: larger ones fall out of the CPU's caches."""
