@@ -1,4 +1,5 @@
-"""How long a fit will take and how much memory it needs, before anything is trained. Imports: presets, data, encode.fields, model.losses.
+"""How long a fit will take and how much memory it needs, before anything is trained. Imports: presets, data, encode.fields,
+encode.reviews, model.losses.
 
 Time goes into reading the distinct item texts with the language model, and into training: the products with the whole catalogue and the
 transformer, counted in floating-point operations. `measure_speed` times this machine for a moment; `RATES` holds which part of that speed
@@ -13,8 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from crossaisle.data.dataset import Dataset
 from crossaisle.encode.fields import item_texts, non_latin_share
+from crossaisle.encode.reviews import chosen_reviews
 from crossaisle.presets import PRESETS, AllSettings, preset_settings
 
 __all__ = ["RATES", "Rates", "Speed", "Work", "forecast", "measure_speed", "predict", "work_of"]
@@ -95,7 +99,7 @@ class Work:
         Places of the histories that training reads, in one pass.
     items : int
     letters : int
-        Letters of the distinct item texts, as far as the reader reads them.
+        Letters of the distinct texts of items, and of reviews where they are read, as far as the reader reads them.
     multilingual : bool
         The multilingual reader will be chosen.
     words : int
@@ -131,15 +135,27 @@ def measure_speed(seconds: float = 0.1) -> Speed:
 def work_of(data: Dataset, settings: AllSettings) -> Work:
     """Count what a fit with these settings has to do."""
     texts = sorted(set(item_texts(data.items)))
+    said = _reviews_read(data, settings)
     limit = int(settings.text.max_tokens * RATES.letters_per_token)
     # a word vector is learned for what at least two items share: on shop catalogues, about one for each item (words, pairs, brands, nodes)
     return Work(
         positions=len(data.histories.items),
         items=data.n_items,
-        letters=sum(min(len(t), limit) for t in texts),
+        letters=sum(min(len(t), limit) for t in (*(texts if "text" in settings.model.senses else ()), *said)),
         multilingual=settings.text.reader == "auto" and non_latin_share(texts[:5000]) >= settings.text.multilingual_share,
         words=data.n_items,
     )
+
+
+def _reviews_read(data: Dataset, settings: AllSettings) -> set[str]:
+    """The texts of the reviews that a fit reads, where it reads them."""
+    if data.reviews is None or "reviews" not in settings.model.senses:
+        return set()
+    said = set(chosen_reviews(data.reviews, data.items["item_id"], settings.reviews)["text"])
+    own = data.histories.own
+    if own is not None and own.table.texts is not None and settings.model.own_reviews:
+        said |= {own.table.texts[r] for r in np.unique(own.rows[own.rows >= 0]).tolist()}
+    return said
 
 
 def predict(work: Work, settings: AllSettings, speed: Speed, rates: Rates = RATES) -> dict[str, float]:
@@ -161,7 +177,7 @@ def predict(work: Work, settings: AllSettings, speed: Speed, rates: Rates = RATE
     model, train = settings.model, settings.train
     sampled = train.negatives_of(work.items)
     ranked = sampled + train.tokens_per_step if sampled else work.items  # a sample holds the step's targets too
-    reads_text = "text" in model.senses
+    reads_text = "text" in model.senses or "reviews" in model.senses
     steps = work.positions / train.tokens_per_step
     products = 6 * ranked * model.dim
     body = 6 * (4 + 2 * model.feedforward) * model.dim**2 * model.blocks

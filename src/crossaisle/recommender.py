@@ -175,9 +175,10 @@ class Recommender:
         self._users, self._histories = data.users, scorer.net.with_reviews(data.histories)
         self.report, self._folder = data.report, folder
         run = scorer.selection
+        whose = "each history" if scorer.net.newer(data) == 1 else "the newer half of the histories"
         self.quality = {
             "ndcg@10": max(run.scores, default=None),
-            "what": "the newest item of each history, held back; the whole catalogue ranked, items already seen left out",
+            "what": f"the newest item of {whose}, held back; the whole catalogue ranked, items already seen left out",
             "epoch": run.best_epoch,
             "minutes": round((run.seconds + scorer.net.refitting.seconds) / 60, 2),
             "blend": scorer.choice,

@@ -144,3 +144,21 @@ def test_fit_says_what_reads_reviews(shop: Path, capfd: pytest.CaptureFixture[st
     REVIEWS.write_csv("reviews.csv")
     assert run(["fit", *TABLES, "--reviews", "reviews.csv", *SMALL, "--out", "new.model"]) == 0
     assert "a model reads them where reviews is one of model.senses" in capfd.readouterr().err
+
+
+def test_reviews_are_read_where_asked_for(shop: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    events = shop_interactions()
+    said = events.with_columns(timestamp=pl.col("timestamp") + 60, rating=pl.lit(5), helpful=pl.lit("2"))
+    said.with_columns(text="of " + pl.col("item_id") + ", which my family likes very much").write_csv("reviews.csv")
+    asked = [*TABLES, "--reviews", "reviews.csv", *SMALL, "--set", "model.senses=id,text,reviews"]
+    assert run(["fit", *asked, "--no-histories", "--out", "new.model"]) == 0
+    assert run(["info", "new.model", "--json"]) == 0
+    assert f'"items with reviews": {events["item_id"].n_unique()}' in capfd.readouterr().out
+    held = [p.name for p in (shop / "new.model").rglob("*") if p.is_file() and b"my family likes" in p.read_bytes()]
+    assert held == []
+    assert run(["catalog", "add", "new.model", "--items", "new_items.csv"]) == 0
+    assert run(["recommend", "new.model", "--histories", "histories.csv"]) == 0
+    assert run(["check", *TABLES, "--reviews", "reviews.csv", "--set", "model.senses=id,text,reviews"]) == 0
+    capfd.readouterr()
+    assert run(["evaluate", *asked, "--protocol", "time-split", "--models", "crossaisle", "--out", "report"]) == 0
+    assert "were written before what is asked and may be read." in (shop / "report" / "report.md").read_text()

@@ -29,7 +29,7 @@ def dataset(
     events = np.array([e for r in kinds for e in r], dtype=np.int64) if kinds is not None else None
     h = Histories.from_arrays(h.offsets, h.items, events=events, weights=np.arange(1, len(h.items) + 1), times=flat)
     items = pl.DataFrame({"item_id": [f"i{i}" for i in range(n_items)], "category": [AISLES[i % 4] for i in range(n_items)]})
-    users = pl.Series("user_id", [f"u{u}" for u in range(len(rows))])
+    users = pl.Series("user_id", [f"u{u}" for u in range(len(rows))], dtype=pl.String)
     owners = h.owners
     reviews = pl.DataFrame(
         {
@@ -38,9 +38,10 @@ def dataset(
             "timestamp": h.times,
             "rating": h.weights.astype(float),  # the event that the review belongs to
             "text": ["fine"] * len(owners),
-        }
+        },
+        schema_overrides={"user_id": pl.String, "item_id": pl.String, "text": pl.String},
     )
-    return Dataset(items, users, h, event_names=("view", "purchase"), reviews=reviews)
+    return Dataset(items, users, h, event_names=("view", "purchase"), reviews=reviews).with_own_reviews()
 
 
 def lists(histories: Histories) -> list[list[int]]:
@@ -107,6 +108,7 @@ def check_any(data: Dataset, split: Split, kinds: Sequence[str]) -> None:
         if user in test_of:
             after = split.test.targets.weights[split.test.targets.offsets[test_of[user]]]
             assert max(split.valid.targets[np.array([q])].weights) < after
+    check_moments(split)
     for learned in (split.train, split.full):
         assert learned.n_users == data.n_users
         assert learned.items is data.items
@@ -116,6 +118,25 @@ def check_any(data: Dataset, split: Split, kinds: Sequence[str]) -> None:
     assert ids(split.train.histories) <= ids(split.full.histories)
     assert not ids(split.train.histories) & (ids(split.valid.targets) | ids(split.test.targets))
     assert not ids(split.full.histories) & ids(split.test.targets)
+
+
+def check_moments(split: Split) -> None:
+    """Every review that may be read is known to be older than everything that is asked."""
+    asked = {name: np.nan_to_num(q.targets.times, nan=-np.inf) for name, q in (("valid", split.valid), ("test", split.test))}
+    for learned, moments in ((split.train, np.concatenate([*asked.values()])), (split.full, asked["test"])):
+        assert learned.reviews is not None
+        assert learned.histories.own is not None
+        newest = learned.reviews["timestamp"].to_numpy().max(initial=-np.inf)
+        assert newest < moments.min(initial=np.inf) or not len(learned.reviews)
+        own = learned.histories.own.times
+        assert (own[~np.isnan(own)] < moments.min(initial=np.inf)).all()
+    for queries in (split.valid, split.test):
+        own = queries.histories.own
+        assert own is not None
+        for q in range(len(queries)):
+            times = own.times[queries.histories.offsets[q] : queries.histories.offsets[q + 1]]
+            targets = np.nan_to_num(queries.targets[np.array([q])].times, nan=-np.inf)
+            assert (times[~np.isnan(times)] < targets.min()).all()
 
 
 def check_reviews(data: Dataset, learned: Dataset) -> None:

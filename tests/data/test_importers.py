@@ -17,7 +17,15 @@ from crossaisle.data.readers.imported import ImportedTables, write_tables
 from crossaisle.errors import MissingExtra, OutputError, RequestError, TableError
 
 REVIEWS = [
-    {"overall": 5.0, "reviewerID": "U1", "asin": "B1", "reviewText": "Great card", "summary": "Five Stars", "unixReviewTime": 1529193600},
+    {
+        "overall": 5.0,
+        "reviewerID": "U1",
+        "asin": "B1",
+        "reviewText": "Great card",
+        "summary": "Five Stars",
+        "unixReviewTime": 1529193600,
+        "vote": "1,234",
+    },
     {"overall": 2.0, "reviewerID": "U1", "asin": "B2", "reviewText": "Meh. Really", "summary": "Meh", "unixReviewTime": 1529193601},
     {"overall": 4.0, "reviewerID": "U2", "asin": "B9", "summary": "Only a summary", "unixReviewTime": 1529193602},
 ]
@@ -44,6 +52,7 @@ def test_amazon(tmp_path: Path) -> None:
     assert got.interactions.rows()[0] == ("U1", "B1", 1529193600, 5.0, "Gift Cards", "review")
     assert got.reviews is not None
     assert got.reviews["text"].to_list() == ["Five Stars. Great card", "Meh. Really", "Only a summary"]
+    assert got.reviews["helpful"].to_list() == [1234.0, 0.0, 0.0]
     assert got.items is not None
     assert got.items.row(0, named=True) == {
         "item_id": "B1", "category": "Gift Cards", "title": "Card &amp; Box", "brand": "Acme", "description": "One. Two.",
