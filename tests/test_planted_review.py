@@ -235,3 +235,13 @@ def test_without_the_sense_reviews_change_nothing() -> None:
     with_reviews = everything(plain(DATA))
     without = everything(Recommender.preset("quick", settings={**SMALL, "model.senses": "id,text"}).fit(DATA.without_reviews()))
     assert same(with_reviews, without)
+
+
+def test_what_was_written_between_validation_and_test_is_read_only_by_the_refit() -> None:
+    split = split_of(DATA, "time-split")
+    target, between = int(split.test.targets.row(0)[0]), float(np.min(split.valid.times))
+    planted = split_of(plant("somebody else", target, between), "time-split")
+    chosen = [blend_scorer(settings()).fit(s.train, s.valid) for s in (split, planted)]
+    assert np.array_equal(chosen[0].item_vectors(), chosen[1].item_vectors())
+    refitted = [blend_scorer(settings()).fit(s.train, s.valid, s.full) for s in (split, planted)]
+    assert not np.array_equal(refitted[0].item_vectors()[target], refitted[1].item_vectors()[target])
