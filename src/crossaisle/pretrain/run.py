@@ -85,7 +85,7 @@ def before(data: Dataset, moment: str) -> Dataset:
     kept = data.histories.times < float(seconds[0])  # an unknown time is not known to be older
     if not kept.any():
         raise TableError(f"no interaction is older than {moment}", "some dated before it", "choose a later --before")
-    return learn(data, np.asarray(kept, dtype=np.bool_), until=float(seconds[0]))
+    return learn(data, np.asarray(kept, dtype=np.bool_), np.asarray(~kept, dtype=np.bool_), float(seconds[0]))
 
 
 def check_folder(out: Path) -> None:
