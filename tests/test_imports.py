@@ -28,6 +28,7 @@ ROOMS = [
     "across",
     "blend",
     "pretrain",
+    "rerank",
     "rank",
     "store",
     "presets",

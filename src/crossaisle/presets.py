@@ -17,6 +17,7 @@ from crossaisle.graph.settings import GraphSettings
 from crossaisle.model.settings import ModelSettings
 from crossaisle.pretrain.settings import PretrainSettings
 from crossaisle.rank.settings import WishSettings
+from crossaisle.rerank.settings import RerankSettings
 from crossaisle.settings import Settings, setting
 from crossaisle.train.settings import TrainSettings
 from crossaisle.tune.settings import TuneSettings
@@ -43,6 +44,7 @@ class AllSettings(Settings):
     tune: TuneSettings = field(default_factory=TuneSettings)
     across: AcrossSettings = field(default_factory=AcrossSettings)
     blend: BlendSettings = field(default_factory=BlendSettings)
+    rerank: RerankSettings = field(default_factory=RerankSettings)
     graph: GraphSettings = field(default_factory=GraphSettings)
     wish: WishSettings = field(default_factory=WishSettings)
     pretrain: PretrainSettings = field(default_factory=PretrainSettings)

@@ -26,6 +26,7 @@ from crossaisle.data.histories import Histories
 from crossaisle.data.own_reviews import OwnReviews, ReviewTable
 from crossaisle.data.rejected import Rejected
 from crossaisle.data.report import notices
+from crossaisle.data.split_parts import Queries
 from crossaisle.data.split_reviews import reviews_before
 from crossaisle.encode.items import ItemReader
 from crossaisle.encode.media import media_lines
@@ -42,6 +43,9 @@ from crossaisle.rank.request import Request
 from crossaisle.rank.settings import WishSettings
 from crossaisle.rank.similar import complements, similar_items
 from crossaisle.rank.wish import WishScorer, append_wish, catalogue_with, checked_wish, wish_notes, with_weight
+from crossaisle.rerank.mine import Mined, mine
+from crossaisle.rerank.second import SecondLook
+from crossaisle.schema import Ints
 from crossaisle.store import current_version, folder_lock, open_version, write_version
 from crossaisle.train.device import choose_device
 from crossaisle.train.fit import NetworkScorer
@@ -59,6 +63,8 @@ RELATIONS = {
 }
 """Relations between items, and what each means on data without records of what was viewed together."""
 
+_SECOND = "rerank"
+"""Folder of a version that holds the second look."""
 _WITHOUT_BASKETS = f"{_BASKETS} was left out with the histories: aisles that a history does not touch are ranked as the others are"
 _NO_GRAPH = {
     "en": "this model holds no histories: reasons speak of the items and the model, not of what other people did",
@@ -128,6 +134,7 @@ class Recommender:
         self._users: pl.Series = pl.Series(schema.USER, [], dtype=pl.String)
         self._histories: Histories | None = None
         self._associations: Associations | None = None
+        self._second: SecondLook | None = None
         self._folder: Path | None = None
         self._version: Path | None = None
 
@@ -166,9 +173,22 @@ class Recommender:
         self.settings = with_media(self.settings, data)
         scorer = blend_scorer(self.settings, media=data.media)
         data = reviews_before(data, moment_of(self.settings.reviews)) if scorer.net.reads_reviews else data.without_reviews()
-        folder = None if out is None else Path(out)
+        folder, mined = None if out is None else Path(out), list[Mined]()
+
+        def look(train: Dataset, asked: Queries) -> None:
+            mined.append(mine(scorer, asked, self.settings.rerank, self.settings.seed, progress))
+            counts.append(train.item_counts)
+
+        counts: list[Ints] = []
         with contextlib.nullcontext() if folder is None else folder_lock(folder):
-            scorer.fit(data, progress=progress, checkpoint=None if folder is None else folder / _TRAINING / "fit", resume=resume)
+            scorer.fit(
+                data,
+                progress=progress,
+                checkpoint=None if folder is None else folder / _TRAINING / "fit",
+                resume=resume,
+                selected=look if self.settings.rerank.active else None,
+            )
+            self._second = self._fit_second(mined[0], counts[0], scorer, data, progress) if mined else None
         self._associations = None
         scorer.counts = data.item_counts  # popularity counts every event, also where the newest were held back from training
         self._scorer, self._catalogue = scorer, Catalogue.of(data)
@@ -188,12 +208,29 @@ class Recommender:
         if found:
             self.report = {**self.report, "media": found}
         self.notes = [*([note] if note and "text" in scorer.net.senses else []), *media_lines(found), *notices(data.report)]
+        if self._second is not None:
+            self.notes.append(self._second.note)
+            self.quality["rerank"] = self._second.report
         silent = [s for s in self.settings.model.senses if s != "id" and s not in scorer.net.senses]
         if silent:
             self.notes.append(
                 f"no item has anything for {' and '.join(silent)}: items are known by what remains ({', '.join(scorer.net.senses) or 'id'})"
             )
         return self
+
+    def _fit_second(self, mined: Mined, counts: Ints, scorer: BlendScorer, data: Dataset, progress: Progress | None) -> SecondLook:
+        text = scorer.net.senses.get("text")
+        return SecondLook.fit(
+            mined,
+            data.items,
+            data.item_categories,
+            self.settings.rerank,
+            counts=counts,
+            vectors=None if text is None else np.asarray(text.values, dtype=np.float32),
+            seed=self.settings.seed,
+            device=str(scorer.net.device),
+            progress=progress,
+        )
 
     def _fitted(self) -> tuple[BlendScorer, Catalogue]:
         if self._scorer is None or self._catalogue is None:
@@ -274,7 +311,7 @@ class Recommender:
             How much the wish counts beside a history, in place of the setting ``wish.weight``.
         **options
             ``categories``, ``beyond_history``, ``candidates``, ``where``, ``keep_seen``, ``max_per_category``, ``diversity``,
-            ``explain``, ``lang``: see `crossaisle.rank.request.Request`.
+            ``explain``, ``lang``, ``rerank`` (a second look at the head of each list): see `crossaisle.rank.request.Request`.
 
         Returns
         -------
@@ -356,6 +393,7 @@ class Recommender:
             catalogue = catalogue_with(catalogue, wish)
             scorer = WishScorer(fitted, catalogue.items.tail(1), settings)
             histories = append_wish(histories, catalogue.wish)
+        second = self._second_look().reading(catalogue.items) if request.rerank else None
         return recommend(
             scorer,
             catalogue,
@@ -365,9 +403,17 @@ class Recommender:
             query_column=column,
             vectors=vectors,
             associations=self._known_associations(request.lang) if request.explain else None,
+            second=second,
             note=self.notes.append,
             progress=progress,
         )
+
+    def _second_look(self) -> SecondLook:
+        """The model's second look, if there is one to take."""
+        if self._second is None or not self._second.on:
+            found = "this model has no second look" if self._second is None else self._second.note
+            raise RequestError(found, "a model whose second look is on", "leave out rerank, or fit with --set rerank.model=minilm")
+        return self._second
 
     def _known_associations(self, lang: str) -> Associations | None:
         """What the histories say of pairs of items; counted at the first call, None where there is nothing to count."""
@@ -472,6 +518,8 @@ class Recommender:
         self.notes += [f"the new items' {column} files are not read; pass --media to read them" for column in unread]
         self._catalogue = Catalogue(pl.concat([catalogue.items, new]), scorer.counts, catalogue.event_names)
         self._associations = None
+        if self._second is not None:
+            self._second.read(self._catalogue.items)
         return self
 
     # saving and loading
@@ -535,6 +583,8 @@ class Recommender:
         if scorer.net.reader is not None:
             scorer.net.reader.save_tuned(folder / _ENCODER)  # type: ignore[attr-defined]
         catalogue.items.write_parquet(folder / "items.parquet")
+        if self._second is not None:
+            self._second.save(folder / _SECOND)
         if histories and self._histories is not None:
             h = self._histories
             pl.DataFrame(
@@ -573,6 +623,8 @@ class Recommender:
                 f"model {version} cannot be read ({error})", "a version written by crossaisle", "fit the model again"
             ) from None
         out._catalogue = Catalogue(items, out._scorer.counts, tuple(described["event_names"]))
+        if (version / _SECOND).is_dir():
+            out._second = SecondLook.load(version / _SECOND, items, where)
         out.quality, out.report, out._version = described["quality"], described["report"], version
         if (version / "histories.parquet").exists():
             out._users, out._histories = _read_histories(version / "histories.parquet", out._catalogue)

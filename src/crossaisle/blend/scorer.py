@@ -108,11 +108,12 @@ class BlendScorer:
         progress: Progress | None = None,
         checkpoint: Path | None = None,
         resume: bool = False,
+        selected: Callable[[Dataset, Queries], None] | None = None,
     ) -> Self:
         """Train the network, fit what joins it, choose the weights by ``valid``; then all but the weights once more on ``full``.
 
         Without ``valid`` the newest item of most histories and one aisle of some are held out, and ``full`` is ``data`` where the setting
-        ``train.refit`` says so.
+        ``train.refit`` says so. ``selected(data, valid)`` is called in between, when nothing of this scorer has been trained on ``valid``.
         """
         if valid is None:
             full = full if full is not None else data if self.net.training.refit else None
@@ -120,11 +121,13 @@ class BlendScorer:
         near, far = kinds(data, valid)
         stop_by = valid[np.flatnonzero(near)] if near.any() else valid
 
-        def selected() -> None:
+        def between() -> None:
             self._fit_rest(data, self.across.on, progress)
             self._choose(data, valid, near, far, progress)
+            if selected is not None:
+                selected(data, valid)
 
-        self.net.fit(data, stop_by, full, progress=progress, checkpoint=checkpoint, resume=resume, selected=selected)
+        self.net.fit(data, stop_by, full, progress=progress, checkpoint=checkpoint, resume=resume, selected=between)
         if full is not None:
             self._fit_rest(full, self.ridge is not None, progress)
         return self

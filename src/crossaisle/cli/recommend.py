@@ -47,6 +47,7 @@ def recommend(
     ] = None,
     diversity: Annotated[float, typer.Option("--diversity", metavar="0..1", help="Trade score for unlikeness within the list.")] = 0.0,
     explain: Annotated[bool, typer.Option("--explain", help="Say which history item and which scorer carried each item, and why.")] = False,
+    rerank: Annotated[bool, typer.Option("--rerank", help="Take the model's second look at the head of each list.")] = False,
     lang: options.Lang = "en",
     columns: options.Columns = None,
     encoding: options.Encoding = None,
@@ -86,6 +87,7 @@ def recommend(
         "lang": lang,
         "wish": wish,
         "wish_weight": wish_weight,
+        "rerank": rerank,
         **({} if max_rejected is None else {"max_rejected": max_rejected}),
     }
     given = None if histories is None else read_table(histories, columns=names, encoding=encoding)

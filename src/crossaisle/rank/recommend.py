@@ -1,6 +1,6 @@
 """From histories to the lists that people see. Imports: associations, catalogue, explain, request, slate.
 
-One history's way: `recommend` -> `_Run.batch` (who may see what) -> `Scorer.score` -> `slate` -> table.
+One history's way: `recommend` -> `_Run.batch` (who may see what) -> `Scorer.score` -> a second look where asked for -> `slate` -> table.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.explain import explain
 from crossaisle.rank.request import Note, Request, candidate_rows, check_beyond_history, eligible_items, touched_aisles
 from crossaisle.rank.slate import slate, unit_rows
+from crossaisle.rerank.second import SecondLook
 from crossaisle.schema import Bools, Floats, Ints
 
 __all__ = ["Request", "recommend"]
@@ -37,6 +38,7 @@ def recommend(
     query_column: str = schema.USER,
     vectors: Floats | None = None,
     associations: Associations | None = None,
+    second: SecondLook | None = None,
     note: Note | None = None,
     progress: Progress | None = None,
 ) -> pl.DataFrame:
@@ -63,6 +65,8 @@ def recommend(
         Item vectors; needed for ``diversity > 0``.
     associations : Associations, optional
         For ``explain``: see `crossaisle.rank.explain.explain`.
+    second : SecondLook, optional
+        Puts the head of each list into another order; scores are then its own.
     note : callable, optional
         Called with each line that the user should see.
     progress : Progress, optional
@@ -91,7 +95,7 @@ def recommend(
     (['user_id', 'item_id', 'category', 'score', 'rank'], 360)
     """
     request = request or Request()
-    run = _Run(scorer, catalogue, request, query_ids, vectors, note or (lambda line: None), associations)
+    run = _Run(scorer, catalogue, request, query_ids, vectors, note or (lambda line: None), associations, second)
     if request.beyond_history:
         check_beyond_history(request, catalogue, histories)
     size = max(1, min(_BATCH, _CELLS // max(1, len(run.codes))))
@@ -120,8 +124,9 @@ class _Run:
         vectors: Floats | None,
         note: Note,
         associations: Associations | None,
+        second: SecondLook | None,
     ) -> None:
-        self.associations = associations
+        self.associations, self.second = associations, second
         self.scorer, self.catalogue, self.request, self.note = scorer, catalogue, request, note
         self.query_ids = pl.Series(schema.QUERY, list(query_ids), dtype=pl.String)
         self.candidates = candidate_rows(request, catalogue, self.query_ids.to_list(), note)
@@ -137,12 +142,14 @@ class _Run:
         if self.candidates is not None:
             own = self.candidates[start : start + len(histories)]
             codes = np.intersect1d(codes, np.unique(np.concatenate(own)))
-        scores = self._scores(histories, codes)
+        scores, allowed = self._scores(histories, codes), self._allowed(histories, codes, start)
+        if self.second is not None:
+            scores = self.second.rescore(histories, codes, scores, allowed)
         columns = slate(
             scores,
             self.request.k,
             groups=self.catalogue.item_aisles[codes],
-            allowed=self._allowed(histories, codes, start),
+            allowed=allowed,
             max_per_group=self.request.max_per_category,
             diversity=self.request.diversity,
             vectors=None if self.units is None else self.units[codes],

@@ -48,6 +48,8 @@ class Request:
         Add ``because``, ``path``, ``reason`` and ``carried_by``.
     lang : str
         ``en`` or ``zh``: the language of reasons and notes.
+    rerank : bool
+        Take the model's second look at the head of each list. Reasons stay those of the retriever.
     max_rejected : float
         Share of the rows of ``candidates``, and of histories that come as a table, that may be bad.
 
@@ -75,6 +77,7 @@ class Request:
     diversity: float = 0.0
     explain: bool = False
     lang: str = "en"
+    rerank: bool = False
     max_rejected: float = MAX_REJECTED
 
     def __post_init__(self) -> None:
