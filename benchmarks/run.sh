@@ -37,7 +37,12 @@ sports() { prepare sports Sports_and_Outdoors; trial sports sports leave-one-out
 COLD=popularity,word-popularity,text-knn,word-knn,crossaisle-network,crossaisle-without-counts,crossaisle
 beauty_cold() { prepare beauty Beauty; trial beauty-cold beauty cold-item "$COLD"; }
 toys_cold() { prepare toys Toys_and_Games; trial toys-cold toys cold-item "$COLD"; }
-cold_aisle() { prepare three-shuffled Toys_and_Games Sports_and_Outdoors Beauty --apart --shuffle-items; PRESET=quick trial cold-aisle three-shuffled cold-aisle "$COLD" --aisle Toys_and_Games; }
+cold_aisle() { # an aisle that nobody has bought from; the items table in an order by chance, because its own order tells
+    prepare three-shuffled Toys_and_Games Sports_and_Outdoors Beauty --apart --shuffle-items
+    PRESET=quick trial cold-aisle three-shuffled cold-aisle "$COLD" --aisle Toys_and_Games
+    PRESET=quick trial cold-aisle-beauty three-shuffled cold-aisle word-popularity,text-knn,crossaisle --aisle Beauty
+    PRESET=quick trial cold-aisle-sports three-shuffled cold-aisle word-popularity,text-knn,crossaisle --aisle Sports_and_Outdoors
+}
 # across aisles: six aisles, a hidden one of 2,276 people
 hidden_aisle() { prepare six all --apart; trial hidden-aisle six hidden-aisle popularity,item-knn,user-knn,ials,crossaisle --refit; }
 hidden_controls() { prepare six all --apart; trial hidden-aisle-controls six hidden-aisle crossaisle,crossaisle-ids,crossaisle-text-words,crossaisle-without-ridge,crossaisle-shuffled-aisles --set train.epochs=1; }
