@@ -70,10 +70,15 @@ transfer() {
     "$PY" -m crossaisle evaluate --interactions "$TABLES/amazon6-6000/interactions.parquet" --items "$TABLES/amazon6-6000/items.parquet" \
         --transfer --shuffle-ties --preset quick --set data.core=5 --set train.tokens_per_step=1024 --out "$OUT/transfer" "$@"
 }
+# items that are seen; the data are not shipped here
+ikea() { echo "== ikea"; "$PY" benchmarks/ikea.py "$OUT/ikea/results.json"; }
+luma() { echo "== luma"; "$PY" benchmarks/luma.py "$OUT/luma/results.json"; }
+video() { echo "== video"; "$PY" benchmarks/video.py "$OUT/video/results.json"; }
+photos() { echo "== photos"; "$PY" benchmarks/photos.py "$OUT/photos/results.json"; }
 chinese() { echo "== chinese"; "$PY" benchmarks/chinese_similar.py; }
 kill_nine() { echo "== kill -9"; "$PY" benchmarks/kill_nine.py --out "$OUT/kill_nine.json"; }
 speed() { echo "== speed"; bash benchmarks/speed/run.sh; } # only when named: it needs an idle machine
 reviews() { echo "== reviews"; "$PY" benchmarks/reviews.py "$OUT/reviews/reviews.json"; }
 scale() { echo "== scale"; "$PY" benchmarks/scale.py read; "$PY" benchmarks/scale.py epoch; "$PY" benchmarks/scale.py table; }
 
-for name in ${@:-beauty beauty_controls beauty_refit beauty_best beauty_refit_best toys_best sports_best beauty_dated beauty_shuffled beauty_cold toys toys_cold cold_aisle sports sports_ids food_kitchen hidden_aisle hidden_controls first_visit first_visit_supermarket abxi graph transfer chinese kill_nine reviews scale}; do "$name"; done
+for name in ${@:-beauty beauty_controls beauty_refit beauty_best beauty_refit_best toys_best sports_best beauty_dated beauty_shuffled beauty_cold toys toys_cold cold_aisle sports sports_ids food_kitchen hidden_aisle hidden_controls first_visit first_visit_supermarket abxi graph transfer ikea luma video photos chinese kill_nine reviews scale}; do "$name"; done
