@@ -34,3 +34,28 @@ def tiny_bert(folder: Path, seed: int = 0, dim: int = 32, layers: int = 2) -> Pa
 def shop() -> Dataset:
     """The toy shop, whose tastes cross aisles and can be read off the titles."""
     return toy_dataset(n_users=300, n_items=240)
+
+
+def tiny_llama(folder: Path, seed: int = 0, dim: int = 32) -> Path:
+    """A causal LlamaForCausalLM with random weights and tied embeddings, with the vocabulary of `tiny_bert`: a fake, for tests alone."""
+    from transformers import BertTokenizerFast, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    tiny_bert(folder)
+    words = BertTokenizerFast(str(folder / "vocab.txt"))
+    for path in folder.iterdir():
+        path.unlink()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words.backend_tokenizer, pad_token="[PAD]", unk_token="[UNK]")
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=dim,
+        intermediate_size=2 * dim,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=128,
+        tie_word_embeddings=True,
+    )
+    LlamaForCausalLM(config).save_pretrained(str(folder))
+    tokenizer.save_pretrained(str(folder))
+    return folder

@@ -100,7 +100,7 @@ def run_stage(
 
     if not ended and not run.held_out:
         run.held_out.append({o.name: o.held_out() for o in objectives})
-    while not ended and epoch < settings.epochs and epoch - run.best_epoch < settings.patience:
+    while not ended and epoch < settings.epochs and (epoch - run.best_epoch < settings.patience or not settings.early_stopping):
         lengths = [o.begin(epoch) for o in objectives]
         steps = max(lengths)
         model.module.train()
@@ -124,7 +124,7 @@ def run_stage(
         run.held_out.append({o.name: o.held_out() for o in objectives})
         epoch, step, sums = epoch + 1, 0, [0.0] * len(objectives)
         totals = [sum(losses.values()) for losses in run.held_out]
-        if totals[-1] < min(totals[:-1]):
+        if totals[-1] < min(totals[:-1]) or not settings.early_stopping:
             run.best_epoch, best = epoch, model.adapted.state()
         keep()
     model.adapted.load_state(best)

@@ -1,5 +1,6 @@
 """Domain pretraining from a dataset to a folder. Imports: crossaisle, schema, contracts, data.dataset, data.split_parts, data.times,
-encode.cache, encode.fields, encode.text, errors, train.device; of its own room language_model, loop, objective, pairs, settings.
+encode.cache, encode.fields, encode.text, errors, of its own room language_model, loop, masked,
+material, pairs, settings.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from crossaisle.encode.fields import item_texts
 from crossaisle.errors import OutputError, RequestError, TableError
 from crossaisle.pretrain.language_model import RECORD, LanguageModel, open_language_model
 from crossaisle.pretrain.loop import StageRun, run_stage
-from crossaisle.pretrain.objective import Objective, PairObjective
-from crossaisle.pretrain.pairs import Pairs, bought_together, hold_out_users
-from crossaisle.pretrain.settings import PretrainSettings
+from crossaisle.pretrain.masked import MaskedHead
+from crossaisle.pretrain.material import Material
+from crossaisle.pretrain.pairs import Pairs
+from crossaisle.pretrain.settings import CONTRASTIVE, READING, PretrainSettings
+from crossaisle.schema import Floats
 
 __all__ = ["Pretrained", "before", "check_folder", "pretrain"]
 
@@ -85,7 +88,8 @@ def before(data: Dataset, moment: str) -> Dataset:
     kept = data.histories.times < float(seconds[0])  # an unknown time is not known to be older
     if not kept.any():
         raise TableError(f"no interaction is older than {moment}", "some dated before it", "choose a later --before")
-    return learn(data, np.asarray(kept, dtype=np.bool_), np.asarray(~kept, dtype=np.bool_), float(seconds[0]))
+    nothing_asked = np.zeros(len(kept), dtype=np.bool_)  # the moment given is the only one: an undated event does not take all reviews away
+    return learn(data, np.asarray(kept, dtype=np.bool_), nothing_asked, float(seconds[0]))
 
 
 def check_folder(out: Path) -> None:
@@ -144,72 +148,75 @@ def pretrain(
     """
     model = open_language_model(reader, settings, seed=seed)
     texts = item_texts(data.items)
-    has_text = np.array([bool(text) for text in texts], dtype=bool)
-    if not has_text.any():
+    if not any(texts):
         raise TableError("no item has any text", "an items table with titles", "give --items")
-    if pairs is None:
-        pairs = bought_together(data, settings, has_text)
-    learned, held = hold_out_users(pairs, settings.held_out, settings.most_held_out, seed)
-    if len(learned) < 2 or len(held) < 2:
-        raise TableError(f"{len(learned)} pairs of items to learn from and {len(held)} held out", "at least 2 of each", "give more users")
-    untuned = np.zeros((data.n_items, reader.dim), np.float32)
-    used = np.unique(np.concatenate([pairs.first, pairs.second]))
-    untuned[used] = VectorCache(cache).encode(reader, [texts[i] for i in used], progress)
-    objectives: list[Objective] = [PairObjective(model, learned, held, model.tokens(texts), untuned, settings, seed)]
-    print_ = _fingerprint(settings, reader, seed, texts, pairs)
     place = None if out is None else out / _TRAINING
-    stage = run_stage(
-        "contrastive",
-        model,
-        objectives,
-        settings,
-        checkpoint=None if place is None else place / "contrastive",
-        fingerprint=print_,
-        resume=resume,
-        progress=progress,
-    )
-    record = _record(data, settings, reader, seed, (stage,), model, facts or {}, {"pairs": len(learned), "held-out pairs": len(held)})
+    stages: list[StageRun] = []
+    notes: list[str] = []
+    # the data of both stages before any training: what is missing is said at once
+    material = Material.of(data, settings, seed, pairs)
+    untuned = _untuned(material, reader, texts, cache, progress)
+    mark = _fingerprint(settings, reader, seed, texts, material)
+    for name, chosen in (("texts", READING), ("contrastive", CONTRASTIVE)):
+        objectives = [material.objective(o, model, untuned) for o in settings.objectives if o in chosen]
+        if not objectives:
+            continue
+        notes += [
+            f"{model.reader.name} holds no head for masked words: a new one on its word embeddings was trained beside it"
+            for o in objectives
+            if isinstance(o.head, MaskedHead) and o.head.made_new
+        ]
+        checkpoint = None if place is None else place / name
+        stages.append(
+            run_stage(name, model, objectives, settings, checkpoint=checkpoint, fingerprint=mark, resume=resume, progress=progress)
+        )
+        if stages[-1].best_epoch == 0:
+            notes.append(f"stage {name}: no epoch lowered the held-out loss, the weights from before it were kept")
+    record = _record(data, settings, model, seed, tuple(stages), {**(facts or {}), "notes": notes}, material.counts())
     if out is not None:
         model.save(out, record)
         shutil.rmtree(out / _TRAINING, ignore_errors=True)
-    return Pretrained(model, (stage,), record, _notes((stage,)))
+    return Pretrained(model, tuple(stages), record, tuple(notes))
 
 
-def _notes(stages: tuple[StageRun, ...]) -> tuple[str, ...]:
-    return tuple(
-        f"stage {stage.name}: no epoch lowered the held-out loss, the weights from before it were kept"
-        for stage in stages
-        if stage.best_epoch == 0
-    )
+def _untuned(material: Material, reader: TextReader, texts: list[str], cache: Path | None, progress: Progress | None) -> Floats | None:
+    """float32 (N, D): vectors before training of the items in pairs, to tell near-duplicates; None where no objective asks."""
+    used = material.items_in_pairs()
+    if not len(used):
+        return None
+    out = np.zeros((len(texts), reader.dim), np.float32)
+    out[used] = VectorCache(cache).encode(reader, [texts[i] for i in used], progress)
+    return out
 
 
-def _fingerprint(settings: PretrainSettings, reader: TextReader, seed: int, texts: list[str], pairs: Pairs) -> str:
+def _fingerprint(settings: PretrainSettings, reader: TextReader, seed: int, texts: list[str], material: Material) -> str:
     """Of all that decides what a run computes; how often it saves does not."""
     whole = hashlib.blake2b(digest_size=16)
     fixed = {k: v for k, v in settings.to_dict().items() if k != "checkpoint_steps"}
     whole.update(repr((sorted(fixed.items()), reader.fingerprint, seed)).encode())
-    for text in texts:
+    for text in (*texts, *(text for _, text in material.reviews)):
         whole.update(text.encode("utf-8", "surrogatepass") + b"\0")
-    for array in (pairs.owners, pairs.first, pairs.second, pairs.baskets.indices, pairs.baskets.indptr):
-        whole.update(np.ascontiguousarray(array).tobytes())
+    for pairs in (material.learned, material.held):
+        for array in () if pairs is None else (pairs.owners, pairs.first, pairs.second, pairs.baskets.indices, pairs.baskets.indptr):
+            whole.update(np.ascontiguousarray(array).tobytes())
     return whole.hexdigest()
 
 
 def _record(
     data: Dataset,
     settings: PretrainSettings,
-    reader: TextReader,
+    model: LanguageModel,
     seed: int,
     stages: tuple[StageRun, ...],
-    model: LanguageModel,
     facts: Mapping[str, Any],
     counts: Mapping[str, int],
 ) -> dict[str, Any]:
     import transformers
 
+    reader = model.reader
     return {
         "made by": f"crossaisle {__version__} pretrain",
-        "from": {"name": reader.name, "fingerprint": reader.fingerprint, "pooling": model.reader.pooling, "prefix": model.reader.prefix},
+        "from": {"name": reader.name, "fingerprint": reader.fingerprint, "pooling": reader.pooling, "prefix": reader.prefix},
         **facts,
         "seed": seed,
         "settings": settings.to_dict(),

@@ -7,19 +7,24 @@ from dataclasses import dataclass
 from crossaisle.errors import SettingError
 from crossaisle.settings import Settings, setting
 
-__all__ = ["CONTRASTIVE", "OBJECTIVES", "PretrainSettings"]
+__all__ = ["CONTRASTIVE", "OBJECTIVES", "READING", "PretrainSettings"]
 
-CONTRASTIVE = ("pairs",)
-"""Objectives that shape the vectors of texts; they run after those that read."""
-OBJECTIVES = CONTRASTIVE
+READING = ("masked", "sentence-pair", "next-token")
+"""Objectives on the texts themselves: the first stage."""
+CONTRASTIVE = ("pairs", "reviews")
+"""Objectives that shape the vectors of texts: the second stage, since masked modelling alone worsens their geometry."""
+OBJECTIVES = READING + CONTRASTIVE
 
 
 @dataclass(frozen=True)
 class PretrainSettings(Settings):
     """What a language model goes on learning from the shop's own data, and how."""
 
-    objectives: tuple[str, ...] = setting(("pairs",), f"what is learned, by comma: {', '.join(OBJECTIVES)}")
+    objectives: tuple[str, ...] = setting(
+        ("pairs",), f"by comma: first on texts {', '.join(READING)}; then on vectors {', '.join(CONTRASTIVE)}"
+    )
     epochs: int = setting(3, "passes over the data of each stage", low=1, high=1000)
+    early_stopping: bool = setting(True, "keep the weights of the lowest held-out loss and stop after it, instead of the last ones")
     patience: int = setting(1, "epochs without a lower held-out loss before a stage stops", low=1)
     form: str = setting(
         "full",
@@ -32,6 +37,8 @@ class PretrainSettings(Settings):
     weight_decay: float = setting(0.01, "AdamW weight decay of matrices", low=0.0)
     clip: float = setting(1.0, "largest gradient norm", low=0.0)
     batch: int = setting(128, "pairs whose items are each other's negatives in one step", low=2)
+    text_batch: int = setting(64, "texts in one step of the first stage", low=1)
+    masked_share: float = setting(0.15, "share of the tokens that masked modelling hides", low=0.01, high=0.9)
     temperature: float = setting(0.05, "cosines are divided by this in the contrastive loss", low=1e-3)
     max_tokens: int = setting(64, "longer texts are cut here while training", low=8)
     across: bool = setting(False, "only pairs of items from different aisles")
