@@ -51,7 +51,7 @@ def pieces(items: pl.DataFrame) -> list[tuple[str, str, str]]:
     --------
     >>> table = {"title": ["Deep red frying pan"], "brand": ["Aro"], "category": ["Home"], "categories": [["Home", "Kitchen"]]}
     >>> [piece[::2] for piece in pieces(pl.DataFrame(table))]
-    [('brand', 'Aro'), ('path', 'Home > Kitchen'), ('half', 'pan. Brand: Aro. Home > Kitchen')]
+    [('brand', 'Aro'), ('path', 'Home > Kitchen'), ('half', 'Brand: Aro. Home > Kitchen')]
     """
     out: list[tuple[str, str, str]] = []
     columns: dict[str, list[str]] = {"path": [" > ".join(path) for path in item_paths(items)]}
