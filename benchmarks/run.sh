@@ -75,6 +75,14 @@ ikea() { echo "== ikea"; "$PY" benchmarks/ikea.py "$OUT/ikea/results.json"; }
 luma() { echo "== luma"; "$PY" benchmarks/luma.py "$OUT/luma/results.json"; }
 video() { echo "== video"; "$PY" benchmarks/video.py "$OUT/video/results.json"; }
 photos() { echo "== photos"; "$PY" benchmarks/photos.py "$OUT/photos/results.json"; }
+# domain pretraining: hours on two cores, so only when named; fast judges first, networks by --models
+pretrain_hidden_aisle() { prepare six all --apart; echo "== pretrain-hidden-aisle"; "$PY" benchmarks/pretrain_hidden_aisle.py "$TABLES/six" "$OUT/pretrain-hidden-aisle/all.json" --work "$TABLES/pretrained" "$@"; }
+pretrain_labels() {
+    prepare beauty Beauty; prepare three Toys_and_Games Sports_and_Outdoors Beauty --apart
+    echo "== pretrain-labels"
+    "$PY" benchmarks/pretrain_labels.py "$TABLES/beauty" "$OUT/pretrain-labels/beauty.json" --work "$TABLES/pretrained" "$@"
+    "$PY" benchmarks/pretrain_labels.py "$TABLES/three" "$OUT/pretrain-labels/new-aisle.json" --protocol cold-aisle --aisle Toys_and_Games --shares 1 --work "$TABLES/pretrained" "$@"
+}
 chinese() { echo "== chinese"; "$PY" benchmarks/chinese_similar.py; }
 kill_nine() { echo "== kill -9"; "$PY" benchmarks/kill_nine.py --out "$OUT/kill_nine.json"; }
 speed() { echo "== speed"; bash benchmarks/speed/run.sh; } # only when named: it needs an idle machine
