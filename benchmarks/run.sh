@@ -84,6 +84,11 @@ pretrain_labels() {
     "$PY" benchmarks/pretrain_labels.py "$TABLES/three" "$OUT/pretrain-labels/new-aisle.json" --protocol cold-aisle --aisle Toys_and_Games --shares 1 --work "$TABLES/pretrained" "$@"
 }
 chinese() { echo "== chinese"; "$PY" benchmarks/chinese_similar.py; }
+# the language model trained inside the recommender: hours; TUNE="--users 2000 --epochs 3" makes it small
+tune_cost() { for shop in beauty toys; do
+    if [ $shop = beauty ]; then prepare beauty Beauty; else prepare toys Toys_and_Games; fi
+    echo "== tune-cost $shop"; "$PY" benchmarks/tune_cost.py "$TABLES/$shop" "$OUT/tune-cost/$shop.json" ${TUNE:-}
+done; }
 kill_nine() { echo "== kill -9"; "$PY" benchmarks/kill_nine.py --out "$OUT/kill_nine.json"; }
 speed() { echo "== speed"; bash benchmarks/speed/run.sh; } # only when named: it needs an idle machine
 reviews() { echo "== reviews"; "$PY" benchmarks/reviews.py "$OUT/reviews/reviews.json"; }

