@@ -3,10 +3,10 @@
     python benchmarks/pretrain_labels.py TABLES OUT.json                                             # 1, 5, 20, 100 % of the users
     python benchmarks/pretrain_labels.py TABLES OUT.json --protocol cold-aisle --aisle Toys_and_Games --shares 1    # an aisle never seen
 
-TABLES: benchmarks/prepare_amazon6.py (a small setting adds --users). Nested shares: who is in 1 % is in 5 %. Users outside a share keep their
-test question; nothing of theirs is learned from, neither by the recommender, nor by pretraining, nor for choosing when to stop. Arms: ``untuned``;
-``tuned``: masked words on the items' texts, then pairs bought together by the users of the share; ``rewired``: the placebo, the same with
-partners exchanged. In each, the recommender is fitted on the same events; only ``text.reader`` differs.
+TABLES: benchmarks/prepare_amazon6.py (a small setting adds --users). Nested shares: who is in 1 % is in 5 %. Users outside a share keep
+their test question; nothing of theirs is learned from, neither by the recommender, nor by pretraining, nor for choosing when to stop.
+Arms: ``untuned``; ``tuned``: masked words on the items' texts, then pairs bought together by the users of the share; ``rewired``: the
+placebo, the same with partners exchanged. In each, the recommender is fitted on the same events; only ``text.reader`` differs.
 """
 
 from __future__ import annotations
