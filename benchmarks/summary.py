@@ -103,8 +103,18 @@ ACROSS: dict[str, tuple[tuple[str, str], list[tuple[tuple[str, str], tuple[str, 
         ),
         [(("aisle", "ndcg@10"), _IN), (("aisle", "hit_rate@10"), _HITS)],
     ),
+    "cold-aisle-beauty": (
+        ("The same for Beauty as the new aisle:", "同上，全新品类为 Beauty："),
+        [(("aisle", "ndcg@10"), _IN), (("aisle", "hit_rate@10"), _HITS)],
+    ),
+    "cold-aisle-sports": (
+        ("The same for Sports as the new aisle:", "同上，全新品类为 Sports："),
+        [(("aisle", "ndcg@10"), _IN), (("aisle", "hit_rate@10"), _HITS)],
+    ),
 }
 MORE = {
+    "word-popularity": ("popularity of the nearest words", "文字相近商品的热度"),
+    "crossaisle-without-counts": ("CrossAisle, weights blind to counts", "CrossAisle，权重不看次数"),
     "popularity-aisle": ("popularity in the aisle", "品类内热门"),
     "graph-popularity": ("category graph × popularity", "品类图 × 热门"),
     "word-knn": ("word-kNN (TF-IDF)", "词 kNN（TF-IDF）"),
