@@ -90,8 +90,9 @@ tune_cost() { for shop in beauty toys; do
     echo "== tune-cost $shop"; "$PY" benchmarks/tune_cost.py "$TABLES/$shop" "$OUT/tune-cost/$shop.json" ${TUNE:-}
 done; }
 kill_nine() { echo "== kill -9"; "$PY" benchmarks/kill_nine.py --out "$OUT/kill_nine.json"; }
+rerank() { prepare beauty Beauty; echo "== rerank"; "$PY" benchmarks/rerank.py "$TABLES/beauty" "$OUT/rerank/rerank.json"; }
 speed() { echo "== speed"; bash benchmarks/speed/run.sh; } # only when named: it needs an idle machine
 reviews() { echo "== reviews"; "$PY" benchmarks/reviews.py "$OUT/reviews/reviews.json"; }
 scale() { echo "== scale"; "$PY" benchmarks/scale.py read; "$PY" benchmarks/scale.py epoch; "$PY" benchmarks/scale.py table; }
 
-for name in ${@:-beauty beauty_controls beauty_refit beauty_best beauty_refit_best toys_best sports_best beauty_dated beauty_shuffled beauty_cold toys toys_cold cold_aisle sports sports_ids food_kitchen hidden_aisle hidden_controls first_visit first_visit_supermarket abxi graph transfer ikea luma video photos chinese kill_nine reviews scale}; do "$name"; done
+for name in ${@:-beauty beauty_controls beauty_refit beauty_best beauty_refit_best toys_best sports_best beauty_dated beauty_shuffled beauty_cold toys toys_cold cold_aisle sports sports_ids food_kitchen hidden_aisle hidden_controls first_visit first_visit_supermarket abxi graph transfer ikea luma video photos chinese kill_nine reviews rerank scale}; do "$name"; done

@@ -42,6 +42,30 @@ def fake_bert(folder: Path) -> Path:
     return folder
 
 
+def fake_llama(folder: Path) -> Path:
+    """A folder with a causal model of two small layers with random weights, and a tokenizer of words."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    words = ["[UNK]", *COLOURS, *THINGS, *"ABCDEFGHIJKLMNOPQRSTUVWXYZ", ".", ":", "?", "-", "Answer", "next"]
+    tokenizer = Tokenizer(models.WordLevel({word: n for n, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]").save_pretrained(folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        config = LlamaConfig(
+            vocab_size=len(words),
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=64,
+            initializer_range=0.2,
+        )
+        LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
 def settings(model: Path | str, **changes: object) -> RerankSettings:
     """Settings that teach so small a model in seconds."""
     usual = {"depth": 12, "people": 200, "judges": 100, "epochs": 4, "learning_rate": 3e-3, "head_rate": 3e-3, "precision": "float32"}
