@@ -89,6 +89,8 @@ tune_cost() { for shop in beauty toys; do
     if [ $shop = beauty ]; then prepare beauty Beauty; else prepare toys Toys_and_Games; fi
     echo "== tune-cost $shop"; "$PY" benchmarks/tune_cost.py "$TABLES/$shop" "$OUT/tune-cost/$shop.json" ${TUNE:-}
 done; }
+wish() { echo "== wish"; for data in beauty chinese; do "$PY" benchmarks/wish.py "$data"; done; }
+writer() { echo "== writer"; for data in beauty chinese; do "$PY" benchmarks/writer.py "$data" --writer smollm2; done; }
 kill_nine() { echo "== kill -9"; "$PY" benchmarks/kill_nine.py --out "$OUT/kill_nine.json"; }
 rerank() { prepare beauty Beauty; echo "== rerank"; "$PY" benchmarks/rerank.py "$TABLES/beauty" "$OUT/rerank/rerank.json"; }
 speed() { echo "== speed"; bash benchmarks/speed/run.sh; } # only when named: it needs an idle machine

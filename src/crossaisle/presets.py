@@ -16,7 +16,7 @@ from crossaisle.errors import SettingError
 from crossaisle.graph.settings import GraphSettings
 from crossaisle.model.settings import ModelSettings
 from crossaisle.pretrain.settings import PretrainSettings
-from crossaisle.rank.settings import WishSettings
+from crossaisle.rank.settings import WishSettings, WriterSettings
 from crossaisle.rerank.settings import RerankSettings
 from crossaisle.settings import Settings, setting
 from crossaisle.train.settings import TrainSettings
@@ -47,6 +47,7 @@ class AllSettings(Settings):
     rerank: RerankSettings = field(default_factory=RerankSettings)
     graph: GraphSettings = field(default_factory=GraphSettings)
     wish: WishSettings = field(default_factory=WishSettings)
+    writer: WriterSettings = field(default_factory=WriterSettings)
     pretrain: PretrainSettings = field(default_factory=PretrainSettings)
 
     def __post_init__(self) -> None:

@@ -43,6 +43,7 @@ from crossaisle.rank.request import Request
 from crossaisle.rank.settings import WishSettings
 from crossaisle.rank.similar import complements, similar_items
 from crossaisle.rank.wish import WishScorer, append_wish, catalogue_with, checked_wish, wish_notes, with_weight
+from crossaisle.rank.writer import Writer, choose_writer
 from crossaisle.rerank.mine import Mined, mine
 from crossaisle.rerank.second import SecondLook
 from crossaisle.schema import Ints
@@ -135,6 +136,7 @@ class Recommender:
         self._histories: Histories | None = None
         self._associations: Associations | None = None
         self._second: SecondLook | None = None
+        self._writers: dict[str, Writer | None] = {}
         self._folder: Path | None = None
         self._version: Path | None = None
 
@@ -292,6 +294,7 @@ class Recommender:
         k: int = 10,
         wish: str | None = None,
         wish_weight: float | None = None,
+        writer: str | None = None,
         progress: Progress | None = None,
         **options: Any,
     ) -> pl.DataFrame:
@@ -309,6 +312,8 @@ class Recommender:
             ``query_id`` is ``wish``.
         wish_weight : float, optional
             How much the wish counts beside a history, in place of the setting ``wish.weight``.
+        writer : str, optional
+            Who words the reasons of ``explain``, in place of the setting ``writer.model``: see `crossaisle.rank.writer`.
         **options
             ``categories``, ``beyond_history``, ``candidates``, ``where``, ``keep_seen``, ``max_per_category``, ``diversity``,
             ``explain``, ``lang``, ``rerank`` (a second look at the head of each list): see `crossaisle.rank.request.Request`.
@@ -327,7 +332,7 @@ class Recommender:
         self._fitted()
         request, asked = Request(k=k, **options), self._asked(wish, wish_weight)
         if asked and users is None:
-            return self._recommend(Histories.from_lists([[]]), ["wish"], schema.QUERY, request, progress, asked=asked)
+            return self._recommend(Histories.from_lists([[]]), ["wish"], schema.QUERY, request, progress, asked=asked, writer=writer)
         if self._histories is None:
             raise RequestError("this model holds no histories", "a model saved with them", "pass histories instead of users")
         if isinstance(users, str) and users != "all":
@@ -339,7 +344,7 @@ class Recommender:
             places = {u: p for p, u in enumerate(self.users)}
             rows = np.array([places.get(u, len(places)) for u in ids], dtype=np.int64)
             histories = _with_empty(self._histories)[rows]
-        return self._recommend(histories, ids, schema.USER, request, progress, asked=asked)
+        return self._recommend(histories, ids, schema.USER, request, progress, asked=asked, writer=writer)
 
     def recommend_histories(
         self,
@@ -348,6 +353,7 @@ class Recommender:
         k: int = 10,
         wish: str | None = None,
         wish_weight: float | None = None,
+        writer: str | None = None,
         progress: Progress | None = None,
         **options: Any,
     ) -> pl.DataFrame:
@@ -365,7 +371,7 @@ class Recommender:
             lang=request.lang,
             max_rejected=request.max_rejected,
         )
-        return self._recommend(coded, ids, schema.QUERY, request, progress, notes, asked)
+        return self._recommend(coded, ids, schema.QUERY, request, progress, notes, asked, writer)
 
     def _asked(self, wish: str | None, weight: float | None) -> tuple[str, WishSettings] | None:
         """The wish and how it is weighed, checked; None where there is none."""
@@ -382,6 +388,7 @@ class Recommender:
         progress: Progress | None,
         notes: Sequence[str] = (),
         asked: tuple[str, WishSettings] | None = None,
+        writer: str | None = None,
     ) -> pl.DataFrame:
         fitted, catalogue = self._fitted()
         scorer: Scorer = fitted
@@ -404,6 +411,7 @@ class Recommender:
             vectors=vectors,
             associations=self._known_associations(request.lang) if request.explain else None,
             second=second,
+            writer=self._writer(writer) if request.explain else None,
             note=self.notes.append,
             progress=progress,
         )
@@ -414,6 +422,13 @@ class Recommender:
             found = "this model has no second look" if self._second is None else self._second.note
             raise RequestError(found, "a model whose second look is on", "leave out rerank, or fit with --set rerank.model=minilm")
         return self._second
+
+    def _writer(self, model: str | None) -> Writer | None:
+        """Who words the reasons; a model is opened once and kept."""
+        settings = self.settings.writer if model is None else dataclasses.replace(self.settings.writer, model=model)
+        if self._writers.get(settings.model) is None:
+            self._writers[settings.model] = choose_writer(settings, choose_device(self.settings.device))
+        return self._writers[settings.model]
 
     def _known_associations(self, lang: str) -> Associations | None:
         """What the histories say of pairs of items; counted at the first call, None where there is nothing to count."""

