@@ -3,8 +3,8 @@
 The facts are those of real reasons: lists of a small model of Beauty (or of the Chinese item file with made-up histories, see
 benchmarks/wish.py) for some of its people. (1) A language model words them; counted is what the check discards, by cause. (2) Sentences
 that are true by construction, and the same with one false fact planted: another item of the catalogue in place of the history item or
-of the listed one, the history item's first word or one word of another title before the listed item, a number that is nowhere, history item and
-listed item swapped, praise that no fact holds. Counted is how often the check discards the true ones and lets the
+of the listed one, the history item's first word or one word of another title before the listed item, a number that is nowhere, history
+item and listed item swapped, praise that no fact holds. Counted is how often the check discards the true ones and lets the
 false ones through; what happens to be true (another title with the same words) is not planted. ``--writer ""`` measures (2) alone.
 Written are figures only.
 """
