@@ -276,11 +276,7 @@ class Recommender:
             "quality": self.quality,
             "epochs": {"scores": scorer.selection.scores, "losses": scorer.selection.losses},
             "without": _WITHOUT_BASKETS if scorer.lacks_ridge else "",
-            "weights": {
-                "in known aisles": scorer.near.to_dict(),
-                "in new aisles": scorer.far.to_dict() if scorer.ridge else None,
-                "in unbought aisles": scorer.unbought.to_dict() if scorer.unbought else None,
-            },
+            "weights": {"in known aisles": scorer.near.to_dict(), "in new aisles": scorer.far.to_dict() if scorer.ridge else None},
             "settings": self.settings.to_dict(),
             "data": self.report,
         }

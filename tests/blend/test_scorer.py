@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from crossaisle.across.settings import AcrossSettings
+from crossaisle.blend.parts import standardised
 from crossaisle.blend.scorer import BlendScorer
 from crossaisle.blend.settings import BlendSettings
 from crossaisle.data.histories import Histories
@@ -128,14 +129,12 @@ def test_a_verdict_against_the_ridge_outlives_the_refit(monkeypatch):
 def test_an_aisle_where_nobody_has_bought_yet_has_an_order_of_its_own():
     data = toy_dataset(n_users=600)
     split = cold_aisle(data, data.categories[1])
-    blend = _blend().fit(split.train, split.valid)
-    assert blend.unbought is not None
-    assert blend.choice["in unbought aisles"]["questions"] == len(split.valid)
+    blend = _blend().fit(split.full)
     part = split.test[np.arange(5)]
     scores, near = blend.score(part.histories), blend.near.apply(blend._near_features(part.histories), blend.counts)
     columns = np.flatnonzero(data.item_categories == 1)
-    own = blend.unbought.apply(blend._near_inside(part.histories, 1, columns), blend.counts[columns])
-    assert (np.argsort(-scores[:, columns], axis=1) == np.argsort(-own, axis=1)).all()
+    own = sum(standardised(values[:, columns]) for values in blend._near_features(part.histories).values())
+    assert np.allclose(scores[:, columns] - scores[:, columns].mean(1, keepdims=True), own - own.mean(1, keepdims=True), atol=1e-4)
     assert np.allclose(np.logaddexp.reduce(scores[:, columns], axis=1), np.logaddexp.reduce(near[:, columns], axis=1), atol=1e-4)
     assert np.array_equal(_loaded(blend).score(part.histories), scores)
     assert np.allclose(blend.score(part.histories, columns[:3]), scores[:, columns[:3]], atol=1e-5)

@@ -2,8 +2,8 @@
 
 Items of aisles that the history touches are scored by ``near``: the network's log-probability, steps between items and likeness of texts,
 weighed by `weights.Weights`. Inside an aisle that it does not touch the order is that of ``far``: the cross-aisle ridge and near, weighed
-the same way; in an aisle where nobody has bought anything yet it is that of ``unbought``, near's parts with weights of their own. The aisle
-as a whole keeps the probability that near gives it:
+the same way; in an aisle where nobody has bought anything yet near's parts count alike, each standardised inside the aisle, because weights
+that serve one new aisle did not serve another (dev/LOG.md). The aisle as a whole keeps the probability that near gives it:
 
     s(u, i) = log sum over j in a(i) of exp near(u, j)  +  log softmax over a(i) of far(u, .) at i
 """
@@ -60,7 +60,6 @@ class BlendScorer:
         self.parts: Parts | None = None
         self.ridge: CrossAisleRidge | None = None
         self.near, self.far = Weights.only_first((_NEAR,)), Weights.only_first(_FAR)
-        self.unbought: Weights | None = None
         self.choice: dict[str, dict[str, float]] = {}
         self._penalty = across.penalty  # chosen with the weights
         self._lacks_ridge = False
@@ -144,7 +143,6 @@ class BlendScorer:
 
     def _choose(self, data: Dataset, valid: Queries, near: Bools, far: Ints, progress: Progress | None) -> None:
         self.near, self.far, self.choice = Weights.only_first((_NEAR, *self._parts().names)), Weights.only_first(_FAR), {}
-        self.unbought = None
         rows = at_most(np.flatnonzero(near), self.blend.questions, self.net.seed)
         if self._parts().names and len(rows) >= _LEAST_QUESTIONS:
             asked = self._ask_near(data, valid, rows, progress)
@@ -153,11 +151,6 @@ class BlendScorer:
             new = float((self.counts == 0).mean())
             self.near, said = choose_weights(asked, self.near.names, self.blend.shrink, self.net.seed, new_share=new)
             self.choice["in known aisles"] = said
-        unbought = self._unbought()
-        rows = at_most(np.flatnonzero((far >= 0) & unbought[far]), self.blend.questions, self.net.seed)
-        if self._parts().names and len(rows) >= _LEAST_QUESTIONS:
-            asked = self._ask_inside(valid, rows, far, self._near_inside, progress)
-            self.unbought, self.choice["in unbought aisles"] = choose_weights(asked, self.near.names, self.blend.shrink, self.net.seed)
         if self.ridge is None:
             return
         rows = at_most(np.flatnonzero((far >= 0) & np.isin(far, list(self.ridge.aisles))), self.blend.questions, self.net.seed)
@@ -165,7 +158,7 @@ class BlendScorer:
             self.ridge = None
             return
         self._penalty = self.ridge.penalty = self._choose_penalty(valid, at_most(rows, _PENALTY_QUESTIONS, self.net.seed), far)
-        asked = self._ask_inside(valid, rows, far, self._far_inside, progress)
+        asked = self._ask_far(valid, rows, far, progress)
         self.far, choice = choose_weights(asked, _FAR, self.blend.shrink, self.net.seed, scaled=True)
         without = mean_ndcg(asked, np.eye(len(self.far.values), dtype=np.float32)[1])
         self.choice["in new aisles"] = {**choice, "without the ridge": without}
@@ -199,15 +192,8 @@ class BlendScorer:
             _tell(progress, "weighing the parts", sum(len(a.n_targets) for a in out), len(rows))
         return _with_a_target(Asked.join(out))
 
-    def _ask_inside(
-        self,
-        valid: Queries,
-        rows: Ints,
-        aisles: Ints,
-        features: Callable[[Histories, int, Ints], dict[str, Floats]],
-        progress: Progress | None,
-    ) -> Asked:
-        """Questions inside one aisle each; ``features(histories, aisle, columns)`` gives (B, C) of each part."""
+    def _ask_far(self, valid: Queries, rows: Ints, aisles: Ints, progress: Progress | None) -> Asked:
+        """Questions inside one aisle each."""
         out = []
         place = np.zeros(len(self.counts), dtype=np.int64)
         for aisle in np.unique(aisles[rows]).tolist():
@@ -215,23 +201,19 @@ class BlendScorer:
             place[columns] = np.arange(len(columns))
             for part in self._portions(rows[aisles[rows] == aisle]):
                 asked = valid[part]
-                found = features(asked.histories, aisle, columns)
+                near = self.near.apply(self._near_features(asked.histories), self.counts)[:, columns]
+                found = self._far_features(asked.histories, aisle, near)
                 targets = [place[t] for t in asked.targets.rows()]
                 allowed = np.ones((len(part), len(columns)), dtype=bool)
                 out.append(gather(found, self.counts[columns], allowed, targets, self.blend.candidates))
                 _tell(progress, "weighing the aisles", sum(len(a.n_targets) for a in out), len(rows))
         return Asked.join(out)
 
-    def _near_inside(self, histories: Histories, aisle: int, columns: Ints) -> dict[str, Floats]:
-        return {name: values[:, columns] for name, values in self._near_features(histories).items()}
-
-    def _far_inside(self, histories: Histories, aisle: int, columns: Ints) -> dict[str, Floats]:
-        near = self.near.apply(self._near_features(histories), self.counts)[:, columns]
-        return self._far_features(histories, aisle, near)
-
     def _unbought(self) -> Bools:
-        """bool (A,): aisles whose items have no event."""
-        return np.asarray(np.bincount(self._item_aisles, weights=self.counts) == 0)
+        """bool (A,): named aisles with items, none of which has an event."""
+        items = np.bincount(self._item_aisles, minlength=len(self.net.categories))
+        events = np.bincount(self._item_aisles, weights=self.counts, minlength=len(self.net.categories))
+        return np.asarray((items > 0) & (events == 0) & np.array([name != "" for name in self.net.categories]))
 
     def _parts(self) -> Parts:
         if self.parts is None:
@@ -256,7 +238,7 @@ class BlendScorer:
     def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
         """Log-probabilities up to a constant of the history; see `contracts.Scorer`. An empty history is answered by popularity."""
         self._parts()
-        if self.near.alone and self.ridge is None and self.unbought is None:
+        if self.near.alone and self.ridge is None and not (self._parts().names and self._unbought().any()):
             return self.net.score(histories, candidates)
         wanted = len(self.counts) if candidates is None else len(candidates)
         out = np.zeros((len(histories), wanted), np.float32)
@@ -282,13 +264,12 @@ class BlendScorer:
         """The weights that order an aisle that no history touches, and (B, C) of what they weigh: ``features`` are near's parts there."""
         if self.ridge is not None and aisle in self.ridge.aisles:
             return self.far, self._far_features(histories, aisle, near)
-        assert self.unbought is not None
-        return self.unbought, features
+        return Weights.alike(self.near.names), {name: standardised(values) for name, values in features.items()}
 
     def _untouched(self, histories: Histories, candidates: Ints | None) -> list[tuple[int, Ints, Ints]]:
         """(aisle, rows of the histories that do not touch it, its items) for each aisle with an order of its own that somebody asks for."""
         served = [] if self.ridge is None else sorted(self.ridge.aisles)
-        if self.unbought is not None:
+        if self._parts().names:
             served += np.flatnonzero(self._unbought()).tolist()
         if not served:
             return []
@@ -364,7 +345,6 @@ class BlendScorer:
             "across": self.across.to_dict(),
             "near": self.near.to_dict(),
             "far": self.far.to_dict(),
-            "unbought": None if self.unbought is None else self.unbought.to_dict(),
             "choice": self.choice,
             "ridge": None,
             "lacks_ridge": self._lacks_ridge,
@@ -391,7 +371,6 @@ class BlendScorer:
         out = cls(net, BlendSettings.from_dict(config["blend"]), AcrossSettings.from_dict(config["across"]))
         out.parts = Parts.load(out.blend.parts, net.senses, _under(tensors, "blend."))
         out.near, out.far, out.choice = Weights.from_dict(config["near"]), Weights.from_dict(config["far"]), config["choice"]
-        out.unbought = Weights.from_dict(config["unbought"]) if config["unbought"] else None
         out._lacks_ridge = bool(config["lacks_ridge"]) or (config["ridge"] is not None and "across.factors" not in tensors)
         if config["ridge"] is not None and not out._lacks_ridge:
             out.ridge = CrossAisleRidge.from_state(_under(tensors, "across."), config["ridge"], out.parts.text)

@@ -50,10 +50,17 @@ class Weights:
         values[0] = 1.0
         return cls(names, values)
 
+    @classmethod
+    def alike(cls, names: tuple[str, ...]) -> Self:
+        """Every part with weight 1."""
+        values = np.zeros(_KINDS * len(names) + _EXTRA, np.float32)
+        values[: len(names)] = 1.0
+        return cls(names, values)
+
     @property
     def alone(self) -> bool:
         """True where nothing joins the first part, which stays as it is."""
-        return bool(self.values[0] == 1 and (self.values[1:] == 0).all())
+        return bool(self.values[0] == 1 and not self.values[1:].any())
 
     def parts(self, features: Mapping[str, Floats], counts: Ints) -> dict[str, Floats]:
         """What each part adds, (B, C) each, and under "count" what the item's count adds, (C,); ``counts``: int64 (C,)."""
