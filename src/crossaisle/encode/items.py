@@ -229,6 +229,7 @@ class ItemReader:
                 "fingerprint": self.reader.fingerprint,
                 "dim": self.reader.dim,
                 "precision": getattr(self.reader, "precision", ""),
+                **{name: getattr(self.reader, name, "") for name in ("pooling", "prefix", "max_tokens")},
                 **({k: getattr(self.reader, k) for k in ("pooling", "prefix", "max_tokens")} if self.tuned else {}),
             }
         )

@@ -1,6 +1,6 @@
 """Readers on transformers: MiniLM from its package, any other model from a folder or by its Hugging Face name.
 
-Imports: schema, contracts, errors; of its own room fingerprint.
+Imports: schema, contracts, errors; of its own room fingerprint and packed (a BERT's pass without padding).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 
 from crossaisle.contracts import Progress
 from crossaisle.encode.fingerprint import fingerprint, sound
+from crossaisle.encode.packed import PackedBert, equal_lengths, packs
 from crossaisle.errors import BadInput, MissingExtra
 from crossaisle.schema import Floats
 
@@ -239,15 +240,38 @@ class TransformersReader:
         out = np.empty((len(texts), self.dim), dtype=np.float32)
         tokens = self.tokenise(texts)
         done = 0
-        for width, rows in _batches([len(ids) for ids in tokens], self.max_tokens):
-            batch = [tokens[row] for row in rows]
-            if self.precision == "bfloat16":
-                batch += batch[:1] * (max(1, _TOKENS // width) - len(rows))
-            out[rows] = self._forward(batch, width)[: len(rows)]
+        for rows, vectors in self._packed(tokens) if tokens and self._packs() else self._padded(tokens):
+            out[rows] = vectors
             done += len(rows)
             if progress is not None:
                 progress("reading texts", done, len(texts), self.name)
         return out
+
+    def _packs(self) -> bool:
+        return self.precision == "float32" and self.device == "cpu" and packs(self.load()[1])
+
+    def _packed(self, tokens: list[list[int]]) -> Iterator[tuple[list[int], Floats]]:
+        """Rows and their vectors, batch by batch, read without padding."""
+        module = PackedBert(self.load()[1])
+        for groups in equal_lengths([len(ids) for ids in tokens]):
+            rows = [row for _, part in groups for row in part]
+            ids = torch.tensor([number for row in rows for number in tokens[row]])
+            with torch.inference_mode():
+                states = module(ids, [(len(part), length) for length, part in groups])
+                pooled, start = [], 0
+                for length, part in groups:
+                    own = states[start : start + length * len(part)].view(len(part), length, -1)
+                    pooled.append(self.pool(own, torch.full((len(part),), length)))
+                    start += length * len(part)
+                yield rows, torch.cat(pooled).numpy()
+
+    def _padded(self, tokens: list[list[int]]) -> Iterator[tuple[list[int], Floats]]:
+        """Rows and their vectors, batch by batch, read by the module itself."""
+        for width, rows in _batches([len(ids) for ids in tokens], self.max_tokens):
+            batch = [tokens[row] for row in rows]
+            if self.precision == "bfloat16":
+                batch += batch[:1] * (max(1, _TOKENS // width) - len(rows))
+            yield rows, self._forward(batch, width)[: len(rows)]
 
     def _forward(self, tokens: list[list[int]], width: int) -> Floats:
         """One batch of B texts, padded to ``width`` tokens: float32 (B, dim)."""
