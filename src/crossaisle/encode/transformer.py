@@ -137,7 +137,7 @@ class TransformersReader:
         self.prefix = prefix or _prompt(self.path)
         self.max_tokens = min(max_tokens, _longest(self.path, config))
         self.device = device
-        fast = device == "cpu" and _has_bfloat16_units()
+        fast = device == "cpu" and has_bfloat16_units()
         self.precision = ("bfloat16" if fast else "float32") if precision == "auto" else precision
         tokenizer = [p for p in (self.path / f for f in ("tokenizer.json", "vocab.txt", "tokenizer.model")) if p.is_file()]
         self.fingerprint = fingerprint(
@@ -318,7 +318,7 @@ def _batches(lengths: Sequence[int], longest: int) -> Iterator[tuple[int, list[i
             yield width, groups[width][start : start + count]
 
 
-def _has_bfloat16_units() -> bool:
+def has_bfloat16_units() -> bool:
     """Whether the CPU multiplies bfloat16 matrices in hardware (AMX); elsewhere it would be slower than float32."""
     ask = getattr(torch.cpu, "get_capabilities", None)  # torch 2.10 and later; older ones stay with float32
     return ask is not None and bool(ask().get("amx_bf16"))

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from crossaisle.contracts import Progress
 from crossaisle.data.histories import Histories
 from crossaisle.encode.text import TextSettings, choose_reader
-from crossaisle.encode.transformer import _has_bfloat16_units, quiet
+from crossaisle.encode.transformer import has_bfloat16_units, quiet
 from crossaisle.errors import BadInput, SettingError
 from crossaisle.rerank.pairs import PairWriter, Row
 from crossaisle.rerank.settings import RerankSettings
@@ -50,7 +50,7 @@ class CrossEncoder:
 
     def __init__(self, model: Any, tokenizer: Any, settings: RerankSettings, device: str = "cpu") -> None:
         self.model, self.tokenizer, self.settings, self.device = model.to(device).eval(), tokenizer, settings, device
-        fast = device == "cpu" and _has_bfloat16_units()
+        fast = device == "cpu" and has_bfloat16_units()
         self.precision = ("bfloat16" if fast else "float32") if settings.precision == "auto" else settings.precision
         self.losses: list[float] = []
 
