@@ -83,7 +83,7 @@ def main() -> None:
             rows_out[arm]["minus untuned"] = [round(float(v), 4) for v in (test.difference, test.low, test.high)]
     minutes = round((time.monotonic() - started) / 60, 2)
     facts = {"what": (__doc__ or "").splitlines()[0], "base": asked.base, "epochs": asked.epochs, "seed": asked.seed, "minutes": minutes}
-    result = {**facts, "hardware": hardware(), "versions": versions(), "arms": rows_out}
+    result = {**facts, "hardware": hardware("cpu"), "versions": versions(), "arms": rows_out}
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(json.dumps(rows_out, indent=1))

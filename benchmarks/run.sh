@@ -77,13 +77,21 @@ video() { echo "== video"; "$PY" benchmarks/video.py "$OUT/video/results.json"; 
 photos() { echo "== photos"; "$PY" benchmarks/photos.py "$OUT/photos/results.json"; }
 # domain pretraining: hours on two cores, so only when named; fast judges first, networks by --models
 pretrain_hidden_aisle() { prepare six all --apart; echo "== pretrain-hidden-aisle"; "$PY" benchmarks/pretrain_hidden_aisle.py "$TABLES/six" "$OUT/pretrain-hidden-aisle/all.json" --work "$TABLES/pretrained" "$@"; }
+# new items and known ones with the reader tuned on pairs bought together: 5 minutes of tuning an arm
+pretrain_cold() {
+    prepare beauty Beauty
+    echo "== pretrain-cold"
+    "$PY" benchmarks/pretrain_labels.py "$TABLES/beauty" "$OUT/pretrain-cold/beauty.json" --protocol cold-item --shares 1 --questions 30000 \
+        --models crossaisle-text,crossaisle-ids-text,crossaisle --work "$TABLES/pretrained" --set pretrain.objectives=pairs \
+        --set pretrain.epochs=1 --set pretrain.max_tokens=32 --set pretrain.form=last-n --set pretrain.layers=2 "$@"
+}
 pretrain_labels() {
     prepare beauty Beauty; prepare three Toys_and_Games Sports_and_Outdoors Beauty --apart
     echo "== pretrain-labels"
     "$PY" benchmarks/pretrain_labels.py "$TABLES/beauty" "$OUT/pretrain-labels/beauty.json" --work "$TABLES/pretrained" "$@"
     "$PY" benchmarks/pretrain_labels.py "$TABLES/three" "$OUT/pretrain-labels/new-aisle.json" --protocol cold-aisle --aisle Toys_and_Games --shares 1 --work "$TABLES/pretrained" "$@"
 }
-chinese() { echo "== chinese"; "$PY" benchmarks/chinese_similar.py; }
+chinese() { echo "== chinese"; "$PY" benchmarks/chinese_similar.py; "$PY" benchmarks/chinese_tuned.py "$OUT/chinese_tuned.json"; }
 # the language model trained inside the recommender: hours; TUNE="--users 2000 --epochs 3" makes it small
 tune_cost() { for shop in beauty toys; do
     if [ $shop = beauty ]; then prepare beauty Beauty; else prepare toys Toys_and_Games; fi
