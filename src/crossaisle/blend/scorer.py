@@ -252,7 +252,7 @@ class BlendScorer:
         out = self.near.apply(features, self.counts)
         for aisle, rows, columns in self._untouched(histories, candidates):
             near = out[np.ix_(rows, columns)]
-            weights, found = self._inside(histories[rows], aisle, near, {n: f[np.ix_(rows, columns)] for n, f in features.items()})
+            weights, found = self._inside(histories[rows], aisle, near, features, np.ix_(rows, columns))
             inside = weights.apply(found, self.counts[columns])
             out[np.ix_(rows, columns)] = logsumexp(near, axis=1, keepdims=True) + log_softmax(inside, axis=1)
         empty = np.flatnonzero(histories.lengths == 0)
@@ -260,11 +260,13 @@ class BlendScorer:
             out[empty] = self.net.score(histories[empty])
         return out
 
-    def _inside(self, histories: Histories, aisle: int, near: Floats, features: dict[str, Floats]) -> tuple[Weights, dict[str, Floats]]:
-        """The weights that order an aisle that no history touches, and (B, C) of what they weigh: ``features`` are near's parts there."""
+    def _inside(
+        self, histories: Histories, aisle: int, near: Floats, features: dict[str, Floats], where: Any
+    ) -> tuple[Weights, dict[str, Floats]]:
+        """The weights that order an aisle that no history touches, and (B, C) of what they weigh; ``features[where]`` are near's parts."""
         if self.ridge is not None and aisle in self.ridge.aisles:
             return self.far, self._far_features(histories, aisle, near)
-        return Weights.alike(self.near.names), {name: standardised(values) for name, values in features.items()}
+        return Weights.alike(self.near.names), {name: standardised(values[where]) for name, values in features.items()}
 
     def _untouched(self, histories: Histories, candidates: Ints | None) -> list[tuple[int, Ints, Ints]]:
         """(aisle, rows of the histories that do not touch it, its items) for each aisle with an order of its own that somebody asks for."""
@@ -305,7 +307,7 @@ class BlendScorer:
             for aisle, _, columns in self._untouched(one, items[rows]):
                 here = rows[self._item_aisles[items[rows]] == aisle]
                 before = self.near.apply(near, self.counts)[:, columns]
-                weights, inside = self._inside(one, aisle, before, {n: f[:, columns] for n, f in near.items()})
+                weights, inside = self._inside(one, aisle, before, near, np.ix_(np.zeros(1, np.int64), columns))
                 lifts = _lifts(weights, inside, self.counts[columns], np.searchsorted(columns, items[here]))
                 for r, lift in zip(here.tolist(), lifts, strict=True):
                     best = max(lift, key=lambda name: lift[name])

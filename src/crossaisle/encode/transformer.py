@@ -22,7 +22,7 @@ from crossaisle.encode.packed import PackedBert, equal_lengths, packs
 from crossaisle.errors import BadInput, MissingExtra
 from crossaisle.schema import Floats
 
-__all__ = ["MiniLMReader", "TransformersReader", "downloaded", "quiet"]
+__all__ = ["MiniLMReader", "TransformersReader", "batches", "downloaded", "quiet"]
 
 _TOKENS = 2_048
 """A batch holds this many padded tokens: larger ones fall out of the CPU's caches, smaller ones start too many kernels."""
@@ -267,7 +267,7 @@ class TransformersReader:
 
     def _padded(self, tokens: list[list[int]]) -> Iterator[tuple[list[int], Floats]]:
         """Rows and their vectors, batch by batch, read by the module itself."""
-        for width, rows in _batches([len(ids) for ids in tokens], self.max_tokens):
+        for width, rows in batches([len(ids) for ids in tokens], self.max_tokens):
             batch = [tokens[row] for row in rows]
             if self.precision == "bfloat16":
                 batch += batch[:1] * (max(1, _TOKENS // width) - len(rows))
@@ -301,12 +301,12 @@ class MiniLMReader(TransformersReader):
         super().__init__(folder, pooling="mean", max_tokens=max_tokens, device=device, precision=precision, name="minilm")
 
 
-def _batches(lengths: Sequence[int], longest: int) -> Iterator[tuple[int, list[int]]]:
+def batches(lengths: Sequence[int], longest: int) -> Iterator[tuple[int, list[int]]]:
     """Padded width and row numbers of each batch, widest first; at most `_TOKENS` padded tokens unless one text has more.
 
     Examples
     --------
-    >>> list(_batches([3, 1_000, 2_041, 3], longest=2_045))
+    >>> list(batches([3, 1_000, 2_041, 3], longest=2_045))
     [(2045, [2]), (1008, [1]), (16, [0, 3])]
     """
     groups: dict[int, list[int]] = {}

@@ -19,15 +19,12 @@ from torch.utils.checkpoint import checkpoint
 
 from crossaisle.contracts import Progress
 from crossaisle.encode.saved import save_reader, write_reading
-from crossaisle.encode.transformer import TransformersReader
+from crossaisle.encode.transformer import TransformersReader, batches
 from crossaisle.tune.adapt import Adapted, adapt
 from crossaisle.tune.settings import TuneSettings
 
 __all__ = ["TextEncoder", "write_reading"]
 
-_TOKENS = 2_048
-"""Padded tokens of a batch, as in the reader: larger ones fall out of the CPU's caches."""
-_STEP = 16
 _KEPT_PER_STATE = 24
 """Numbers that the backward pass keeps of a block, for each number of its input; about what BERT and Llama blocks need."""
 _ACTIVATIONS = 1_000_000_000
@@ -70,7 +67,7 @@ class TextEncoder:
         """
         rows_of, parts = [], []
         again = torch.is_grad_enabled() and self._kept_bytes(tokens) > _ACTIVATIONS
-        for width, rows in _batches([len(t) for t in tokens], self.reader.max_tokens):
+        for width, rows in batches([len(t) for t in tokens], self.reader.max_tokens):
             ids, mask, lengths = self.reader.padded([tokens[r] for r in rows], width)
             start = None if states is None else _padded_states([states[r] for r in rows], width)
             out = (
@@ -110,7 +107,7 @@ class TextEncoder:
             return None
         whole = torch.empty(total, hidden, dtype=torch.float16, device=self.reader.device)
         out = list(torch.split(whole, [len(t) for t in tokens]))
-        for width, rows in _batches([len(t) for t in tokens], self.reader.max_tokens):
+        for width, rows in batches([len(t) for t in tokens], self.reader.max_tokens):
             ids, mask, lengths = self.reader.padded([tokens[r] for r in rows], width)
             found = self._run_to(blocks[first], ids, mask).half()
             if not found.isfinite().all():
@@ -204,20 +201,3 @@ def _padded_states(states: Sequence[Tensor], width: int) -> Tensor:
     for row, one in enumerate(states):
         out[row, : len(one)] = one
     return out
-
-
-def _batches(lengths: Sequence[int], longest: int) -> Iterator[tuple[int, list[int]]]:
-    """Padded width and rows of each batch, long texts first; at most `_TOKENS` padded tokens unless one text has more.
-
-    Examples
-    --------
-    >>> list(_batches([3, 1_000, 2_041, 3], longest=2_045))
-    [(2045, [2]), (1008, [1]), (16, [0, 3])]
-    """
-    groups: dict[int, list[int]] = {}
-    for row, length in enumerate(lengths):
-        groups.setdefault(min(-(-length // _STEP) * _STEP, longest), []).append(row)
-    for width in sorted(groups, reverse=True):
-        count = max(1, _TOKENS // width)
-        for start in range(0, len(groups[width]), count):
-            yield width, groups[width][start : start + count]
