@@ -6,7 +6,7 @@
 Texts of Beauty, as `crossaisle fit` reads them. The arms take turns, several rounds; each round's order is drawn by chance and the
 ratio is taken within a round, so that what else the machine does falls on all alike. Wall clock and CPU seconds are both kept: on a
 machine that is shared the CPU seconds are the steadier ones. ``float32`` against ``sentence-transformers`` is equal precision;
-``auto`` is what users get (bfloat16 products where the CPU has matrix units for them, float32 elsewhere).
+``auto`` is what users get (most feed-forward layers in bfloat16 where the CPU has units for it, float32 elsewhere).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from sentence_transformers import SentenceTransformer
 
 from crossaisle.encode.fields import item_texts
 from crossaisle.encode.text import MiniLMReader
+from crossaisle.encode.transformer import has_bfloat16_units
 
 LIMIT = 128
 
@@ -84,7 +85,7 @@ def main() -> None:
         "seconds": rounds,
         "threads": torch.get_num_threads(),
         "machine": platform.processor() or platform.machine(),
-        "bfloat16_units": default.precision == "bfloat16",
+        "bfloat16_units": has_bfloat16_units(),
         "versions": {name: version(name) for name in ("torch", "transformers", "sentence-transformers", "numpy")},
     }
     print(json.dumps({k: v for k, v in result.items() if k != "seconds"}, indent=1))

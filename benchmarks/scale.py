@@ -219,12 +219,14 @@ def machine() -> dict[str, Any]:
     import polars as pl
     import torch
 
+    from crossaisle.encode.transformer import has_bfloat16_units
+
     return {
         "cores": os.cpu_count(),
         "polars_threads": pl.thread_pool_size(),
         "torch_threads": torch.get_num_threads(),
         "load_at_start": round(os.getloadavg()[0], 1),
-        "bfloat16_units": bool(torch.cpu.get_capabilities().get("amx_bf16")),
+        "bfloat16_units": has_bfloat16_units(),
         "versions": {"python": platform.python_version(), "polars": pl.__version__, "torch": torch.__version__},
     }
 

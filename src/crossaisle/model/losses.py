@@ -1,4 +1,4 @@
-"""Cross-entropy over the catalogue without ever holding its logits. Imports: nothing of this room."""
+"""Cross-entropy over the catalogue without ever holding its logits. Imports: encode."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from crossaisle.encode.transformer import has_bfloat16_units
+
 __all__ = ["catalogue_cross_entropy", "fast_dtype"]
 
 
 def fast_dtype() -> torch.dtype:
     """bfloat16 where this processor multiplies it in hardware, float32 elsewhere (where bfloat16 would be far slower)."""
-    flags = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return torch.bfloat16 if flags.get("amx_bf16") or flags.get("avx512_bf16") or flags.get("bf16") else torch.float32
+    return torch.bfloat16 if has_bfloat16_units() else torch.float32
 
 
 class _FusedCrossEntropy(torch.autograd.Function):

@@ -158,7 +158,7 @@ class TextEncoder:
         return found[0].float()
 
     def _number_format(self) -> torch.autocast:
-        return torch.autocast(self.reader.device, dtype=torch.bfloat16, enabled=self.reader.precision == "bfloat16")
+        return torch.autocast(self.reader.device, dtype=torch.bfloat16, enabled=self.reader.precision != "float32")
 
     def _kept_bytes(self, tokens: Sequence[Sequence[int]]) -> int:
         run = len(self.adapted.blocks) - self.adapted.first
