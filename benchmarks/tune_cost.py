@@ -5,6 +5,7 @@
 
 TABLES holds interactions.parquet and items.parquet (benchmarks/prepare_amazon6.py). An arm is MODEL-FORM: minilm (masked) or smollm2
 (causal); frozen, last-n, lora, full; and ``random``, MiniLM with random weights, the placebo: what it gains is not due to pretraining.
+MODEL-FORM@RATE has another learning rate than the form's own; of several rates of one form the row with the best validation is marked.
 ``smollm2-full`` is for cost only: give it --items 1000. Each arm runs for each list of senses in a process of its own, so that the peak
 of memory is its own, and under two protocols: leave-one-out (known items) and cold-item (new items, and known ones beside them).
 
@@ -123,6 +124,9 @@ class Watched(fit.NetworkScorer):
 def run(tables: Path, arm: str, senses: str, protocol: str, changes: dict[str, str], seed: int) -> dict[str, Any]:
     """Train one arm under one protocol."""
     model, _, form = arm.partition("-")
+    form, _, rate = form.partition("@")
+    if rate:
+        changes = {**changes, "tune.learning_rate": rate}
     with tempfile.TemporaryDirectory() as folder:
         reader = str(random_model(Path(folder))) if model == "random" else model
         settings = preset_settings(
@@ -190,13 +194,17 @@ def table(runs: list[dict[str, Any]], minutes: float, seed: int) -> list[dict[st
                 if theirs is not None and base is not r:
                     row[reading][name]["against frozen"] = paired_test(values, np.array(theirs["values"])[mask], seed)._asdict()
         rows.append(row)
+    for row in rows:  # the rate of a form that validation prefers
+        same = [r for r in rows if all(r[k].partition("@")[0] == row[k].partition("@")[0] for k in ("arm", "senses", "protocol"))]
+        row["best rate by validation"] = row is max(same, key=lambda r: r["equal epochs"]["validation"])
     return rows
 
 
 def show(rows: list[dict[str, Any]]) -> None:
     """The table, as text."""
     for row in rows:
-        print(f"{row['arm']:16} {row['senses']:14} {row['protocol']:5} {row['processor_minutes']:6.1f} min {row['peak_memory_mb']:6.0f} MB "
+        mark = "*" if row["best rate by validation"] else " "
+        print(f"{mark}{row['arm']:20} {row['senses']:14} {row['protocol']:5} {row['processor_minutes']:6.1f} min {row['peak_memory_mb']:6.0f} MB "
               f"{row['trained_parameters_of_language_model']:>11,}", end="")  # fmt: skip
         for reading in ("equal epochs", "equal time"):
             for name in ("known", "new"):
