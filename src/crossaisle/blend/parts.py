@@ -1,4 +1,4 @@
-"""What joins the network: steps between items, likeness of words, likeness of texts. Imports: settings.
+"""What joins the network: steps between items, likeness of words, of texts, and one learned from pairs. Imports: settings, pairs.
 
 Each gives float32 (B, N) for B histories; what they need of the items they take from the network's own senses, so that only Markov's
 counts are kept with the model.
@@ -17,6 +17,7 @@ from crossaisle.baselines.ials import IALS
 from crossaisle.baselines.linear import Markov
 from crossaisle.baselines.matrices import history_matrix
 from crossaisle.baselines.text_space import TextSpace
+from crossaisle.blend.pairs import PairModel, dense
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.encode.senses import Senses
@@ -37,7 +38,7 @@ class Parts:
     names : tuple of str
         See `blend.settings.PARTS`; a part whose sense no item has is left out.
     senses : Senses
-        "words" (csr) and "text" (dense) of the N items.
+        Of the N items: "words" (csr), "text" and other dense ones.
     spread : Spread, optional
         Of the text; fitted on ``senses`` if not given.
 
@@ -50,9 +51,12 @@ class Parts:
     def __init__(self, names: tuple[str, ...], senses: Senses, spread: Spread | None = None) -> None:
         needs = {"word-knn": "words", "text-knn": "text"}
         self.names = tuple(n for n in dict.fromkeys(names) if n not in needs or needs[n] in senses)
+        if not dense(senses):
+            self.names = tuple(n for n in self.names if n != "pairs")
         self._markov, self._spaces = Markov(), dict[str, TextSpace]()
         self._steps: Any = None
         self._ials: IALS | None = None
+        self._pairs: PairModel | None = None
         self.spread = spread
         self.text: Floats | None = None
         self.read(senses)
@@ -69,13 +73,18 @@ class Parts:
             self.text = self.spread(values, text.present)
         if "text-knn" in self.names and self.text is not None:
             self._spaces["text-knn"] = TextSpace(self.text, "text")
+        if self._pairs is not None:
+            self._pairs.read(senses)
 
-    def fit(self, data: Dataset) -> None:
-        """Count the steps."""
+    def fit(self, data: Dataset, senses: Senses) -> None:
+        """Count the steps, and learn what has to be learned; ``senses`` are those of the catalogue."""
         if "markov" in self.names:
             self._steps = self._markov.fit(data).weights
         if "ials" in self.names:
             self._ials = IALS().fit(data)
+        if "pairs" in self.names:
+            self._pairs = PairModel(senses)
+            self._pairs.fit(data)
 
     def scores(self, histories: Histories, n_items: int) -> dict[str, Floats]:
         """Standardised over the items, history by history: float32 (B, N) each."""
@@ -88,6 +97,9 @@ class Parts:
                 raw[:, :known] = (x @ self._steps).toarray()
             elif name == "ials":
                 raw = self._by_factors(histories, n_items)
+            elif name == "pairs":
+                assert self._pairs is not None
+                raw = self._pairs.likeness(histories, _TEXT_DECAY)
             else:
                 raw = self._spaces[name].likeness(histories, _TEXT_DECAY)
             out[name] = standardised(raw)
@@ -108,6 +120,8 @@ class Parts:
                 out[f"markov.{part}"] = torch.from_numpy(np.ascontiguousarray(getattr(self._steps, part)))
         if self._ials is not None:
             out["ials.factors"], out["ials.popular"] = torch.from_numpy(self._ials.item_factors), torch.from_numpy(self._ials.popular)
+        if self._pairs is not None:
+            out |= {f"pairs.{name}": value for name, value in self._pairs.state().items()}
         if self.spread is not None:
             out["spread.mean"], out["spread.matrix"] = torch.from_numpy(self.spread.mean), torch.from_numpy(self.spread.matrix)
         return out
@@ -123,6 +137,8 @@ class Parts:
             out._steps = sp.csr_matrix((data, indices, indptr), shape=(n, n))
         if "ials.factors" in tensors:
             out._ials = IALS.of_factors(tensors["ials.factors"].numpy(), tensors["ials.popular"].numpy())
+        if "pairs.weights" in tensors:
+            out._pairs = PairModel(senses, {k.removeprefix("pairs."): v for k, v in tensors.items() if k.startswith("pairs.")})
         return out
 
 

@@ -134,7 +134,7 @@ class BlendScorer:
     def _fit_rest(self, data: Dataset, with_ridge: bool, progress: Progress | None) -> None:
         """What joins the network; the ridge only where nothing has spoken against it."""
         self.parts = Parts(self.blend.parts, self.net.senses)
-        self.parts.fit(data)
+        self.parts.fit(data, self.net.senses)
         self.ridge = None
         if with_ridge and len(data.categories) > 1:
             ridge = CrossAisleRidge(self.across, self.parts.text, self.net.seed).fit(data, progress)

@@ -9,7 +9,7 @@ from crossaisle.settings import Settings, setting
 
 __all__ = ["PARTS", "BlendSettings"]
 
-PARTS = ("markov", "word-knn", "text-knn", "ials")
+PARTS = ("markov", "word-knn", "text-knn", "ials", "pairs")
 """What can be blended with the network."""
 
 
@@ -18,7 +18,9 @@ class BlendSettings(Settings):
     """What is blended with the network, and how the weights are chosen."""
 
     parts: tuple[str, ...] = setting(
-        PARTS[:3], "what joins the network: markov (steps between items), word-knn, text-knn, ials; empty: nothing"
+        PARTS[:3],
+        "what joins the network: markov (steps between items), word-knn, text-knn, ials, pairs (a likeness of texts and photos learned from "
+        "what is bought together); empty: nothing",
     )
     by_count: bool = setting(True, "weights depend on how often an item was seen, so that words serve new items and behaviour known ones")
     questions: int = setting(20_000, "most validation questions by which the weights are chosen", low=50)
