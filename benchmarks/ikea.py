@@ -6,7 +6,8 @@ Data: the folder ``ikea`` under CROSSAISLE_DATA. A room (all photos of one room 
 room is in training and in the test. The product is fitted on the training rooms, in one random order each, and asked with half of a
 held-out room for the rest: among all other items, and among those of furniture types that the shown half lacks. An arm is a table and a
 list of senses; the placebos hand the photos, or the texts, to other items. Differences are paired by room, over the splits that hold
-it out. Then photos and titles are taken away from items at test time, with modality dropout in training and without.
+it out. Beside each arm of texts, "pairs: ..." is the likeness learned from pairs alone (blend.pairs, the linear pair model), without ids
+and network, on the same senses. Then photos and titles are taken away from items at test time, with modality dropout in training and without.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 import polars as pl
 
 from crossaisle import Dataset
+from crossaisle.blend.pairs import PairModel, dense
 from crossaisle.blend.scorer import BlendScorer
 from crossaisle.data.histories import Histories
 from crossaisle.encode.senses import Sense
@@ -47,6 +49,7 @@ ARMS: dict[str, tuple[str, str]] = {
 }
 """Name -> (which table, which senses)."""
 AGAINST = {"text": "type", "both": "text", "type+photo": "type", "shuffled photos": "text", "photo": "ids", "shuffled text": "both"}
+AGAINST |= {f"pairs: {arm}": f"pairs: {base}" for arm, base in AGAINST.items()}
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -142,8 +145,8 @@ def auc(scores: Any, targets: Any) -> float:
     return float((below / 2 / max(len(others), 1)).mean())
 
 
-def fitted(rooms: Rooms, arm: str, train: list[int], split: int, asked: argparse.Namespace, extra: dict[str, str]) -> BlendScorer:
-    """The product, trained on the rooms of the training part."""
+def fitted(rooms: Rooms, arm: str, train: list[int], split: int, asked: argparse.Namespace, extra: dict[str, str]) -> tuple[BlendScorer, Dataset]:
+    """The product, trained on the rooms of the training part, and these rooms."""
     kind, senses = ARMS[arm]
     rng = np.random.default_rng([asked.seed, split])
     table = table_of(rooms.items, kind, np.random.default_rng([asked.seed, split, 1]))
@@ -153,7 +156,7 @@ def fitted(rooms: Rooms, arm: str, train: list[int], split: int, asked: argparse
     data = Dataset.from_frames(pl.DataFrame(rows), table, media=asked.data)
     changes = {"across.on": "false", "media.join": "false", "model.senses": senses, "train.epochs": str(asked.epochs), **asked.set, **extra}
     settings = preset_settings("balanced", changes, seed=asked.seed + split)
-    return blend_scorer(settings, media=data.media).fit(data)
+    return blend_scorer(settings, media=data.media).fit(data), data
 
 
 def without(scorer: BlendScorer, share: float, dropped: tuple[str, ...], seed: int) -> None:
@@ -238,11 +241,15 @@ def main() -> None:
         held_out.append(held)
         shown, rest = questions(rooms, held, rng)
         for arm in arms:
-            scorer = fitted(rooms, arm, train, split, asked, {})
+            scorer, data = fitted(rooms, arm, train, split, asked, {})
             gather(table, arm, measures(scorer.score(shown), shown, rest, types))
+            if dense(scorer.net.senses):
+                pairs = PairModel(scorer.net.senses)
+                pairs.fit(data, asked.seed)
+                gather(table, f"pairs: {arm}", measures(pairs.likeness(shown, 1.0), shown, rest, types))
             print(f"split {split} {arm}: AUC {np.nanmean(table[arm]['AUC all'][-1]):.4f}, MRR {np.nanmean(table[arm]['MRR all'][-1]):.4f}")
         for dropout in () if asked.without_missing else ("0", asked.dropout):
-            scorer = fitted(rooms, "both", train, split, asked, {"model.modality_dropout": dropout})
+            scorer, _ = fitted(rooms, "both", train, split, asked, {"model.modality_dropout": dropout})
             for what, dropped in (("photos", ("image",)), ("titles", ("text", "words")), ("photos and titles", ("image", "text", "words"))):
                 for share in SHARES:
                     without(scorer, share, dropped, 1000 * asked.seed + split)

@@ -27,7 +27,7 @@ from crossaisle.schema import Floats, Ints
 __all__ = ["PairModel", "dense"]
 
 _COMPONENTS = 64
-_MOST_PAIRS, _NEGATIVES = 100_000, 5
+_MOST_PAIRS, _DRAWS, _NEGATIVES = 100_000, 5, 5
 _PENALTY, _STEPS, _AT_ONCE = 0.1, 8, 50_000
 
 
@@ -116,15 +116,15 @@ class PairModel:
 
 
 def drawn_pairs(histories: Histories, most: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """int64 (P,) each: of a history of n events n - 1 pairs of different items by chance, at most so many of all.
+    """int64 (P,) each: of a history of n events 5 (n - 1) pairs of different items by chance, at most so many of all.
 
     Examples
     --------
     >>> first, second = drawn_pairs(Histories.from_lists([[3, 5], [2], []]), 10, np.random.default_rng(0))
     >>> sorted({*first.tolist(), *second.tolist()}), len(first)
-    ([3, 5], 1)
+    ([3, 5], 5)
     """
-    owners = np.repeat(np.arange(len(histories)), np.maximum(histories.lengths - 1, 0))
+    owners = np.repeat(np.arange(len(histories)), _DRAWS * np.maximum(histories.lengths - 1, 0))
     if len(owners) > most:
         owners = rng.choice(owners, most, replace=False)
     n, start = histories.lengths[owners], histories.offsets[:-1][owners]
