@@ -18,11 +18,12 @@ from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 from crossaisle.encode.senses import Sense, Senses
+from crossaisle.errors import SettingError
 from crossaisle.model.fusion import Fusion
 from crossaisle.model.settings import ModelSettings
 from crossaisle.schema import Bools, Floats
 
-__all__ = ["ItemTower", "Whitening"]
+__all__ = ["ItemTower", "Shift", "Whitening"]
 
 
 class Whitening(nn.Module):
@@ -90,6 +91,7 @@ class _DenseSense(nn.Module):
         self.x: Tensor = torch.empty(0)
         self.present: Tensor = torch.empty(0, dtype=torch.bool)
         self.fresh: tuple[Tensor, Tensor] | None = None
+        self.shift: Shift | None = None
 
     def attach(self, sense: Sense) -> None:
         values = torch.from_numpy(np.ascontiguousarray(sense.values, dtype=np.float32)).to(self.whiten.mean.device)
@@ -97,7 +99,8 @@ class _DenseSense(nn.Module):
         self.x = self.scale * self.whiten(values) * self.present[:, None]
 
     def forward(self, rows: Tensor | None) -> Tensor:
-        out: Tensor = self.project(self.x if rows is None else self.x[rows])
+        said = self.x if rows is None else self.x[rows]
+        out: Tensor = self.project(said if self.shift is None else self.shift.add(said, rows))
         return out if self.fresh is None else self._with_fresh(out, rows, *self.fresh)
 
     def _with_fresh(self, out: Tensor, rows: Tensor | None, codes: Tensor, values: Tensor) -> Tensor:
@@ -141,6 +144,67 @@ class _BagSense(nn.Module):
         return _torch_csr(bags).to(device), _torch_csr(csr_matrix(bags.T)).to(device)
 
 
+class Shift:
+    """A change of the items' vectors, or of what one dense sense says of them before it is projected: what adversarial training adds.
+
+    Attributes
+    ----------
+    delta : float32 (N, D)
+    lengths : float32 (N,)
+        How long the vectors were that it was last added to; 0 where it was added to none.
+    sense : str
+        "" for the vectors themselves.
+    """
+
+    def __init__(self, delta: Tensor, lengths: Tensor, sense: str = "") -> None:
+        self.delta, self.lengths, self.sense = delta, lengths, sense
+
+    @classmethod
+    def zeros(cls, tower: ItemTower, sense: str = "") -> Shift:
+        """No change.
+
+        Raises
+        ------
+        SettingError
+            If the tower has no dense sense of that name.
+        """
+        width = tower.settings.dim
+        if sense:
+            module = tower.senses[sense] if sense in tower.senses else None
+            if not isinstance(module, _DenseSense):
+                known = [name for name, m in tower.senses.items() if isinstance(m, _DenseSense)]
+                raise SettingError(
+                    f"train.adversarial_on is {sense!r}", f"empty, or one of {', '.join(known) or 'no sense'}", "see: crossaisle settings train"
+                )
+            width = module.x.shape[1]
+        device = next(tower.parameters()).device
+        return cls(torch.zeros(tower.n_items, width, device=device), torch.zeros(tower.n_items, device=device), sense)
+
+    def watched(self) -> Shift:
+        """The same change, ready to receive a gradient."""
+        self.delta = self.delta.detach().requires_grad_()
+        return self
+
+    def along(self, direction: Tensor, size: float, most: float | None = None) -> Shift:
+        """This change and a step of ``size`` times each vector's length along a direction (N, D), held within ``most`` times it."""
+        with torch.no_grad():
+            step = direction / direction.norm(dim=1, keepdim=True).clamp(min=1e-12) * (size * self.lengths[:, None])
+            delta = self.delta.detach() + step
+            if most is not None:
+                delta = delta * (most * self.lengths / delta.norm(dim=1).clamp(min=1e-12)).clamp(max=1.0)[:, None]
+        return Shift(delta, self.lengths, self.sense)
+
+    def add(self, out: Tensor, rows: Tensor | None) -> Tensor:
+        """``out`` (R, D) and the change of these rows (None: all)."""
+        with torch.no_grad():
+            lengths = out.norm(dim=1)
+            if rows is None:
+                self.lengths = lengths
+            else:
+                self.lengths[rows] = lengths
+        return out + (self.delta if rows is None else self.delta[rows])
+
+
 class ItemTower(nn.Module):
     """Vectors of items from their senses and, where trained, their id.
 
@@ -164,6 +228,19 @@ class ItemTower(nn.Module):
         )
         self.fusion = Fusion(settings, list(self.senses))
         self.n_items = n_items
+        self._shift: Shift | None = None
+
+    @property
+    def shift(self) -> Shift | None:
+        """A change that is added until it is None again."""
+        return self._shift
+
+    @shift.setter
+    def shift(self, shift: Shift | None) -> None:
+        for name, module in self.senses.items():
+            if isinstance(module, _DenseSense):
+                module.shift = shift if shift is not None and shift.sense == name else None
+        self._shift = shift
 
     def fit_whitening(self, senses: Senses) -> None:
         """Fit the fixed first layer of each dense sense on the items that have it."""
@@ -190,7 +267,7 @@ class ItemTower(nn.Module):
             out = part if out is None else out + part
         if out is None:
             raise ValueError("an item tower without ids and without senses; expected at least one")
-        return out
+        return out if self._shift is None or self._shift.sense else self._shift.add(out, rows)
 
     def shares(self, rows: Tensor | None = None) -> dict[str, Tensor]:
         """How much the id and each sense weigh in an item's vector: share_s = (part_s . e) / (e . e), which add up to 1.

@@ -1,4 +1,4 @@
-"""The training loop. Imports: settings, packing, objective, checkpoint, tuning.
+"""The training loop. Imports: settings, packing, objective, adversarial, checkpoint, tuning.
 
 Order is meaning here: an epoch seeds its own random numbers from (seed, epoch), so a run that was killed and resumed takes the same steps
 as an unbroken one.
@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from crossaisle.data.histories import Histories
 from crossaisle.model.losses import fast_dtype
 from crossaisle.model.network import Network
 from crossaisle.schema import Bools, Floats
+from crossaisle.train.adversarial import Adversary
 from crossaisle.train.checkpoint import load_checkpoint, save_checkpoint
 from crossaisle.train.objective import step_loss
 from crossaisle.train.packing import pack_for_training
@@ -119,7 +121,7 @@ def train(
     width = network.tower.settings.window
     per_step = max(1, settings.tokens_per_step // width)
     negatives = settings.negatives_of(network.tower.n_items)
-    optimizer = _optimizer(network, settings, tuning)
+    optimizer, adversary = _optimizer(network, settings, tuning), Adversary(settings, network)
     run, best, first = TrainingRun(), None, 0
     best_tuned: dict[str, torch.Tensor] | None = None
     if checkpoint is not None and resume and (saved := load_checkpoint(checkpoint, fingerprint)) is not None:
@@ -152,9 +154,13 @@ def train(
                     group["lr"] = group["highest"] * _rate(epoch * steps + step, total, settings)
                 if tuning is not None:
                     tuning.read_step(network, part)
-                loss = step_loss(network, part, negatives, generator, dtype)
+                loss_of = partial(step_loss, network, part, negatives, generator, dtype)
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                if adversary.active(epoch):
+                    loss = adversary.backward(network, loss_of, part, generator, again=tuning is not None)
+                else:
+                    loss = loss_of()
+                    loss.backward()  # type: ignore[no-untyped-call]
                 if settings.clip > 0:
                     torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
                     if tuning is not None:

@@ -41,6 +41,17 @@ class TrainSettings(Settings):
     tokens_per_step: int = setting(2048, "history places in one step", low=2)
     negatives: int = setting(0, "sampled negatives shared by a step; 0 = the whole catalogue up to full_softmax_items, 4096 above", low=0)
     full_softmax_items: int = setting(40_000, "largest catalogue that is trained with the full softmax", low=1)
+    adversarial: str = setting(
+        "none",
+        "a second loss on items changed for the worse: one step along the gradient (fgm), several (pgd), without labels (vat), or a random "
+        "change of the same size (noise), which is the control",
+        choices=("none", "fgm", "pgd", "vat", "noise"),
+    )
+    adversarial_on: str = setting("", "what is changed: the items' vectors (empty), or what a dense sense says (text, image, video)")
+    adversarial_size: float = setting(0.1, "size of the change, as a share of each vector's length", low=0.0, high=10.0)
+    adversarial_weight: float = setting(0.5, "weight of the second loss", low=0.0, high=100.0)
+    adversarial_steps: int = setting(3, "steps of pgd", low=1, high=100)
+    adversarial_after: float = setting(0.5, "share of the epochs that come first, without it", low=0.0, high=1.0)
     validation_users: int = setting(20_000, "most users whose held-back item is ranked after each epoch", low=1)
     precision: str = setting("auto", "of the large products: bfloat16 where the processor has it", choices=("auto", "float32", "bfloat16"))
 
