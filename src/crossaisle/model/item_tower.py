@@ -269,6 +269,13 @@ class ItemTower(nn.Module):
             raise ValueError("an item tower without ids and without senses; expected at least one")
         return out if self._shift is None or self._shift.sense else self._shift.add(out, rows)
 
+    def parts(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """float32 (R, D) twice: the id vectors of some items, and what their senses add up to; ValueError if the tower lacks either."""
+        ids, fused = self._ids(rows), self._fused(rows)
+        if ids is None or not fused:
+            raise ValueError("an item tower without ids or without senses; expected both")
+        return ids, torch.stack(fused).sum(0)
+
     def shares(self, rows: Tensor | None = None) -> dict[str, Tensor]:
         """How much the id and each sense weigh in an item's vector: share_s = (part_s . e) / (e . e), which add up to 1.
 

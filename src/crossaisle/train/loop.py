@@ -1,4 +1,4 @@
-"""The training loop. Imports: settings, packing, objective, adversarial, checkpoint, tuning.
+"""The training loop. Imports: settings, packing, objective, adversarial, contrastive, checkpoint, tuning.
 
 Order is meaning here: an epoch seeds its own random numbers from (seed, epoch), so a run that was killed and resumed takes the same steps
 as an unbroken one.
@@ -20,10 +20,11 @@ import torch
 from crossaisle.contracts import Progress
 from crossaisle.data.histories import Histories
 from crossaisle.model.losses import fast_dtype
-from crossaisle.model.network import Network
-from crossaisle.schema import Bools, Floats
+from crossaisle.model.network import Network, PackedRows
+from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.train.adversarial import Adversary
 from crossaisle.train.checkpoint import load_checkpoint, save_checkpoint
+from crossaisle.train.contrastive import Contrast
 from crossaisle.train.objective import step_loss
 from crossaisle.train.packing import pack_for_training
 from crossaisle.train.settings import TrainSettings
@@ -91,6 +92,7 @@ def train(
     epochs: int,
     target_mask: Bools | None = None,
     item_weights: Floats | None = None,
+    item_aisles: Ints | None = None,
     validate: Callable[[Network], float] | None = None,
     stage: str = "train",
     progress: Progress | None = None,
@@ -109,6 +111,8 @@ def train(
         Which events may be targets (default: all).
     item_weights : float32 (N,), optional
         What an item weighs as a target (default: all 1).
+    item_aisles : int64 (N,), optional
+        The aisle of each item, where aisles are contrasted (default: one).
     validate : callable, optional
         Gives the validation N@10 of the network, higher is better.
     checkpoint : Path, optional
@@ -122,6 +126,10 @@ def train(
     per_step = max(1, settings.tokens_per_step // width)
     negatives = settings.negatives_of(network.tower.n_items)
     optimizer, adversary = _optimizer(network, settings, tuning), Adversary(settings, network)
+    terms: list[Contrast] = []
+    if settings.contrastive != "none":
+        aisles = np.zeros(network.tower.n_items, np.int64) if item_aisles is None else item_aisles
+        terms.append(Contrast(settings, histories, aisles, network))
     run, best, first = TrainingRun(), None, 0
     best_tuned: dict[str, torch.Tensor] | None = None
     if checkpoint is not None and resume and (saved := load_checkpoint(checkpoint, fingerprint)) is not None:
@@ -154,7 +162,7 @@ def train(
                     group["lr"] = group["highest"] * _rate(epoch * steps + step, total, settings)
                 if tuning is not None:
                     tuning.read_step(network, part)
-                loss_of = partial(step_loss, network, part, negatives, generator, dtype)
+                loss_of = partial(_loss, network, part, negatives, generator, dtype, terms)
                 optimizer.zero_grad(set_to_none=True)
                 if adversary.active(epoch):
                     loss = adversary.backward(network, loss_of, part, generator, again=tuning is not None)
@@ -207,6 +215,16 @@ def train(
     network.eval()
     run.seconds = time.monotonic() - started
     return run
+
+
+def _loss(
+    network: Network, rows: PackedRows, negatives: int, generator: torch.Generator, dtype: torch.dtype, terms: list[Contrast]
+) -> torch.Tensor:
+    """The objective and the terms beside it."""
+    loss = step_loss(network, rows, negatives, generator, dtype)
+    for term in terms:
+        loss = loss + term.term(network, generator)
+    return loss
 
 
 def _copy(network: Network) -> dict[str, Any]:

@@ -52,6 +52,15 @@ class TrainSettings(Settings):
     adversarial_weight: float = setting(0.5, "weight of the second loss", low=0.0, high=100.0)
     adversarial_steps: int = setting(3, "steps of pgd", low=1, high=100)
     adversarial_after: float = setting(0.5, "share of the epochs that come first, without it", low=0.0, high=1.0)
+    contrastive: str = setting(
+        "none",
+        "a contrast beside the loss: two changed views of a history (views), what one person did in different aisles (aisles), an item's id "
+        "and what it says (item)",
+        choices=("none", "views", "aisles", "item"),
+    )
+    contrastive_weight: float = setting(0.1, "weight of the contrast", low=0.0, high=100.0)
+    contrastive_temperature: float = setting(0.2, "what cosines are divided by in the contrast", low=0.01, high=10.0)
+    contrastive_batch: int = setting(256, "histories or items of a contrast", low=2)
     validation_users: int = setting(20_000, "most users whose held-back item is ranked after each epoch", low=1)
     precision: str = setting("auto", "of the large products: bfloat16 where the processor has it", choices=("auto", "float32", "bfloat16"))
 
