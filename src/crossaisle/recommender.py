@@ -204,6 +204,7 @@ class Recommender:
             "epoch": run.best_epoch,
             "minutes": round((run.seconds + scorer.net.refitting.seconds) / 60, 2),
             "blend": scorer.choice,
+            **({"debias": scorer.net.debias} if scorer.net.debias else {}),
         }
         note = getattr(scorer.net.reader, "note", "")
         found = getattr(scorer.net.reader, "found", {})
