@@ -30,13 +30,13 @@ class TrainSettings(Settings):
     )
     debias: str = setting(
         "none",
-        "what is done about popularity: none; ips (a target weighs 1 / the chance that it was seen); popularity (learned beside gamma log m "
-        "of each item, m its events, served with debias_serve log m)",
+        "what is done about popularity: none; ips (a target weighs 1 / the chance that it was seen); popularity (learned beside gamma "
+        "log m of each item, m its events, served with debias_serve log m)",
         choices=("none", "ips", "popularity"),
     )
     debias_gamma: float = setting(
         0.5,
-        "gamma: with ips an item is seen in proportion to its events to this power, where the items table has no propensity",
+        "gamma; with ips an item is seen in proportion to its events to this power, where the items table has no propensity column",
         low=0.0,
         high=4.0,
     )

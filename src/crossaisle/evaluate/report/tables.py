@@ -11,7 +11,7 @@ import polars as pl
 from crossaisle.evaluate.report.blocks import Cell, Row, Table
 from crossaisle.evaluate.report.lens import Lens
 from crossaisle.evaluate.report.words import figure, shorten, signed, whole
-from crossaisle.evaluate.results import LIST_MEASURES, MEASURES
+from crossaisle.evaluate.results import MEASURES
 
 __all__ = ["MANY_AISLES", "aisles", "differences", "every", "examples", "flat", "group", "lists", "listing", "main", "runs", "shares"]
 
@@ -153,10 +153,10 @@ def lists(lens: Lens, view: str) -> Table:
     values = {(m, measure): value for m, measure, value in rows.select("model", "measure", "value").iter_rows()}
     k = rows["k"].max()
     body = tuple(
-        Row((name_cell(lens, view, m), *(Cell(figure(values.get((m, x)), 3)) for x in LIST_MEASURES)), lens.roles[m])
+        Row((name_cell(lens, view, m), *(Cell(figure(values.get((m, x)), 3)) for x in lens.list_measures)), lens.roles[m])
         for m in lens.order(view)
     )
-    return Table(w("lists-caption", k=str(k)), (Cell(w("col-model")), *(Cell(w.measure(x)) for x in LIST_MEASURES)), body)
+    return Table(w("lists-caption", k=str(k)), (Cell(w("col-model")), *(Cell(w.measure(x)) for x in lens.list_measures)), body)
 
 
 def runs(lens: Lens) -> Table:
