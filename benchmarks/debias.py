@@ -3,8 +3,8 @@
     python benchmarks/debias.py TABLES OUT.json [--draws 1000]
 
 TABLES holds interactions.parquet and items.parquet (benchmarks/prepare_amazon6.py, Beauty in the results here). On 2,000 people and 400
-items of them two teachers say what is relevant: popularity x likeness of words, and EASE. The shop shows 15 items to each of 500 people by a
-known policy that follows taste and popularity (`crossaisle.exposure.simulate`), and people take what is relevant with its probability.
+items of them two teachers say what is relevant: popularity x likeness of words, and EASE. The shop shows 15 items to each of 500 people by
+a known policy that follows taste and popularity (`crossaisle.exposure.simulate`), and people take what is relevant with its probability.
 Wanted is the mean reward of an item shown uniformly at random; then that of another policy, the ten best of the other teacher mixed with a
 third shown at random. Beside the right weights stand:
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from graph_shops import planted
 
 from crossaisle.data.histories import Histories
 from crossaisle.graph.category_graph import CategoryGraph
 from crossaisle.graph.permuted import distinct, rewired, survivors
 from crossaisle.graph.settings import GraphSettings
-from graph_shops import planted
 
 
 @pytest.fixture(scope="module")

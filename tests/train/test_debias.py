@@ -139,7 +139,7 @@ def _network(data, factored, gamma, serve, trained=None):
             for p in network.head.parameters():
                 p.normal_(std=0.3)
     if gamma is not None:
-        network.popularity = PopularityBias(data.item_counts, gamma, serve)
+        network.popularity = PopularityBias(data.item_counts, data.item_counts > 0, gamma, serve)
     return network
 
 
@@ -188,9 +188,17 @@ def test_gamma_0_is_no_debiasing_and_log_m_of_a_new_item_is_0(data):
     for factored in (False, True):
         a, b = _network(data, factored, None, None), _network(data, factored, 0.0, 0.0)
         torch.testing.assert_close(_scores(a, rows)[0], _scores(b, rows)[0], atol=1e-5, rtol=0)
-    bias = PopularityBias(np.array([3, 0, 1]), 0.5, 0.0)
+    bias = PopularityBias(np.array([3, 0, 1]), np.array([True, False, True]), 0.5, 0.0)
     assert bias.over(5)[[1, 3, 4]].tolist() == [0, 0, 0]
     assert float(bias.over(5).sum()) == pytest.approx(0, abs=1e-6)
+
+
+def test_popularity_is_counted_over_targets(data):
+    fitted = _scorer(POPULARITY, target_events=("purchase",)).fit(data)
+    bought = np.bincount(data.histories.items[data.histories.events == data.event_names.index("purchase")], minlength=data.n_items)
+    known = data.item_counts > 0
+    log_m = np.log1p(bought)
+    np.testing.assert_allclose(fitted.network.popularity.log_m[torch.from_numpy(known)], (log_m - log_m[known].mean())[known], atol=1e-5)
 
 
 def test_a_planted_confounder_is_taken_out_of_the_network():

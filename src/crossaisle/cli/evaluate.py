@@ -54,7 +54,9 @@ def evaluate(
     ] = 0,
     intervened: Annotated[
         bool,
-        typer.Option("--intervened", help="Views more, in which popular targets are asked for no more than rare ones, in validation and test."),
+        typer.Option(
+            "--intervened", help="Views more, in which popular targets are asked for no more than rare ones."
+        ),
     ] = False,
     assignments: options.Set = None,
     device: options.Device = "auto",

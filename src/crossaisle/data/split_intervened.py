@@ -1,8 +1,9 @@
 """Questions whose targets are asked for evenly: a popular item no more often than a rare one. Imports: split_parts.
 
 Held-out events ask for what people met, and they met what is popular. A question is therefore kept with probability proportional to
-min(1 / n, cap), n the events of its target in training (Bonner and Vasile 2018, arXiv:1706.07639, section 4; Zheng et al. 2021, "DICE",
-arXiv:2006.11011, section 4.1). The result is another population of questions, not "what people truly like": report it beside the natural one.
+min(1 / n, cap), n the events of its target in training (Bonner and Vasile 2018, arXiv:1706.07639; Zheng et al. 2021, "DICE",
+arXiv:2006.11011). The result is another population of questions, not "what people truly like": report it beside the natural
+one.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
 """The value of a policy, estimated from what another policy showed. Imports nothing of this package.
 
-An exposure shows an item with a known probability and brings a reward. With weights w = p_wanted / p_logged, the mean reward under the wanted
-policy is estimated by
+An exposure shows an item with a known probability and brings a reward. With weights w = p_wanted / p_logged, the mean reward under the
+wanted policy is estimated by
 
     ips    = mean(w y)                  unbiased where every weight is right and finite (Horvitz and Thompson 1952)
     clipped = mean(min(w, most) y)      less variance, biased towards 0 (Ionides 2008)
-    snips  = sum(w y) / sum(w)          nearly unbiased, unmoved by adding a constant to y (Swaminathan and Joachims 2015, eq. 9)
+    snips  = sum(w y) / sum(w)          nearly unbiased, unmoved by adding a constant to y (Swaminathan and Joachims 2015)
     naive  = mean(y)                    the value of the policy that logged
 
 Rows are what one person was shown; persons are independent, exposures of one person need not be. Intervals are normal, 95 %, with the
 variance of the means of rows over rows; that of the ratio by the delta method, Var = mean((a - v b)^2) / (n mean(b)^2), a and b the means
-of a row's w y and of its w (Owen 2013, "Monte Carlo theory", eq. 9.8).
+of a row's w y and of its w (Owen 2013, "Monte Carlo theory, methods and examples", chapter 9).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ standardised for each person and a such that the mean is ``rate``. The shop show
 
     pi(i | u) = (1 - epsilon) softmax_i(beta z_ui + g log(1 + n_i)) + epsilon / N,
 
-with n_i what the items sold, and a person takes what is shown with probability rho_ui (Schnabel et al. 2016, section 6; Saito et al. 2021,
+with n_i what the items sold, and a person takes what is shown with probability rho_ui (Schnabel et al. 2016; Saito et al. 2021,
 "Open Bandit Dataset and Pipeline", its synthetic part).
 """
 

@@ -3,17 +3,18 @@
 Training ranks by f(h, i) + gamma log m_i, with m_i the smoothed number of an item's events, so that f need not explain how common an item
 is; served is f(h, i) + gamma' log m_i. gamma' = 0 leaves popularity out (the intervention do(item)), gamma' = gamma gives the ranking that
 was trained. It is the softmax twin of PD and PDA (Zhang et al. 2021, "Causal Intervention for Leveraging Popularity Bias in
-Recommendation", arXiv:2105.06067, eq. 4 to 8, where a power of popularity is a factor), and has the form of logit adjustment (Menon et al.
-2021, arXiv:2007.07314, eq. 9).
+Recommendation", arXiv:2105.06067, where a power of popularity is a factor), and has the form of logit adjustment (Menon et al. 2021,
+arXiv:2007.07314).
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crossaisle.schema import Ints
+from crossaisle.schema import Bools, Ints
 
 __all__ = ["PopularityBias"]
 
@@ -21,21 +22,22 @@ __all__ = ["PopularityBias"]
 class PopularityBias(nn.Module):
     """gamma log m_i for training and gamma' log m_i for serving.
 
-    log m_i is log(1 + n_i) less its mean over the items that training knows. An item without events there, or one that joins later, has 0:
-    nothing is known of its popularity, so it counts as an ordinary one.
+    log m_i is log(1 + n_i) less its mean over the items that training knows. An item that training does not know, or one that joins later,
+    has 0: nothing is known of its popularity, so it counts as an ordinary one.
 
     Parameters
     ----------
     counts : int64 (N,)
-        Events of each item in training.
+        How often each item is a target in training.
+    known : bool (N,)
+        Items that training knows, the columns of its softmax.
     gamma : float
     serve : float
         gamma'; kept with the weights, for it may be chosen after training.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> bias = PopularityBias(np.array([7, 1, 0]), 0.5, 0.0)
+    >>> bias = PopularityBias(np.array([7, 1, 0]), np.array([True, True, False]), 0.5, 0.0)
     >>> [round(float(b), 3) for b in bias.trained()]
     [0.347, -0.347, 0.0]
     """
@@ -43,14 +45,12 @@ class PopularityBias(nn.Module):
     log_m: Tensor
     serve: Tensor
 
-    def __init__(self, counts: Ints, gamma: float, serve: float) -> None:
+    def __init__(self, counts: Ints, known: Bools, gamma: float, serve: float) -> None:
         super().__init__()
-        n = torch.from_numpy(counts).double()
-        known = n > 0
-        log_m = torch.log1p(n)
-        log_m = torch.where(known, log_m - log_m[known].sum() / max(int(known.sum()), 1), torch.zeros_like(log_m))
+        log_m = np.log1p(counts.astype(np.float64))
+        log_m = np.where(known, log_m - log_m[known].sum() / max(int(known.sum()), 1), 0.0)
         self.gamma = gamma
-        self.register_buffer("log_m", log_m.float())
+        self.register_buffer("log_m", torch.from_numpy(log_m.astype(np.float32)))
         self.register_buffer("serve", torch.tensor(serve))
 
     def trained(self, codes: Tensor | None = None) -> Tensor:

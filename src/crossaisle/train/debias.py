@@ -1,7 +1,7 @@
 """What a target weighs: by its aisle, and by how likely it was seen at all. Imports: settings, objective.
 
-Inverse propensity weights (Schnabel et al. 2016, "Recommendations as Treatments", arXiv:1602.05352, eq. 5 and, self-normalised, eq. 9): an
-item that was seen with probability p_i stands for 1 / p_i, so that what was shown to few counts as much as what was shown to all.
+Inverse propensity weights (Schnabel et al. 2016, "Recommendations as Treatments", arXiv:1602.05352): an item that was seen with probability
+p_i stands for 1 / p_i, so that what was shown to few counts as much as what was shown to all.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ class NetworkScorer:
     @property
     def note(self) -> str:
         """What was done about popularity; empty where nothing was."""
-        return ", ".join(f"{what} {figure:.4g}" for what, figure in self.debias.items())
+        return ", ".join(f"{what} {figure:,.0f}" if figure >= 1000 else f"{what} {figure:.4g}" for what, figure in self.debias.items())
 
     # fitting
 
@@ -255,7 +255,15 @@ class NetworkScorer:
         network = self._build(data.item_counts, n_events, weighted, timed, n_aisles, width, fit_whitening=True)
         if wrote is not None and network.encoder.own is not None:
             network.encoder.own.fit(*wrote)
+        if self.training.debias == "popularity":
+            mask, known = self._targets(data), data.item_counts > 0
+            items = data.histories.items if mask is None else data.histories.items[mask]
+            network.popularity = self._popularity(np.bincount(items, minlength=data.n_items), known)
         return network
+
+    def _popularity(self, counts: Ints, known: Bools) -> PopularityBias:
+        gamma, served = self.training.debias_gamma, self.training.served_gamma
+        return PopularityBias(counts, known, gamma, gamma if served is None else served).to(self.device)
 
     def _build(
         self, counts: Ints, n_events: int, weighted: bool, timed: bool, n_aisles: int, review_width: int, fit_whitening: bool
@@ -269,9 +277,6 @@ class NetworkScorer:
             network.tower.fit_whitening(self.senses)
         network.to(self.device)
         self._attach(network, counts > 0)
-        if self.training.debias == "popularity":
-            gamma, served = self.training.debias_gamma, self.training.served_gamma
-            network.popularity = PopularityBias(counts, gamma, gamma if served is None else served).to(self.device)
         return network
 
     def _target_weights(self, data: Dataset) -> Floats | None:
@@ -290,7 +295,10 @@ class NetworkScorer:
                 network.popularity.serve.fill_(served)
                 found[served] = self._validation_score(network, data, asked)
             network.popularity.serve.fill_(max(found, key=lambda served: found[served]))
-        self.debias |= {"popularity learned beside, gamma": network.popularity.gamma, "served, gamma'": float(network.popularity.serve)}
+        self.debias |= {
+            "popularity learned beside, gamma": network.popularity.gamma,
+            "served, gamma'": round(float(network.popularity.serve), 6),
+        }
 
     def _attach(self, network: Network, trained: Bools) -> None:
         """Set the catalogue of a network; ``trained`` (N,) marks the items that its training knew."""
@@ -500,8 +508,9 @@ class NetworkScorer:
         )
         trained = tensors["network.tower.trained"].numpy()
         network.tower.trained = torch.zeros(len(trained), dtype=torch.bool, device=network.tower.trained.device)
-        if network.popularity is not None:
-            network.popularity.log_m = torch.zeros(len(tensors["network.popularity.log_m"]), device=out.device)
+        if out.training.debias == "popularity":
+            n = len(tensors["network.popularity.log_m"])
+            network.popularity = out._popularity(np.zeros(n, np.int64), np.zeros(n, bool))
         network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")})
         out.senses = senses
         out._attach(network, trained)
