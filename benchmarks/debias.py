@@ -1,6 +1,6 @@
 """What estimates from biased exposures are worth, where the truth is known: coverage, width and error over 1,000 draws.
 
-    python benchmarks/debias.py TABLES OUT.json [--draws 1000]
+    python benchmarks/debias.py TABLES OUT.json [--draws 1000]         (and OUT.md)
 
 TABLES holds interactions.parquet and items.parquet (benchmarks/prepare_amazon6.py, Beauty in the results here). On 2,000 people and 400
 items of them two teachers say what is relevant: popularity x likeness of words, and EASE. The shop shows 15 items to each of 500 people by
@@ -139,6 +139,7 @@ def main() -> None:
     out["seconds"] = round(time.perf_counter() - clock, 1)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
+    asked.out.with_suffix(".md").write_text(f"# {__doc__.strip().splitlines()[0]}\n{table(out)}\n", encoding="utf-8")
     print(table(out))
 
 

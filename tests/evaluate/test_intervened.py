@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from crossaisle.cli.main import run as cli
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.data.split import Queries, leave_one_out
@@ -20,6 +21,7 @@ from crossaisle.evaluate.protocol import evaluate
 from crossaisle.evaluate.report import write_report
 from crossaisle.evaluate.report.words import Words
 from crossaisle.evaluate.results import LOG_POPULARITY, Results
+from crossaisle.evaluate.summary import summary_rows
 from crossaisle.metrics import mean_log_popularity
 from crossaisle.presets import preset_settings
 from crossaisle.schema import Floats, Ints
@@ -103,6 +105,23 @@ def test_the_popularity_of_what_is_recommended_stands_beside(data: Dataset) -> N
     assert found["all", "up"] == found["all-intervened", "up"] == pytest.approx(np.log1p(np.sort(n)[-10:]).mean())
     assert found["all", "down"] == pytest.approx(np.log1p(np.sort(n)[:10]).mean())
     assert mean_log_popularity(np.full((2, 3), -1), n) == 0
+
+
+def test_the_terminal_has_it_beside_the_measure(data: Dataset) -> None:
+    row = summary_rows(run(data, "leave-one-out", Counting("up"), intervened=True), "all-intervened")[0]
+    assert {"ndcg@10", "coverage@10", "log_popularity@10"} < set(row)
+    assert "coverage@10" not in summary_rows(run(data, "leave-one-out", Counting("up")), "all")[0]
+
+
+def test_the_option_reaches_the_trial(data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    h = data.histories
+    table = tmp_path / "interactions.csv"
+    pl.DataFrame({"user_id": data.users.gather(h.owners), "item_id": data.items["item_id"].gather(h.items)}).write_csv(table)
+    argv = ["evaluate", "--interactions", str(table), "--out", str(tmp_path / "r"), "--intervened"]
+    assert cli([*argv, "--models", "popularity", "--protocol", "next-basket"]) == 2
+    assert "cannot be asked for evenly" in capsys.readouterr().err
+    assert cli([*argv, "--transfer"]) == 2
+    assert "--intervened" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("protocol", [name for name, p in PROTOCOLS.items() if p.flattens])

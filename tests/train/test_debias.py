@@ -216,6 +216,21 @@ def test_a_planted_confounder_is_taken_out_of_the_network():
         assert slope == pytest.approx(1 - gamma, abs=0.15)  # what gamma log m has not explained, f has to
 
 
+@pytest.mark.parametrize("wrong", [False, True])
+def test_true_propensities_take_what_was_shown_out_and_wrong_ones_do_not(wrong):
+    """Everybody likes everything alike and is shown some items more often: weighed by what was shown, nothing is left to learn."""
+    rng = np.random.default_rng(0)
+    base = toy_dataset(n_users=1500)
+    shown = np.exp(rng.normal(size=base.n_items))
+    items = rng.choice(base.n_items, size=len(base.histories.items), p=shown / shown.sum())
+    claimed = rng.permutation(shown) if wrong else shown  # the placebo: the same propensities, of other items
+    data = dataclasses.replace(base.with_histories(dataclasses.replace(base.histories, items=items)), propensities=claimed / claimed.max())
+    training = TrainSettings(epochs=4, tokens_per_step=512, refit=False, debias="ips", debias_clip=1e6)
+    fitted = NetworkScorer(dataclasses.replace(MODEL, senses=("id",)), training, None).fit(data)
+    slope = np.polyfit(np.log(shown), fitted.score(data.histories).mean(0), 1)[0]
+    assert slope == pytest.approx(1 if wrong else 0, abs=0.3)
+
+
 @pytest.mark.parametrize("objective", ["catalogue", "factored"])
 def test_the_contract_of_a_scorer_and_its_state(data, objective):
     fitted = scorer_contract(lambda: _scorer(dataclasses.replace(POPULARITY, objective=objective, debias_serve="0.25")), data)
