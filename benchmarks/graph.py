@@ -34,10 +34,11 @@ from crossaisle.demo import newest_weeks, shelves_as_aisles
 from crossaisle.graph.category_graph import CategoryGraph, aisle_of
 from crossaisle.graph.edges import ViewCounts, beyond_chance, count_view, garwood
 from crossaisle.graph.nodes import View
+from crossaisle.graph.permuted import distinct, rewired
 from crossaisle.graph.settings import GraphSettings
 
 ROOT = Path(__file__).resolve().parents[1]
-ROUNDS, SEED = 15, 0
+SEED = 0
 
 
 def amazon6() -> tuple[Dataset, dict[str, Any]]:
@@ -56,39 +57,6 @@ def supermarket() -> tuple[Dataset, dict[str, Any]]:
         import_tables("retail", None, Path(folder))
         events, items = (pl.read_parquet(Path(folder) / f"{name}.parquet") for name in ("interactions", "items"))
     return Dataset.from_frames(newest_weeks(events, items), shelves_as_aisles(items), settings=DataSettings(core=5)), {}
-
-
-def distinct(histories: Histories) -> Histories:
-    """Each user's first event with each item."""
-    cells = histories.owners * (int(histories.items.max(initial=0)) + 1) + histories.items
-    mask = np.zeros(len(cells), dtype=bool)
-    mask[np.unique(cells, return_index=True)[1]] = True
-    return histories.keep(mask)
-
-
-def rewired(histories: Histories, seed: int = SEED, rounds: int = ROUNDS) -> tuple[Histories, float]:
-    """The histories with their items swapped between users, and how many swaps were done for each user-item pair on average.
-
-    In each round all pairs are matched at random two and two; two pairs (u, i), (v, j) become (u, j), (v, i) unless one of these is there
-    already, or is made by another swap of the round.
-    """
-    rng = np.random.default_rng(seed)
-    owners, items = histories.owners, histories.items.copy()
-    width, done = int(items.max(initial=0)) + 1, 0
-    for _ in range(rounds):
-        order = rng.permutation(len(items))
-        half = len(order) // 2
-        a, b = order[:half], order[half : 2 * half]
-        there = np.sort(owners * width + items)
-        made = np.concatenate([owners[a] * width + items[b], owners[b] * width + items[a]])
-        place = np.minimum(np.searchsorted(there, made), len(there) - 1)
-        _, first, copies = np.unique(made, return_inverse=True, return_counts=True)
-        free = (there[place] != made) & (copies[first] == 1)
-        good = free[:half] & free[half:]
-        a, b = a[good], b[good]
-        items[a], items[b] = items[b], items[a]
-        done += 2 * len(a)
-    return dataclasses.replace(histories, items=items), done / max(len(items), 1)
 
 
 def reversed_time(histories: Histories) -> Histories:
@@ -198,7 +166,7 @@ def measure(name: str, data: Dataset, facts: dict[str, Any]) -> dict[str, Any]:
     start = time.perf_counter()
     graph = CategoryGraph.of(data, settings)
     seconds = time.perf_counter() - start
-    random, swaps = rewired(distinct(data.histories))
+    random, swaps = rewired(distinct(data.histories), SEED)
     print(f"{name}: {len(data.histories.items):,} events, graph in {seconds:.1f} s, {swaps:.1f} swaps a pair")
     views = [one_view(data, graph, view, random, settings) for view in graph.views]
     for view in views:

@@ -7,7 +7,8 @@ room is in training and in the test. The product is fitted on the training rooms
 held-out room for the rest: among all other items, and among those of furniture types that the shown half lacks. An arm is a table and a
 list of senses; the placebos hand the photos, or the texts, to other items. Differences are paired by room, over the splits that hold
 it out. Beside each arm of texts, "pairs: ..." is the likeness learned from pairs alone (blend.pairs, the linear pair model), without ids
-and network, on the same senses. Then photos and titles are taken away from items at test time, with modality dropout in training and without.
+and network, on the same senses. Then photos and titles are taken away from items at test time, with modality dropout in training and
+without.
 """
 
 from __future__ import annotations
@@ -145,7 +146,9 @@ def auc(scores: Any, targets: Any) -> float:
     return float((below / 2 / max(len(others), 1)).mean())
 
 
-def fitted(rooms: Rooms, arm: str, train: list[int], split: int, asked: argparse.Namespace, extra: dict[str, str]) -> tuple[BlendScorer, Dataset]:
+def fitted(
+    rooms: Rooms, arm: str, train: list[int], split: int, asked: argparse.Namespace, extra: dict[str, str]
+) -> tuple[BlendScorer, Dataset]:
     """The product, trained on the rooms of the training part, and these rooms."""
     kind, senses = ARMS[arm]
     rng = np.random.default_rng([asked.seed, split])

@@ -108,4 +108,23 @@ speed() { echo "== speed"; bash benchmarks/speed/run.sh; } # only when named: it
 reviews() { echo "== reviews"; "$PY" benchmarks/reviews.py "$OUT/reviews/reviews.json"; }
 scale() { echo "== scale"; "$PY" benchmarks/scale.py read; "$PY" benchmarks/scale.py epoch; "$PY" benchmarks/scale.py table; }
 
-for name in ${@:-beauty beauty_controls beauty_refit beauty_best beauty_refit_best toys_best sports_best beauty_dated beauty_shuffled beauty_cold toys toys_cold cold_aisle sports sports_ids food_kitchen hidden_aisle hidden_controls first_visit first_visit_supermarket abxi graph transfer ikea luma video photos chinese kill_nine reviews rerank scale}; do "$name"; done
+# estimates from biased exposures, 1,000 draws: a minute
+debias() { prepare beauty Beauty; echo "== debias"; "$PY" benchmarks/debias.py "$TABLES/beauty" "$OUT/debias/simulation.json"; }
+# training against popularity: each arm by natural and by evenly asked validation questions; only when named
+debias_beauty() {
+    prepare beauty Beauty
+    local arm settings
+    for arm in none ips popularity popularity-auto afterwards; do
+        case $arm in
+            none) settings=(--set train.debias=none) ;;
+            ips) settings=(--set train.debias=ips) ;;
+            popularity) settings=(--set train.debias=popularity) ;;
+            popularity-auto) settings=(--set train.debias=popularity --set train.debias_serve=auto) ;;
+            afterwards) settings=(--set train.debias=popularity --set train.debias_gamma=0 --set train.debias_serve=auto) ;; # the control
+        esac
+        trial "debias-beauty-$arm" beauty leave-one-out popularity,crossaisle-network,crossaisle "${settings[@]}"
+        trial "debias-beauty-$arm-intervened" beauty leave-one-out popularity,crossaisle-network,crossaisle --intervened "${settings[@]}"
+    done
+}
+
+for name in ${@:-beauty beauty_controls beauty_refit beauty_best beauty_refit_best toys_best sports_best beauty_dated beauty_shuffled beauty_cold toys toys_cold cold_aisle sports sports_ids food_kitchen hidden_aisle hidden_controls first_visit first_visit_supermarket abxi graph transfer ikea luma video photos chinese kill_nine reviews rerank scale debias}; do "$name"; done

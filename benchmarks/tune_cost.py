@@ -204,7 +204,8 @@ def show(rows: list[dict[str, Any]]) -> None:
     """The table, as text."""
     for row in rows:
         mark = "*" if row["best rate by validation"] else " "
-        print(f"{mark}{row['arm']:20} {row['senses']:14} {row['protocol']:5} {row['processor_minutes']:6.1f} min {row['peak_memory_mb']:6.0f} MB "
+        what = f"{mark}{row['arm']:20} {row['senses']:14} {row['protocol']:5}"
+        print(f"{what} {row['processor_minutes']:6.1f} min {row['peak_memory_mb']:6.0f} MB "
               f"{row['trained_parameters_of_language_model']:>11,}", end="")  # fmt: skip
         for reading in ("equal epochs", "equal time"):
             for name in ("known", "new"):

@@ -20,6 +20,7 @@ ROOMS = [
     "encode",
     "metrics",
     "stats",
+    "exposure",
     "graph",
     "tune",
     "model",

@@ -32,6 +32,7 @@ __all__ = [
     "hit_rate",
     "hits",
     "intra_list_diversity",
+    "mean_log_popularity",
     "mrr",
     "ndcg",
     "precision",
@@ -243,6 +244,18 @@ def intra_list_diversity(top: Ints, vectors: Floats) -> Values:
         pairs = n * (n - 1)
         out[start : start + 1024] = np.where(pairs > 0, 1.0 - together / np.maximum(pairs, 1), 0.0)
     return out
+
+
+def mean_log_popularity(top: Ints, item_counts: Ints) -> float:
+    """Mean of log(1 + n_i) over all places of the lists, n_i the events of the item in training; 0 for empty lists.
+
+    Examples
+    --------
+    >>> round(mean_log_popularity(np.array([[0, 1], [0, -1]]), np.array([0, 9])), 4)
+    0.7675
+    """
+    shown = top[top >= 0]
+    return float(np.log1p(item_counts[shown]).mean()) if len(shown) else 0.0
 
 
 def category_entropy(top: Ints, item_categories: Ints) -> Values:

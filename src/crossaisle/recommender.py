@@ -34,6 +34,7 @@ from crossaisle.encode.reviews import moment_of
 from crossaisle.errors import ModelError, OutputError, RequestError
 from crossaisle.graph.category_graph import CategoryGraph
 from crossaisle.graph.item_lift import companions, same_kind, unlike_kind
+from crossaisle.graph.permuted import Survivors, survivors
 from crossaisle.graph.settings import GraphSettings
 from crossaisle.presets import AllSettings, preset_settings
 from crossaisle.rank.associations import Associations
@@ -204,6 +205,7 @@ class Recommender:
             "epoch": run.best_epoch,
             "minutes": round((run.seconds + scorer.net.refitting.seconds) / 60, 2),
             "blend": scorer.choice,
+            **({"debias": scorer.net.debias} if scorer.net.debias else {}),
         }
         note = getattr(scorer.net.reader, "note", "")
         found = getattr(scorer.net.reader, "found", {})
@@ -483,13 +485,27 @@ class Recommender:
         RequestError
             If the model holds no histories, or no item has a category.
         """
+        return CategoryGraph.of(self._counted(), settings or self.settings.graph)
+
+    def permuted_graph(self, settings: GraphSettings | None = None) -> list[Survivors]:
+        """The placebo of `graph`: for each level, how many edges there are, and how many are left with permuted baskets.
+
+        Raises
+        ------
+        RequestError
+            If the model holds no histories.
+        """
+        data = self._counted()
+        return survivors(data.items, data.histories, settings or self.settings.graph, self.settings.seed)
+
+    def _counted(self) -> Dataset:
+        """What the graph is counted from."""
         _, catalogue = self._fitted()
         if self._histories is None:
             raise RequestError(
                 "this model holds no histories, from which the graph is counted", "a model saved with them", "fit without --no-histories"
             )
-        data = Dataset(catalogue.items, self._users, self._histories, catalogue.event_names)
-        return CategoryGraph.of(data, settings or self.settings.graph)
+        return Dataset(catalogue.items, self._users, self._histories, catalogue.event_names)
 
     def add_items(
         self,

@@ -30,6 +30,7 @@ __all__ = [
     "DESCRIPTION",
     "PRICE",
     "AVAILABLE",
+    "PROPENSITY",
     "IMAGE",
     "VIDEO",
     "TEXT",
@@ -53,6 +54,8 @@ CATEGORY, CATEGORIES, TITLE, BRAND, DESCRIPTION = "category", "categories", "tit
 HELPFUL = "helpful"
 """Votes that a review was helpful."""
 PRICE, AVAILABLE, IMAGE, VIDEO, TEXT = "price", "available", "image", "video", "text"
+PROPENSITY = "propensity"
+"""How likely an item was seen by the people whose events are in the data; only where the items table has it."""
 SCORE, RANK, BECAUSE, PATH, REASON, CARRIED_BY = "score", "rank", "because", "path", "reason", "carried_by"
 SENSES = "senses"
 WRITTEN_BY = "written_by"

@@ -69,6 +69,16 @@ def test_paths_between_two_aisles(model, capsys):
     assert "->" in asked(capsys, str(model), "--from", "Books", "--to", "Toys")[0]
 
 
+def test_permuted_baskets_are_the_placebo(model, capsys):
+    told = json.loads(asked(capsys, str(model), "--permuted", "--json")[0])
+    assert [row["level"] for row in told["permuted"]] == [1, 2]
+    assert sum(row["permuted"] for row in told["permuted"]) < sum(row["edges"] for row in told["permuted"])
+    _, err = asked(capsys, str(model), "--permuted")
+    assert "with permuted baskets" in err
+    _, err = asked(capsys, str(model), "--permuted", "--lang", "zh")
+    assert "打乱购物篮后" in err
+
+
 def test_where_nothing_goes_together_it_says_so(model, capsys):
     out, _ = asked(capsys, str(model), "--level", "1", "--set", "graph.min_support=4000")
     assert "no two categories of different aisles" in out

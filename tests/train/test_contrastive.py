@@ -57,7 +57,8 @@ def test_a_view_is_a_part_of_its_history_and_never_empty(lengths: list[int], see
     view, moved = _view(histories, rng), reordered(histories, rng)
     for b, n in enumerate(lengths):
         own = set(range(10 * b, 10 * b + n))
-        assert 0 < len(view.row(b)) and set(view.row(b).tolist()) <= own
+        assert len(view.row(b)) > 0
+        assert set(view.row(b).tolist()) <= own
         assert len(set(view.row(b).tolist())) == len(view.row(b)) >= 1
         assert sorted(moved.row(b).tolist()) == sorted(own)
         apart = np.flatnonzero(moved.row(b) != histories.row(b))
@@ -70,7 +71,9 @@ def test_parts_of_one_history_in_different_aisles_are_contrasted() -> None:
     one, other = contrast._aisles(histories[contrast._able], np.random.default_rng(0))
     for b in range(len(one)):
         first, second = set(AISLES[one.row(b)]), set(AISLES[other.row(b)])
-        assert len(first) == 1 and first.isdisjoint(second) and second
+        assert len(first) == 1
+        assert first.isdisjoint(second)
+        assert second
 
 
 def test_ids_come_closer_to_what_their_items_say() -> None:
@@ -98,7 +101,8 @@ def test_training_is_changed_by_it_and_repeats(kind: str) -> None:
         network, histories = made()
         train(network, histories, TrainSettings(epochs=1, contrastive=what), seed=0, epochs=1, item_aisles=AISLES)
         weights.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
-    assert torch.equal(weights[1], weights[2]) and not torch.equal(weights[0], weights[1])
+    assert torch.equal(weights[1], weights[2])
+    assert not torch.equal(weights[0], weights[1])
 
 
 def test_what_the_data_cannot_give_is_refused() -> None:

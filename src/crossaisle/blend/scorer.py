@@ -94,7 +94,7 @@ class BlendScorer:
     def note(self) -> str:
         """How the weights were chosen, for the report."""
         said = [f"{kind}: N@10 {c['ndcg@10']:.4f} on validation, {c['alone']:.4f} without blending" for kind, c in self.choice.items()]
-        return "; ".join(said)
+        return "; ".join([*said, *([self.net.note] if self.net.note else [])])
 
     # fitting
 

@@ -19,8 +19,8 @@ class BlendSettings(Settings):
 
     parts: tuple[str, ...] = setting(
         PARTS[:3],
-        "what joins the network: markov (steps between items), word-knn, text-knn, ials, pairs (a likeness of texts and photos learned from "
-        "what is bought together); empty: nothing",
+        "what joins the network: markov (steps between items), word-knn, text-knn, ials, pairs (a likeness of texts and photos learned "
+        "from what is bought together); empty: nothing",
     )
     by_count: bool = setting(True, "weights depend on how often an item was seen, so that words serve new items and behaviour known ones")
     questions: int = setting(20_000, "most validation questions by which the weights are chosen", low=50)

@@ -52,6 +52,10 @@ def evaluate(
             "--sampled-negatives", metavar="N", help="Leave-one-out: one view more, among N sampled items, for comparison with papers only."
         ),
     ] = 0,
+    intervened: Annotated[
+        bool,
+        typer.Option("--intervened", help="Views more, in which popular targets are asked for no more than rare ones."),
+    ] = False,
     assignments: options.Set = None,
     device: options.Device = "auto",
     columns: options.Columns = None,
@@ -89,6 +93,7 @@ def evaluate(
                 "--keep-seen": keep_seen,
                 "--aisle": aisle is not None,
                 "--sampled-negatives": sampled_negatives != 0,
+                "--intervened": intervened,
                 "--reviews": reviews is not None,
                 "--media": media is not None,
             },
@@ -123,6 +128,7 @@ def evaluate(
                 shuffle_ties=shuffle_ties,
                 aisle=aisle,
                 sampled_negatives=sampled_negatives,
+                intervened=intervened,
                 data_name="/".join(Path(interactions).parts[-2:]),
                 progress=progress,
             )

@@ -34,6 +34,7 @@ _SAYS = {
         "no path": "no path of three steps or fewer leads from {source} to {target}",
         "twins": "{first} and {second} have the same users ({share:.0%} of all who have either), while most people have neither: the "
         "data was most likely picked so. Their own edge says how, and what goes with one goes with the other alike",
+        "permuted": "level {level}: {edges:,} edges; with permuted baskets {permuted:,}, of these {both:,} the same",
         "written": "{nodes:,} categories and {edges:,} edges written to {path}",
     },
     "zh": {
@@ -48,6 +49,7 @@ _SAYS = {
         "no path": "从 {source} 到 {target} 没有三步以内的路径",
         "twins": "{first} 与 {second} 的用户几乎是同一批人（占两者全部用户的 {share:.0%}），而多数人两者皆无：数据很可能就是这样选取的。"
         "二者之间的关联只反映选取方式，与其中一个相关的品类也同样与另一个相关",
+        "permuted": "第 {level} 层：{edges:,} 条关联；打乱购物篮后 {permuted:,} 条，其中 {both:,} 条相同",
         "written": "已将 {nodes:,} 个品类和 {edges:,} 条关联写入 {path}",
     },
 }
@@ -60,6 +62,9 @@ def graph(
     source: Annotated[str | None, typer.Option("--from", metavar="A", help="With --to: the strongest paths from this aisle.")] = None,
     target: Annotated[str | None, typer.Option("--to", metavar="B", help="With --from: the strongest paths to this aisle.")] = None,
     k: Annotated[int, typer.Option("-k", help="How many edges or paths.")] = 10,
+    permuted: Annotated[
+        bool, typer.Option("--permuted", help="Also the placebo: how many edges are left when baskets are permuted, level by level.")
+    ] = False,
     assignments: options.Set = None,
     lang: options.Lang = "en",
     as_json: options.Json = False,
@@ -77,10 +82,14 @@ def graph(
 
     changes = _of_the_graph(options.parse_settings(assignments))
     loaded = Recommender.load(model)
-    found = loaded.graph(loaded.settings.changed(changes).graph)
+    settings = loaded.settings.changed(changes).graph
+    found = loaded.graph(settings)
     chosen = found.check_level(min(2, found.levels) if level is None else level)
     told = _edges(found, chosen, k, lang) if source is None or target is None else _paths(found, chosen, source, target, k, lang)
     told["notes"] += [_SAYS[lang]["twins"].format(**twin._asdict()) for twin in found.twins]  # type: ignore[attr-defined]
+    if permuted:
+        told["permuted"] = [row._asdict() for row in loaded.permuted_graph(settings)]
+        told["notes"] += [_SAYS[lang]["permuted"].format(**row) for row in told["permuted"]]  # type: ignore[attr-defined]
     if place is not None:
         write_bytes(_content(found, place, chosen, lang), place)
         told["out"] = str(place)

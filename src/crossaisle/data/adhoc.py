@@ -184,7 +184,7 @@ def read_new_items(
         raise TableError(f"{source} has no usable row", "at least one item", "check the table")
     notes = [] if good.height == typed.height else [f"{typed.height - good.height} of {typed.height} item rows were left out"]
     notes += [f"{n} values of {column} could not be read and were left out" for column, n in left_out.items()]
-    items = without_twins(good, source).drop(ROW, REASON)
+    items = without_twins(good, source).drop(ROW, REASON).drop(schema.PROPENSITY, strict=False)  # of use in training only
     new = [name for name in items.columns if name not in known.columns]
     if new:
         notes.append(f"text columns that the model has not read in training are not used: {', '.join(new)}")

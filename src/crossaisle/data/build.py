@@ -224,7 +224,11 @@ def _assemble(rows: pl.DataFrame, items: pl.DataFrame, reviews: pl.DataFrame | N
         ordered[schema.WEIGHT].fill_null(1.0).to_numpy().astype(np.float32),
         ordered[schema.TIMESTAMP].fill_null(float("nan")).to_numpy(),
     )
-    return Dataset(items, users, histories, tuple(names), reviews).with_own_reviews()
+    seen = None
+    if schema.PROPENSITY in items.columns:
+        seen = items[schema.PROPENSITY].fill_null(float("nan")).to_numpy()
+        items = items.drop(schema.PROPENSITY)
+    return Dataset(items, users, histories, tuple(names), reviews, propensities=seen).with_own_reviews()
 
 
 def in_order(coded: pl.DataFrame) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from crossaisle import schema
 from crossaisle.data.histories import Histories
 from crossaisle.data.own_reviews import link
 from crossaisle.errors import TableError
-from crossaisle.schema import Bools, Ints
+from crossaisle.schema import Bools, Ints, Times
 
 if TYPE_CHECKING:
     from crossaisle.data.build import DataSettings
@@ -50,6 +50,9 @@ class Dataset:
         Folder of the files that ``image`` and ``video`` name; not saved with a model.
     report : dict
         What was read, cleaned and rejected: plain values, ready for JSON.
+    propensities : float64 (N,) or None
+        How likely each item was seen by the people whose events these are, NaN where that is unknown: the items table's column
+        ``propensity``. Read by ``train.debias=ips``.
     """
 
     items: pl.DataFrame
@@ -59,6 +62,7 @@ class Dataset:
     reviews: pl.DataFrame | None = None
     report: dict[str, Any] = field(default_factory=dict)
     media: Path | None = None
+    propensities: Times | None = None
 
     @classmethod
     def from_files(

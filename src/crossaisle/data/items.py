@@ -45,7 +45,8 @@ def typed_items(raw: pl.DataFrame, source: str) -> tuple[pl.DataFrame, dict[str,
     Returns
     -------
     items : polars.DataFrame
-        The columns of `CATALOGUE`, further text columns, `ROW` and `REASON`.
+        The columns of `CATALOGUE`, further text columns, ``propensity`` (null where it is no share above 0) where the table has it, `ROW`
+        and `REASON`.
     left_out : dict
         Column -> how many values could not be read.
     ignored : list of str
@@ -77,6 +78,10 @@ def typed_items(raw: pl.DataFrame, source: str) -> tuple[pl.DataFrame, dict[str,
     if schema.AVAILABLE in names:
         word = pl.col(schema.AVAILABLE).cast(pl.String).str.strip_chars().str.to_lowercase()
         available = pl.when(word.is_in(_YES)).then(True).when(word.is_in(_NO)).then(False)
+    seen = []
+    if schema.PROPENSITY in names:
+        share = pl.col(schema.PROPENSITY).cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+        seen = [pl.when((share > 0) & (share <= 1)).then(share).alias(schema.PROPENSITY)]
     brand = _text(names, schema.BRAND)
     items = raw.select(
         id_text(raw, schema.ITEM, source),
@@ -90,10 +95,11 @@ def typed_items(raw: pl.DataFrame, source: str) -> tuple[pl.DataFrame, dict[str,
         *(_media(names, c) for c in (schema.IMAGE, schema.VIDEO)),
         pl.lit(True).alias(schema.KNOWN),
         *(_joined(raw, c) for c in extras),
+        *seen,
         (pl.col(FAULT) if FAULT in names else pl.lit(None, pl.String)).alias(FAULT),
     )
     left_out = {}
-    for column in (schema.PRICE, schema.AVAILABLE):
+    for column in (schema.PRICE, schema.AVAILABLE, schema.PROPENSITY):
         if column in names:
             given = raw[column].cast(pl.String).str.strip_chars()
             left_out[column] = int(((given != "").fill_null(False) & items[column].is_null()).sum())
@@ -143,7 +149,7 @@ def _further_text(raw: pl.DataFrame) -> tuple[list[str], list[str]]:
     extras: list[str] = []
     ignored: list[str] = []
     for name, dtype in raw.schema.items():
-        if name in CATALOGUE or name in (ROW, REASON, FAULT):
+        if name in CATALOGUE or name in (ROW, REASON, FAULT, schema.PROPENSITY):
             continue
         texts = isinstance(dtype, pl.List) and dtype.inner == pl.String
         if isinstance(dtype, (pl.String, pl.Categorical, pl.Enum)):

@@ -52,7 +52,8 @@ class TextSettings(Settings):
     pooling: str = setting("auto", "how token vectors become one, for a model of your own", choices=("auto", "mean", "cls", "last"))
     precision: str = setting(
         "auto",
-        "number format of models on transformers: auto takes bfloat16 where the CPU has units for it, in a BERT for its feed-forward layers (mixed)",
+        "number format of models on transformers: auto takes bfloat16 where the CPU has units for it, in a BERT only for its feed-forward "
+        "layers (mixed)",
         choices=("auto", "float32", "mixed", "bfloat16"),
     )
     prefix: str = setting("", "put before every text, for a model of your own that wants one, for example 'passage: '")

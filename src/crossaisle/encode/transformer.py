@@ -94,8 +94,8 @@ class TransformersReader:
         ``cpu`` or ``cuda``.
     precision : str
         Of matrix products: ``float32``; ``bfloat16``; ``mixed``, bfloat16 in most feed-forward layers of a BERT (three quarters of
-        float32's time or less, vectors within about .001 of its); ``auto``: float32 where the CPU has no units for bfloat16, otherwise mixed for a BERT and
-        bfloat16 for other models.
+        float32's time or less, vectors within about .001 of its); ``auto``: float32 where the CPU has no units for bfloat16,
+        otherwise mixed for a BERT and bfloat16 for other models.
     name : str
         What the user calls it; "" takes the folder's name.
     weights : sequence of Path
@@ -322,7 +322,7 @@ def batches(lengths: Sequence[int], longest: int) -> Iterator[tuple[int, list[in
 
 
 def has_bfloat16_units() -> bool:
-    """Whether the CPU multiplies bfloat16 matrices in hardware (x86's AMX and AVX-512, Arm's); elsewhere it would be slower than float32."""
+    """Whether the CPU multiplies bfloat16 matrices in hardware (AMX, AVX-512, Arm); elsewhere it would be slower than float32."""
     ask = getattr(torch.cpu, "get_capabilities", None)  # torch 2.10 and later; older ones stay with float32
     flags = ask() if ask is not None else {}
     return any(bool(flags.get(name)) for name in ("amx_bf16", "avx512_bf16", "bf16"))

@@ -31,7 +31,10 @@ from crossaisle.errors import RequestError
 from crossaisle.evaluate.results import View
 from crossaisle.schema import Bools, Ints
 
-__all__ = ["PROTOCOLS", "Look", "Protocol", "Rule", "look_at", "make_split"]
+__all__ = ["INTERVENED", "PROTOCOLS", "Look", "Protocol", "Rule", "flattened_looks", "look_at", "make_split"]
+
+INTERVENED = "-intervened"
+"""Ends the name of a view whose targets are asked for evenly."""
 
 _EVERYTHING, _AISLE, _BEYOND, _UNTRAINED, _SAMPLED = "everything", "aisle", "beyond", "untrained", "sampled"
 
@@ -65,20 +68,22 @@ class Rule:
 class Protocol:
     """A way of asking: the split, and the rule of each view.
 
-    ``by_time`` means that last month's popularity has to be beaten too; ``one_target`` that groups which speak of the target make sense.
+    ``by_time`` means that last month's popularity has to be beaten too; ``one_target`` that groups which speak of the target make sense;
+    ``flattens`` that its targets can be asked for evenly.
     """
 
     split: Callable[..., Split]
     views: tuple[Rule, ...]
     by_time: bool = False
     one_target: bool = True
+    flattens: bool = False
 
 
 _WHOLE = Rule("all", _EVERYTHING, None, "All items are ranked.")
 _ELSEWHERE = Rule("beyond", _BEYOND, None, "The items of all aisles that the history does not touch are ranked.")
 PROTOCOLS: dict[str, Protocol] = {
-    "leave-one-out": Protocol(leave_one_out, (_WHOLE,)),
-    "time-split": Protocol(time_split, (_WHOLE,), by_time=True),
+    "leave-one-out": Protocol(leave_one_out, (_WHOLE,), flattens=True),
+    "time-split": Protocol(time_split, (_WHOLE,), by_time=True, flattens=True),
     "next-basket": Protocol(
         next_basket,
         (
@@ -89,7 +94,9 @@ PROTOCOLS: dict[str, Protocol] = {
         one_target=False,
     ),
     "first-visit": Protocol(
-        first_visit, (Rule("aisle", _AISLE, None, "The items of the aisle that the user enters are ranked."), _ELSEWHERE)
+        first_visit,
+        (Rule("aisle", _AISLE, None, "The items of the aisle that the user enters are ranked."), _ELSEWHERE),
+        flattens=True,
     ),
     "hidden-aisle": Protocol(
         hidden_aisle, (Rule("aisle", _AISLE, None, "The items of the hidden aisle are ranked."), _ELSEWHERE, _WHOLE), one_target=False
@@ -103,7 +110,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
     ),
     "cold-aisle": Protocol(cold_aisle, (Rule("aisle", _AISLE, None, "The items of the new aisle are ranked."), _WHOLE), one_target=False),
-    "cold-user": Protocol(cold_user, (_WHOLE,)),
+    "cold-user": Protocol(cold_user, (_WHOLE,), flattens=True),
 }
 
 
@@ -245,6 +252,21 @@ def look_at(
         drawn = _sample(data, queries.histories[rows], targets[rows], sampled, seed) if rule.pool == _SAMPLED else None
         out.append(Look(view, rows, targets[rows], rule.pool, leave_seen, data.item_categories, unknown, untrained, asked, drawn))
     return tuple(out)
+
+
+def flattened_looks(looks: Sequence[Look]) -> tuple[Look, ...]:
+    """Looks at questions that `data.split_intervened.flattened` has thinned out, under names of their own."""
+    return tuple(
+        dataclasses.replace(
+            look,
+            view=dataclasses.replace(
+                look.view,
+                name=look.view.name + INTERVENED,
+                note=f"{look.view.note} Of the questions so many are drawn that popular targets are asked for no more than rare ones.",
+            ),
+        )
+        for look in looks
+    )
 
 
 def _sample(data: Dataset, histories: Histories, targets: Histories, n: int, seed: int) -> Histories:

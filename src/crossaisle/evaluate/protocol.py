@@ -21,13 +21,14 @@ from crossaisle.baselines.tuning import Tunable
 from crossaisle.contracts import Progress, Scorer
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.split import Queries, Split
+from crossaisle.data.split_intervened import flattened
 from crossaisle.data.split_parts import at_most
 from crossaisle.errors import MissingExtra, RequestError
 from crossaisle.evaluate import balance, facts, tables
 from crossaisle.evaluate.groups import question_table
-from crossaisle.evaluate.looks import PROTOCOLS, Look, look_at, make_split
+from crossaisle.evaluate.looks import INTERVENED, PROTOCOLS, Look, flattened_looks, look_at, make_split
 from crossaisle.evaluate.models import MakeScorer, ModelSource, check_models, holds_chance, role
-from crossaisle.evaluate.results import RUNS_SCHEMA, Results, RunFacts
+from crossaisle.evaluate.results import LOG_POPULARITY, RUNS_SCHEMA, Results, RunFacts
 from crossaisle.presets import AllSettings
 from crossaisle.rank.topk import top_k
 from crossaisle.schema import Floats, Ints
@@ -55,6 +56,7 @@ def evaluate(
     shuffle_ties: bool = False,
     aisle: str | None = None,
     sampled_negatives: int = 0,
+    intervened: bool = False,
     data_name: str = "data",
     split: Split | None = None,
     progress: Progress | None = None,
@@ -87,6 +89,9 @@ def evaluate(
     sampled_negatives : int
         Of leave-one-out: above 0, one view more, in which the target stands among so many items of its aisle, drawn by ``settings.seed``.
         For comparison with papers that did so, and with them only.
+    intervened : bool
+        One view more for each, in which popular targets are asked for no more than rare ones (`data.split_intervened`). What models choose
+        by themselves they then choose on validation questions drawn in the same way.
     data_name : str
         For the report.
     split : Split, optional
@@ -119,6 +124,11 @@ def evaluate(
         raise RequestError(
             f"{sampled_negatives} sampled negatives in {protocol}", "a number above 0, in leave-one-out", "leave --sampled-negatives out"
         )
+    if intervened and not PROTOCOLS[protocol].flattens:
+        fitting = [name for name, p in PROTOCOLS.items() if p.flattens]
+        raise RequestError(
+            f"the targets of {protocol} cannot be asked for evenly", f"one of {', '.join(fitting)}", "leave --intervened out"
+        )
     names = tuple(dict.fromkeys(models)) if make_scorer is not None else check_models(models)
     if PROTOCOLS[protocol].by_time and make_scorer is None and "popularity-month" not in names:
         names = ("popularity-month", *names)
@@ -135,6 +145,7 @@ def evaluate(
         ks=tuple(sorted(set(ks))),
         keep_seen=keep_seen,
         sampled=sampled_negatives,
+        intervened=intervened,
         make=make_scorer or source.make,
         vectors=source.text_vectors if make_scorer is None and item_vectors is None else item_vectors,
         progress=progress,
@@ -224,6 +235,7 @@ class _Trial:
     ks: tuple[int, ...]
     keep_seen: bool
     sampled: int
+    intervened: bool
     make: MakeScorer
     vectors: Floats | None
     progress: Progress | None
@@ -238,15 +250,25 @@ class _Trial:
         self.list_length = min(LIST_LENGTH, self.depth)
         options = (self.keep_seen, self.sampled, self.settings.seed)
         self.looks = look_at(self.protocol, self.data, self.learned, self.split.test, *options)
+        valid = self.split.valid
+        self.chosen_by = valid
+        chosen = at_most(np.arange(len(valid)), MOST_VALID, self.settings.seed)
+        self.valid = valid[chosen]
+        valid_looks = look_at(self.protocol, self.data, self.split.train, self.valid, *options)
+        self.cap = 0.0
+        if self.intervened:
+            keep_seen, _, seed = options
+            test, self.cap = flattened(self.split.test, self.learned.item_counts, seed)
+            even, _ = flattened(valid, self.split.train.item_counts, seed)
+            self.chosen_by = even[np.flatnonzero(even.targets.lengths > 0)]
+            self.looks += flattened_looks(look_at(self.protocol, self.data, self.learned, test, keep_seen))
+            valid_looks += flattened_looks(look_at(self.protocol, self.data, self.split.train, even[chosen], keep_seen))
         self.looks = tuple(look for look in self.looks if look.view.n)
         if not self.looks:
             raise RequestError(
                 "every target is an item of its own history", "targets that are new to the user", "keep seen items in the ranking"
             )
-        valid = self.split.valid
-        valid = valid[at_most(np.arange(len(valid)), MOST_VALID, self.settings.seed)]
-        self.valid = valid
-        self.valid_looks = {v.view.name: v for v in look_at(self.protocol, self.data, self.split.train, valid, *options)}
+        self.valid_looks = {v.view.name: v for v in valid_looks}
         measures = tuple(f"{m}@{k}" for k in self.ks for m in ("precision", "recall", "f1", "hit_rate", "ndcg", "mrr"))
         self.figures = {look.view.name: tables.Figures(look.view.name, look.rows, measures) for look in self.looks}
         for name, look in self.valid_looks.items():
@@ -299,13 +321,13 @@ class _Trial:
     def _fit(self, scorer: Scorer, stops_by_itself: bool) -> None:
         if not stops_by_itself:
             if isinstance(scorer, Tunable):
-                scorer.tune(self.split.train, self.split.valid)
+                scorer.tune(self.split.train, self.chosen_by)
             else:
                 scorer.fit(self.split.train)
             return
         fit: Callable[..., Any] = scorer.fit
         offered = {
-            "valid": self.split.valid if len(self.split.valid) else None,
+            "valid": self.chosen_by if len(self.chosen_by) else None,
             "full": self.split.full if self.refit else None,
             "progress": self.progress,
         }
@@ -324,6 +346,8 @@ class _Trial:
         That figure is N@10 with seen items left out, so it stands only for a first view that is looked at in the same way.
         """
         selection, first = getattr(scorer, "selection", None), self.looks[0]
+        if self.intervened:  # it was asked the questions of the view that joins the first
+            first = next((look for look in self.looks if look.view.name == self.looks[0].view.name + INTERVENED), first)
         if selection is not None and selection.best_epoch and selection.scores and self.main == "ndcg@10" and first.leave_seen:
             self.figures[first.view.name].valid.setdefault(name, []).append(float(selection.scores[selection.best_epoch - 1]))
 
@@ -354,6 +378,8 @@ class _Trial:
         if self.vectors is not None:
             of_lists["intra_list_diversity"] = float(metrics.intra_list_diversity(shown, self.vectors).mean())
         of_lists["category_entropy"] = float(metrics.category_entropy(shown, self.data.item_categories).mean())
+        if self.intervened:
+            of_lists[LOG_POPULARITY] = metrics.mean_log_popularity(shown, self.learned.item_counts)
         for measure, value in of_lists.items():
             figures.lists.setdefault(name, {}).setdefault(measure, []).append(value)
         if role(name) == "ours" and look is self.looks[0] and not self.examples:
@@ -413,6 +439,12 @@ def _choices(protocol: str, trial: _Trial, shuffle_ties: bool) -> list[str]:
         out.append("In the other views no candidates are sampled; items that are unavailable today are ranked too.")
     else:
         out.append("No candidates are sampled; items that are unavailable today are ranked too.")
+    if trial.intervened:
+        out.append(
+            f"In the views that are intervened a question is kept with probability proportional to min(1 / n, {trial.cap:.4g}), n the "
+            f"training events of its target, drawn with seed {trial.settings.seed}."
+        )
+        out.append("What models choose by themselves they choose on validation questions drawn in the same way.")
     if trial.refit:
         out.append("Models are fitted once more on training and validation events before the test questions are asked.")
     else:

@@ -19,6 +19,7 @@ __all__ = [
     "LISTS_SCHEMA",
     "MEASURES",
     "LIST_MEASURES",
+    "LOG_POPULARITY",
     "ROLES",
     "RUNS_SCHEMA",
     "SHARES_SCHEMA",
@@ -35,6 +36,9 @@ MEASURES = ("precision", "recall", "f1", "hit_rate", "ndcg", "mrr")
 
 LIST_MEASURES = ("coverage", "gini", "intra_list_diversity", "category_entropy")
 """Measures of all answers of one model together, at the largest k of the trial but at most 10."""
+
+LOG_POPULARITY = "log_popularity"
+"""One more of them in an intervened trial: the mean of log(1 + n) over what is recommended, n an item's events in training."""
 
 ROLES = ("ours", "control", "baseline")
 """``ours`` is crossaisle itself, ``control`` a variant of it (shuffled texts, words only, ...), ``baseline`` the rest, sasrec too."""
@@ -121,7 +125,8 @@ class View:
     ----------
     name : str
         ``all`` (the whole catalogue), ``aisle``, ``beyond``, ``new`` (for next-basket: only items not bought before); for cold-item
-        ``new-items``, ``known-items`` and ``among-new``.
+        ``new-items``, ``known-items`` and ``among-new``; with ``-intervened`` at the end where popular targets are asked for no more than
+        rare ones.
     note : str
         One sentence: what is ranked and which targets count.
     n : int

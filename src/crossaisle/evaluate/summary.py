@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from crossaisle.evaluate.report.words import Words
-from crossaisle.evaluate.results import Results, View
+from crossaisle.evaluate.results import LOG_POPULARITY, Results, View
 
 __all__ = ["against", "heading", "left_out", "summary_rows"]
 
@@ -49,15 +49,22 @@ def left_out(results: Results, lang: str = "en") -> list[str]:
 def summary_rows(
     results: Results, view: str, measures: tuple[str, ...] = ("recall@10", "ndcg@10", "macro_ndcg@10", "hit_rate@10")
 ) -> list[dict[str, Any]]:
-    """One row a model, best first by the main measure; the 95 % intervals of that measure and of the hit rate stand at the end."""
+    """One row a model, best first by the main measure; the 95 % intervals of that measure and of the hit rate stand at the end.
+
+    In an intervened trial coverage and log-popularity of the lists stand between.
+    """
     main = results.facts.main_measure
+    lists: dict[str, dict[str, float]] = {}
+    for model, measure, k, value in results.lists.filter(pl.col("view") == view).select("model", "measure", "k", "value").iter_rows():
+        if measure in ("coverage", LOG_POPULARITY) and LOG_POPULARITY in results.lists["measure"]:
+            lists.setdefault(model, {})[f"{measure}@{k}"] = value
     rows = []
     for model in results.models:
         of_model = {r["measure"]: r for r in results.summary.iter_rows(named=True) if r["view"] == view and r["model"] == model}
         if main in of_model:
             shown = {m: of_model[m]["value"] for m in measures if m in of_model}
             spans = {f"{m} 95 %": f"{of_model[m]['low']:.4f} - {of_model[m]['high']:.4f}" for m in (main, "hit_rate@10") if m in of_model}
-            rows.append({"model": model, **shown, **spans})
+            rows.append({"model": model, **shown, **lists.get(model, {}), **spans})
     order = {r["model"]: results.value(view, r["model"], main) for r in rows}
     return sorted(rows, key=lambda r: -order[r["model"]])
 

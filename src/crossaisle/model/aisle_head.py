@@ -88,7 +88,7 @@ class AisleHead(nn.Module):
             return states
         return F.normalize(states + states @ self.down[aisle].T @ self.up[aisle].T, dim=-1)
 
-    def log_probabilities(self, states: Tensor, vectors: Tensor, scale: Tensor) -> Tensor:
+    def log_probabilities(self, states: Tensor, vectors: Tensor, scale: Tensor, added: Tensor | None = None) -> Tensor:
         """float32 (B, N): log P(item | history).
 
         An item that was never trained stands where its cosine puts it among the trained ones of its aisle. Where a whole aisle was
@@ -100,17 +100,21 @@ class AisleHead(nn.Module):
         states : float32 (B, D)
         vectors : float32 (N, D)
             Item vectors of length 1.
+        added : float32 (N,), optional
+            What training adds to the logits inside an aisle.
         """
         aisle = torch.log_softmax(self.aisle_logits(states, scale), 1)  # (B, C)
         out = states.new_empty(len(states), len(vectors))
         likely, unknown = states.new_zeros(len(states), 1), []
         for c, (here, trained) in enumerate(zip(self.shelves, self.trained_places, strict=True)):
             raw = scale * (self.correct(states, c) @ vectors[here].T)
+            if added is not None:
+                raw = raw + added[here]
             if len(trained):
                 inside = raw if len(trained) == len(here) else raw[:, trained]
-                added = aisle[:, c, None] - torch.logsumexp(inside, 1, keepdim=True)
-                likely = likely + aisle[:, c, None].exp() * added
-                raw = raw + added
+                shift = aisle[:, c, None] - torch.logsumexp(inside, 1, keepdim=True)
+                likely = likely + aisle[:, c, None].exp() * shift
+                raw = raw + shift
             else:
                 unknown.append(here)
             out[:, here] = raw

@@ -170,11 +170,13 @@ class Shift:
         """
         width = tower.settings.dim
         if sense:
-            module = tower.senses[sense] if sense in tower.senses else None
+            module = tower.senses[sense] if sense in tower.senses else None  # noqa: SIM401  (a ModuleDict has no get)
             if not isinstance(module, _DenseSense):
                 known = [name for name, m in tower.senses.items() if isinstance(m, _DenseSense)]
                 raise SettingError(
-                    f"train.adversarial_on is {sense!r}", f"empty, or one of {', '.join(known) or 'no sense'}", "see: crossaisle settings train"
+                    f"train.adversarial_on is {sense!r}",
+                    f"empty, or one of {', '.join(known) or 'no sense'}",
+                    "see: crossaisle settings train",
                 )
             width = module.x.shape[1]
         device = next(tower.parameters()).device

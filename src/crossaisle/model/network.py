@@ -1,8 +1,9 @@
-"""The network: P(next item | history, text). Imports: settings, item_tower, user_encoder, aisle_head.
+"""The network: P(next item | history, text). Imports: settings, item_tower, user_encoder, aisle_head, popularity.
 
 score(history, item) = s * cos(state(history), vector(item)), with s a learned temperature. Restricting the candidates to an aisle
 gives P(item | history, aisle) without another model, because a softmax restricted to a subset keeps its odds. With an aisle head the
-score is log P(aisle | history) + log P(item | aisle, history), and the same holds.
+score is log P(aisle | history) + log P(item | aisle, history), and the same holds. Where popularity is kept apart (`popularity`), scores
+hold as much of it as is to be served.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch.nn import functional as F
 
 from crossaisle.model.aisle_head import AisleHead
 from crossaisle.model.item_tower import ItemTower
+from crossaisle.model.popularity import PopularityBias
 from crossaisle.model.settings import ModelSettings
 from crossaisle.model.user_encoder import UserEncoder
 
@@ -63,7 +65,10 @@ class PackedRows:
 
 
 class Network(nn.Module):
-    """Item tower, history encoder and temperature; with two or more aisles to tell apart (``n_aisles``) an aisle head."""
+    """Item tower, history encoder and temperature; with two or more aisles to tell apart (``n_aisles``) an aisle head.
+
+    ``popularity`` is set from outside, where training is to keep popularity apart.
+    """
 
     def __init__(
         self,
@@ -81,6 +86,7 @@ class Network(nn.Module):
         self.encoder = UserEncoder(settings, n_events, with_weights, with_times, review_width)
         self.log_scale = nn.Parameter(torch.tensor(math.log(settings.temperature)))
         self.head = AisleHead(settings, n_aisles) if n_aisles > 1 else None
+        self.popularity: PopularityBias | None = None
 
     @property
     def scale(self) -> Tensor:
@@ -115,7 +121,16 @@ class Network(nn.Module):
         columns : int64 (K,), optional
             The items wanted.
         """
+        log_m = None if self.popularity is None else self.popularity.over(len(vectors))
         if self.head is None:
-            return self.scale * (states @ (vectors if columns is None else vectors[columns]).T)
-        out = self.head.log_probabilities(states, vectors, self.scale)
+            out = self.scale * (states @ (vectors if columns is None else vectors[columns]).T)
+            if self.popularity is not None and log_m is not None:
+                out = out + self.popularity.serve * (log_m if columns is None else log_m[columns])
+            return out
+        if self.popularity is None or log_m is None:
+            out = self.head.log_probabilities(states, vectors, self.scale)
+        else:  # P_served(i | h) ~ P_trained(i | h) m_i^(gamma' - gamma), summed over the items that training knows
+            gamma = self.popularity.gamma
+            out = self.head.log_probabilities(states, vectors, self.scale, gamma * log_m) + (self.popularity.serve - gamma) * log_m
+            out = out - torch.logsumexp(out[:, self.tower.trained], 1, keepdim=True)
         return out if columns is None else out[:, columns]

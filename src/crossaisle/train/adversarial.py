@@ -3,9 +3,9 @@
     L(theta) + weight * L(theta, e + delta),    delta_i = size * |e_i| * g_i / |g_i|,    g = dL / de
 
 ``fgm`` takes one step (Miyato et al. 2017, eq. 5; He et al. 2018, "APR", eq. 7), ``pgd`` several, each held in the ball of that size
-(Madry et al. 2018, eq. 3), ``noise`` a random direction of the same size: the placebo that tells whether the direction matters. ``vat`` needs
-no labels: KL(p || p + delta) along the direction that changes the predictions most, found by one power step (Miyato et al. 2018, alg. 1).
-Sizes are relative to the length of each item's own vector, item by item, since an absolute size means nothing once vectors are normalised.
+(Madry et al. 2018, eq. 3), ``noise`` a random direction of the same size: the placebo that tells whether the direction matters. ``vat``
+needs no labels: KL(p || p + delta) along the direction that changes the predictions most, found by one power step (Miyato et al. 2018,
+alg. 1). Sizes are relative to the length of each item's own vector: an absolute size means nothing once vectors are normalised.
 """
 
 from __future__ import annotations

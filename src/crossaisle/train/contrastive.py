@@ -2,10 +2,10 @@
 
     - log  exp(cos(a_b, z_b) / T)  /  sum over c not masked of exp(cos(a_b, z_c) / T - log q_c),        both ways, mean over b
 
-(a, z) are, by kind: two changed views of one history (``views``: crop, leave out, reorder; Xie et al. 2022, "CL4SRec", eq. 5 to 8), what one
-person did in one aisle and in another (``aisles``), or an item's id vector and what its senses say (``item``). Pairs that may belong together
-are masked with minus infinity rather than 0: histories that end at the same item, items with the same senses. q_c corrects for what the
-batch draws more often (Yi et al. 2019): items are drawn as often as they are bought, histories alike.
+(a, z) are, by kind: two changed views of one history (``views``: crop, leave out, reorder; Xie et al. 2022, "CL4SRec", eq. 5 to 8), what
+one person did in one aisle and in another (``aisles``), or an item's id vector and what its senses say (``item``). Pairs that may belong
+together are masked with minus infinity rather than 0: histories that end at the same item, items with the same senses. q_c corrects for
+what the batch draws more often (Yi et al. 2019): items are drawn as often as they are bought, histories alike.
 """
 
 from __future__ import annotations
@@ -80,12 +80,16 @@ class Contrast:
         self.kind, self.weight, self.temperature = settings.contrastive, settings.contrastive_weight, settings.contrastive_temperature
         self.batch, self.histories, self.aisles = settings.contrastive_batch, replace(histories, own=None), item_aisles
         if self.kind == "item" and (network.tower.id_table is None or not len(network.tower.senses)):
-            raise SettingError("train.contrastive is item, and items lack ids or senses", "both in model.senses", "set train.contrastive to views")
+            raise SettingError(
+                "train.contrastive is item, and items lack ids or senses", "both in model.senses", "set train.contrastive to views"
+            )
         self._able = self._who()
         if self.kind in ("views", "aisles") and len(self._able) < 2:
             what = "two aisles" if self.kind == "aisles" else "three events"
             raise SettingError(
-                f"train.contrastive is {self.kind}, and {len(self._able)} histories have {what}", "at least two", "set train.contrastive to none"
+                f"train.contrastive is {self.kind}, and {len(self._able)} histories have {what}",
+                "at least two",
+                "set train.contrastive to none",
             )
         self._counts = np.bincount(histories.items, minlength=network.tower.n_items)
 

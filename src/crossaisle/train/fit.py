@@ -1,4 +1,4 @@
-"""The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, loop, objective, packing,
+"""The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, debias, loop, packing,
 tuning."""
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from crossaisle.encode.senses import Sense, Senses, stack_items
 from crossaisle.errors import RequestError, SettingError
 from crossaisle.metrics import Values, ndcg
 from crossaisle.model.network import Network
+from crossaisle.model.popularity import PopularityBias
 from crossaisle.model.settings import ModelSettings
 from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.train.debias import SERVED, target_weights
 from crossaisle.train.loop import TrainingRun, train
-from crossaisle.train.objective import aisle_weights
 from crossaisle.train.packing import pack_for_reading
 from crossaisle.train.settings import TrainSettings
 from crossaisle.train.tuning import TunableReader, Tuning
@@ -66,6 +67,11 @@ class NetworkScorer:
         Event kinds that count as targets (default: all).
     tune : TuneSettings, optional
         What of the language model is trained along (default: nothing); the reader then reads with it, new items too.
+
+    Attributes
+    ----------
+    debias : dict
+        What was done about popularity, in figures: effective sample size, gamma, gamma'. Empty where ``train.debias`` is none.
     """
 
     def __init__(
@@ -91,6 +97,12 @@ class NetworkScorer:
         self.item_categories: Ints = np.zeros(0, np.int64)
         self._vectors: tuple[torch.Tensor, torch.Tensor] | None = None
         self._own: Any = None
+        self.debias: dict[str, float] = {}
+
+    @property
+    def note(self) -> str:
+        """What was done about popularity; empty where nothing was."""
+        return ", ".join(f"{what} {figure:,.0f}" if figure >= 1000 else f"{what} {figure:.4g}" for what, figure in self.debias.items())
 
     # fitting
 
@@ -136,7 +148,7 @@ class NetworkScorer:
             seed=self.seed,
             epochs=self.training.epochs,
             target_mask=self._targets(data),
-            item_weights=aisle_weights(data.item_counts, data.item_categories, self.training.aisle_balance),
+            item_weights=self._target_weights(data),
             item_aisles=data.item_categories,
             validate=(lambda net: self._validation_score(net, data, chosen)) if len(chosen) else None,
             stage="choosing when to stop" if full is not None else "training",
@@ -147,12 +159,16 @@ class NetworkScorer:
             tuning=tuning,
         )
         self._use(network, data, tuning)
+        self._choose_served(network, data, chosen)
         if selected is not None:
             selected()
         if full is not None:
             self.senses = untuned  # also the fixed whitening is that of the untuned language model
             self._read_reviews(full, progress)
+            served = network.popularity
             network = self._new_network(full)
+            if served is not None and network.popularity is not None:
+                network.popularity.serve.copy_(served.serve)
             if tuning is not None:
                 tuning.start_over()
             self.refitting = train(
@@ -162,7 +178,7 @@ class NetworkScorer:
                 seed=self.seed,
                 epochs=self.selection.best_epoch,
                 target_mask=self._targets(full),
-                item_weights=aisle_weights(full.item_counts, full.item_categories, self.training.aisle_balance),
+                item_weights=self._target_weights(full),
                 item_aisles=full.item_categories,
                 stage="training on everything",
                 progress=progress,
@@ -241,7 +257,15 @@ class NetworkScorer:
         network = self._build(data.item_counts, n_events, weighted, timed, n_aisles, width, fit_whitening=True)
         if wrote is not None and network.encoder.own is not None:
             network.encoder.own.fit(*wrote)
+        if self.training.debias == "popularity":
+            mask, known = self._targets(data), data.item_counts > 0
+            items = data.histories.items if mask is None else data.histories.items[mask]
+            network.popularity = self._popularity(np.bincount(items, minlength=data.n_items), known)
         return network
+
+    def _popularity(self, counts: Ints, known: Bools) -> PopularityBias:
+        gamma, served = self.training.debias_gamma, self.training.served_gamma
+        return PopularityBias(counts, known, gamma, gamma if served is None else served).to(self.device)
 
     def _build(
         self, counts: Ints, n_events: int, weighted: bool, timed: bool, n_aisles: int, review_width: int, fit_whitening: bool
@@ -256,6 +280,27 @@ class NetworkScorer:
         network.to(self.device)
         self._attach(network, counts > 0)
         return network
+
+    def _target_weights(self, data: Dataset) -> Floats | None:
+        """float32 (N,): what each item weighs as a target, and the facts about it kept; None where all weigh alike."""
+        weights, facts = target_weights(data, self.training, self._targets(data))
+        self.debias |= facts
+        return weights
+
+    def _choose_served(self, network: Network, data: Dataset, asked: Queries) -> None:
+        """Where gamma' is to be chosen, the one that ranks best on validation, of a grid; the nearest to 0 of equals."""
+        if network.popularity is None:
+            return
+        if self.training.served_gamma is None and len(asked):
+            found: dict[float, float] = {}
+            for served in sorted({*SERVED, self.training.debias_gamma}, key=abs):
+                network.popularity.serve.fill_(served)
+                found[served] = self._validation_score(network, data, asked)
+            network.popularity.serve.fill_(max(found, key=lambda served: found[served]))
+        self.debias |= {
+            "popularity learned beside, gamma": network.popularity.gamma,
+            "served, gamma'": round(float(network.popularity.serve), 6),
+        }
 
     def _attach(self, network: Network, trained: Bools) -> None:
         """Set the catalogue of a network; ``trained`` (N,) marks the items that its training knew."""
@@ -297,6 +342,8 @@ class NetworkScorer:
         digest = hashlib.sha256(json.dumps([self.model.to_dict(), self.training.to_dict(), self.seed, self.target_events]).encode())
         if self.tune.active:
             digest.update(json.dumps(self.tune.to_dict()).encode())
+        if self.training.debias == "ips" and data.propensities is not None:
+            digest.update(data.propensities.tobytes())
         for d in (data, full):
             if d is not None:
                 for array in (d.histories.offsets, d.histories.items, d.histories.events, d.histories.weights, d.histories.times):
@@ -418,6 +465,7 @@ class NetworkScorer:
             "sense_widths": {name: s.dim for name, s in self.senses.items()},
             "selection": vars(self.selection),
             "refitting": vars(self.refitting),
+            **({"debias": self.debias} if self.debias else {}),
         }
         return tensors, config
 
@@ -462,11 +510,15 @@ class NetworkScorer:
         )
         trained = tensors["network.tower.trained"].numpy()
         network.tower.trained = torch.zeros(len(trained), dtype=torch.bool, device=network.tower.trained.device)
+        if out.training.debias == "popularity":
+            n = len(tensors["network.popularity.log_m"])
+            network.popularity = out._popularity(np.zeros(n, np.int64), np.zeros(n, bool))
         network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")})
         out.senses = senses
         out._attach(network, trained)
         network.eval()
         out.network = network
+        out.debias = dict(config.get("debias", {}))
         out.selection, out.refitting = TrainingRun(**config["selection"]), TrainingRun(**config["refitting"])
         return out
 

@@ -16,12 +16,12 @@ from torch.nn import functional as F
 
 from crossaisle.model.losses import catalogue_cross_entropy
 from crossaisle.model.network import Network, PackedRows
-from crossaisle.schema import Floats, Ints
+from crossaisle.schema import Floats, Ints, Times
 
 __all__ = ["aisle_weights", "step_loss"]
 
 
-def aisle_weights(item_counts: Ints, item_aisles: Ints, balance: float) -> Floats | None:
+def aisle_weights(item_counts: Ints | Times, item_aisles: Ints, balance: float) -> Floats | None:
     """float32 (N,): what a target weighs, n_c^(balance - 1) for the n_c events of its aisle, 1 on average over all events; None for 1.
 
     Examples
@@ -86,6 +86,14 @@ def _sampled(network: Network, groups: list[Tensor], targets: Tensor, negatives:
     return _Ranking(torch.cat(chosen), [len(c) for c in chosen], bias, place)
 
 
+def _with_popularity(network: Network, ranking: _Ranking) -> list[Tensor | None]:
+    """The bias of each group's columns, with what popularity adds to their logits where that is kept apart."""
+    if network.popularity is None:
+        return ranking.bias
+    parts = torch.split(network.popularity.trained(ranking.codes), ranking.sizes)
+    return [own if bias is None else bias + own for bias, own in zip(ranking.bias, parts, strict=True)]
+
+
 def _states_and_columns(network: Network, rows: PackedRows, ranking: _Ranking, sampled: bool, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """float32 (R, T, D) states and (K, D) vectors of the columns, of length 1; where sampled, no other item is read."""
     if sampled and ranking.codes is not None:
@@ -110,7 +118,8 @@ def step_loss(network: Network, rows: PackedRows, negatives: int, generator: tor
     Parameters
     ----------
     network : Network
-        With an aisle head the loss is -log P(aisle | history) - log P(target | aisle, history).
+        With an aisle head the loss is -log P(aisle | history) - log P(target | aisle, history). Where it keeps popularity apart, the
+        items' logits are f + gamma log m (`model.popularity`).
     negatives : int
         Sampled for the step; 0 ranks each target against every trained item (of its aisle).
     generator : torch.Generator
@@ -133,11 +142,12 @@ def step_loss(network: Network, rows: PackedRows, negatives: int, generator: tor
         present = torch.unique(aisles).tolist()
         groups = [head.members[c] for c in present]
     ranking = _sampled(network, groups, targets, negatives, generator) if negatives else _whole(network, groups)
+    biases = _with_popularity(network, ranking)
     all_states, columns = _states_and_columns(network, rows, ranking, negatives > 0, dtype)
     states = all_states[chosen]
     rank = targets if ranking.place is None else ranking.place[targets]
     if head is None:
-        return catalogue_cross_entropy(states, columns, network.scale, rank, weights, ranking.bias[0], dtype=dtype)
+        return catalogue_cross_entropy(states, columns, network.scale, rank, weights, biases[0], dtype=dtype)
     order = torch.argsort(aisles, stable=True)
     counts = torch.bincount(aisles, minlength=present[-1] + 1)[present].tolist()
     loss, total = head.aisle_loss(states, network.scale, aisles, weights), weights.sum()
@@ -146,7 +156,7 @@ def step_loss(network: Network, rows: PackedRows, negatives: int, generator: tor
         torch.split(states[order], counts),
         torch.split(columns, ranking.sizes),
         torch.split(order, counts),
-        ranking.bias,
+        biases,
         strict=True,
     )
     for aisle, own, items, where, bias in parts:

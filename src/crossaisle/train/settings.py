@@ -1,9 +1,10 @@
-"""Settings of training. Imports: settings."""
+"""Settings of training. Imports: errors, settings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crossaisle.errors import SettingError
 from crossaisle.settings import Settings, setting
 
 __all__ = ["TrainSettings"]
@@ -26,6 +27,22 @@ class TrainSettings(Settings):
         "weight of a target by the size n of its aisle, n^(this - 1): 1 = all alike, 0 = every aisle as much in total",
         low=0.0,
         high=1.0,
+    )
+    debias: str = setting(
+        "none",
+        "what is done about popularity: none; ips (a target weighs 1 / the chance that it was seen); popularity (learned beside gamma "
+        "log m of each item, m its events, served with debias_serve log m)",
+        choices=("none", "ips", "popularity"),
+    )
+    debias_gamma: float = setting(
+        0.5,
+        "gamma; with ips an item is seen in proportion to its events to this power, where the items table has no propensity column",
+        low=0.0,
+        high=4.0,
+    )
+    debias_clip: float = setting(20.0, "with ips: the largest weight is at most so many times the smallest", low=1.0)
+    debias_serve: str = setting(
+        "0", "with popularity: the gamma' of what is served; 0 = without popularity, auto = what ranks best on validation"
     )
     epochs: int = setting(8, "passes over the data; the learning rate falls over these", low=1, high=10000)
     patience: int = setting(3, "epochs without a better validation N@10 before training stops", low=1)
@@ -54,8 +71,8 @@ class TrainSettings(Settings):
     adversarial_after: float = setting(0.5, "share of the epochs that come first, without it", low=0.0, high=1.0)
     contrastive: str = setting(
         "none",
-        "a contrast beside the loss: two changed views of a history (views), what one person did in different aisles (aisles), an item's id "
-        "and what it says (item)",
+        "a contrast beside the loss: two changed views of a history (views), what one person did in different aisles (aisles), an item's "
+        "id and what it says (item)",
         choices=("none", "views", "aisles", "item"),
     )
     contrastive_weight: float = setting(0.1, "weight of the contrast", low=0.0, high=100.0)
@@ -63,6 +80,28 @@ class TrainSettings(Settings):
     contrastive_batch: int = setting(256, "histories or items of a contrast", low=2)
     validation_users: int = setting(20_000, "most users whose held-back item is ranked after each epoch", low=1)
     precision: str = setting("auto", "of the large products: bfloat16 where the processor has it", choices=("auto", "float32", "bfloat16"))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        try:
+            serve = self.served_gamma
+        except ValueError:
+            serve = float("nan")
+        if serve is not None and not abs(serve) <= 4:
+            raise SettingError(
+                f"setting debias_serve is {self.debias_serve!r}", "auto, or a number from -4 to 4", "see: crossaisle settings train"
+            )
+
+    @property
+    def served_gamma(self) -> float | None:
+        """`debias_serve` as a number; None where it is chosen on validation.
+
+        Examples
+        --------
+        >>> TrainSettings(debias_serve="0.25").served_gamma, TrainSettings(debias_serve="auto").served_gamma
+        (0.25, None)
+        """
+        return None if self.debias_serve.strip() == "auto" else float(self.debias_serve)
 
     def negatives_of(self, n_items: int) -> int:
         """Negatives sampled a step for a catalogue of n_items; 0 where the whole catalogue is ranked.

@@ -14,7 +14,7 @@ from crossaisle.evaluate.report.lens import Lens
 from crossaisle.evaluate.report.notes import notes
 from crossaisle.evaluate.report.verdict import Judgement
 from crossaisle.evaluate.report.words import figure, shorten, signed, whole
-from crossaisle.evaluate.results import LIST_MEASURES, MEASURES, View
+from crossaisle.evaluate.results import MEASURES, View
 
 __all__ = ["byline", "headline", "make", "title"]
 
@@ -72,7 +72,7 @@ def make(lens: Lens) -> Iterator[Block]:
         yield shown
     yield from _how(lens)
     yield Heading(w("section-read"))
-    yield Bullets(tuple(w(f"read-{x}") for x in ("question", *MEASURES, "macro_ndcg", *LIST_MEASURES, "interval")))
+    yield Bullets(tuple(w(f"read-{x}") for x in ("question", *MEASURES, "macro_ndcg", *lens.list_measures, "interval")))
     yield Paragraph(w("files"), muted=True)
 
 

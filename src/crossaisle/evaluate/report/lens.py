@@ -9,7 +9,7 @@ import polars as pl
 
 from crossaisle.evaluate.report.verdict import Judgement, judge
 from crossaisle.evaluate.report.words import Words
-from crossaisle.evaluate.results import GROUPS, Results
+from crossaisle.evaluate.results import GROUPS, LIST_MEASURES, LOG_POPULARITY, Results
 from crossaisle.stats import PairedTest, paired_test
 
 __all__ = ["Lens", "Span"]
@@ -42,6 +42,11 @@ class Lens:
     def roles(self) -> dict[str, str]:
         """Model -> ours, control or baseline."""
         return dict(self.results.runs.select("model", "role").iter_rows())
+
+    @cached_property
+    def list_measures(self) -> tuple[str, ...]:
+        """The list measures, that of popularity only where the trial has it."""
+        return (*LIST_MEASURES, LOG_POPULARITY) if LOG_POPULARITY in self.results.lists["measure"] else LIST_MEASURES
 
     @cached_property
     def _figures(self) -> dict[tuple[str, str, str], Span]:

@@ -65,6 +65,19 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
         r"fold (\d) likewise for validation\.",
         r"涉及两个以上品类的用户中，五分之一（第 \1 折）各隐去一个完整品类，预测他们在其中的全部商品；第 \2 折同样用于验证。",
     ),
+    (
+        r"In the views that are intervened a question is kept with probability proportional to min\(1 / n, ([\d.e-]+)\), "
+        r"n the training events of its target, drawn with seed (\d+)\.",
+        r"在均匀抽取的视图中，问题以正比于 min(1/n, \1) 的概率保留，n 为其目标在训练中的行为数；随机种子为 \2。",
+    ),
+    (
+        r"What models choose by themselves they choose on validation questions drawn in the same way\.",
+        "模型自行选择的内容，均按同样方式抽取的验证问题来选。",
+    ),
+    (
+        r"Of the questions so many are drawn that popular targets are asked for no more than rare ones\.",
+        "对问题加以抽取，使热门目标被问到的次数不多于冷门目标。",
+    ),
     # views
     (r"All items are ranked\.", "对全部商品排序。"),
     (
@@ -91,7 +104,10 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
             rf"Of ([\d,]+) questions, ([\d,]+) are not asked in the view {name}: the history holds all their targets\.",
             rf"\1 个问题中有 \2 个不计入“{NAMES[name][1]}”：其目标全在历史中。",
         )
-        for name in ("all", "aisle", "beyond", "new", "new-items", "known-items", "among-new", "sampled")
+        for name in (
+            *("all", "aisle", "beyond", "new", "new-items", "known-items", "among-new", "sampled"),
+            *("all-intervened", "aisle-intervened", "beyond-intervened"),
+        )
     ),
     (r"Targets that never occur in training are kept\.", "保留训练中从未出现的目标。"),
     (

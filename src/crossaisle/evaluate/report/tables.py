@@ -147,16 +147,24 @@ def differences(lens: Lens, view: str, rows: list[tuple[str, float, float, float
 
 
 def lists(lens: Lens, view: str) -> Table:
-    """What a model's lists are like as a whole."""
+    """What a model's lists are like as a whole; in an intervened trial beside the main measure."""
     w = lens.words
+    beside = (lens.facts.main_measure,) if len(lens.list_measures) > len(LIST_MEASURES) else ()
     rows = lens.results.lists.filter(pl.col("view") == view)
     values = {(m, measure): value for m, measure, value in rows.select("model", "measure", "value").iter_rows()}
     k = rows["k"].max()
     body = tuple(
-        Row((name_cell(lens, view, m), *(Cell(figure(values.get((m, x)), 3)) for x in LIST_MEASURES)), lens.roles[m])
+        Row(
+            (
+                name_cell(lens, view, m),
+                *(Cell(figure(lens.figure(view, m, x)[0])) for x in beside),
+                *(Cell(figure(values.get((m, x)), 3)) for x in lens.list_measures),
+            ),
+            lens.roles[m],
+        )
         for m in lens.order(view)
     )
-    return Table(w("lists-caption", k=str(k)), (Cell(w("col-model")), *(Cell(w.measure(x)) for x in LIST_MEASURES)), body)
+    return Table(w("lists-caption", k=str(k)), (Cell(w("col-model")), *(Cell(w.measure(x)) for x in (*beside, *lens.list_measures))), body)
 
 
 def runs(lens: Lens) -> Table:

@@ -43,6 +43,9 @@ NAMES: dict[str, tuple[str, str]] = {
     "aisle": ("Inside the target's aisle", "目标所在品类内"),
     "beyond": ("All aisles new to the history", "历史未涉及的所有品类"),
     "new": ("New items only", "仅新商品"),
+    "all-intervened": ("Whole catalogue, targets asked for evenly", "全部商品（目标均匀抽取）"),
+    "aisle-intervened": ("Inside the target's aisle, targets asked for evenly", "目标所在品类内（目标均匀抽取）"),
+    "beyond-intervened": ("All aisles new to the history, targets asked for evenly", "历史未涉及的所有品类（目标均匀抽取）"),
     "sampled": ("Among sampled items, for comparison with papers only", "在抽样商品中（仅供与论文比较）"),
     "new-items": ("New items, among the whole catalogue", "新商品（在全部商品中）"),
     "known-items": ("Known items, among the whole catalogue", "已有商品（在全部商品中）"),
@@ -59,6 +62,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "gini": ("Gini", "基尼系数"),
     "intra_list_diversity": ("Diversity in the list", "列表内多样性"),
     "category_entropy": ("Category entropy", "品类熵"),
+    "log_popularity": ("Log-popularity", "对数热度"),
     # groups
     "group-aisle": ("Aisle of the target", "目标所在品类"),
     "group-history": ("Length of the history", "历史长度"),
@@ -342,6 +346,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "read-category_entropy": (
         "Category entropy, in bits: 0 if a list stays in one aisle, higher the more evenly it spreads over aisles.",
         "品类熵（比特）：列表只在一个品类内为 0，分布越均匀越高。",
+    ),
+    "read-log_popularity": (
+        "Log-popularity: mean of log(1 + events in training) of what is recommended; the lower, the rarer the items.",
+        "对数热度：所推荐商品的 log(1 + 训练中行为数) 的平均值；越低表示商品越冷门。",
     ),
     "read-interval": (
         "95 % intervals: bootstrap over questions; differences are paired, question by question.",

@@ -74,7 +74,8 @@ def cut(split: Split, aisles: Sequence[str]) -> Arm:
     codes = np.cumsum(inside) - 1
     items = data.items.filter(pl.Series(inside))
     reviews = None if data.reviews is None else data.reviews.join(items.select(schema.ITEM), on=schema.ITEM, how="semi")
-    train = dataclasses.replace(data, items=items, histories=_restrict(data.histories, inside, codes), reviews=reviews)
+    seen = None if data.propensities is None else data.propensities[inside]
+    train = dataclasses.replace(data, items=items, histories=_restrict(data.histories, inside, codes), reviews=reviews, propensities=seen)
     places = np.full(len(data.categories), -1, dtype=np.int64)
     for place, name in enumerate(train.categories):
         places[data.categories.index(name)] = place
