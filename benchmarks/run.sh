@@ -73,7 +73,10 @@ transfer() {
         --transfer --shuffle-ties --preset quick --set data.core=5 --set train.tokens_per_step=1024 --out "$OUT/transfer" "$@"
 }
 # items that are seen; the data are not shipped here
-ikea() { echo "== ikea"; "$PY" benchmarks/ikea.py "$OUT/ikea/results.json"; "$PY" benchmarks/ikea.py "$OUT/ikea/gate.json" --set model.fusion=gate; }
+ikea() {
+    echo "== ikea"; "$PY" benchmarks/ikea.py "$OUT/ikea/results.json"; "$PY" benchmarks/ikea.py "$OUT/ikea/gate.json" --set model.fusion=gate
+    "$PY" benchmarks/ikea.py "$OUT/ikea/pairs.json" --splits 8 --arms "type,text,both,shuffled photos" --without-missing --set model.fusion=gate --set model.modality_dropout=.3
+}
 luma() { echo "== luma"; "$PY" benchmarks/luma.py "$OUT/luma/results.json"; }
 video() { echo "== video"; "$PY" benchmarks/video.py "$OUT/video/results.json"; }
 photos() { echo "== photos"; "$PY" benchmarks/photos.py "$OUT/photos/results.json"; }
