@@ -348,6 +348,8 @@ class NetworkScorer:
             if d is not None:
                 for array in (d.histories.offsets, d.histories.items, d.histories.events, d.histories.weights, d.histories.times):
                     digest.update(array.tobytes())
+                if d.histories.trust is not None:
+                    digest.update(d.histories.trust.tobytes())
                 if d.reviews is not None:
                     digest.update(d.reviews.hash_rows().to_numpy().tobytes())
                 if d.histories.own is not None:
