@@ -12,7 +12,7 @@ __all__ = ["random_directions", "shifted"]
 def random_directions(like: Floats, seed: int = 0) -> Floats:
     """float32 (N, D): a random direction a row, of length 1."""
     drawn = np.random.default_rng(seed).standard_normal(like.shape)
-    return (drawn / np.maximum(np.linalg.norm(drawn, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    return np.asarray(drawn / np.maximum(np.linalg.norm(drawn, axis=1, keepdims=True), 1e-12), dtype=np.float32)
 
 
 def shifted(vectors: Floats, directions: Floats, size: float) -> Floats:

@@ -54,7 +54,7 @@ class Suspicions:
     score : float64 (B,)
         Robust deviations from people with as many items.
     pushed : int64 (P,)
-        Items most of whose audience is flagged, most flagged first.
+        Items most of whose audience is flagged, the largest share first.
     """
 
     suspicion: Floats
@@ -102,7 +102,7 @@ def find_shilling(histories: Histories, n_items: int, threshold: float = 4.5) ->
     flagged = judged & (score >= threshold)
     audience, bad = np.bincount(items, minlength=n_items), np.bincount(items, weights=flagged[users], minlength=n_items)
     pushed = np.flatnonzero((bad > _LEAST_AUDIENCE) & (2 * bad > audience))
-    return Suspicions(suspicion.astype(np.float32), flagged, score, pushed[np.argsort(-bad[pushed], kind="stable")])
+    return Suspicions(suspicion.astype(np.float32), flagged, score, pushed[np.argsort(-bad[pushed] / audience[pushed], kind="stable")])
 
 
 def trusted(histories: Histories, found: Suspicions, weight: float) -> Floats:
@@ -164,7 +164,7 @@ class _Shop:
             most = np.full(self.n_users, -np.inf)
             np.maximum.at(most, self.users, event)
             found.append(self._robust(np.where(np.isfinite(most), most, 0.0)))
-        return np.maximum.reduce([*found, self.copied]) + self.hasty
+        return np.asarray(np.maximum.reduce([*found, self.copied]) + self.hasty)
 
     def among_suspects(self, suspects: Bools) -> Times:
         """Up to 2 for a user of whose items one is had by many more suspects than chance brings."""

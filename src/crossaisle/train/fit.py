@@ -414,6 +414,21 @@ class NetworkScorer:
             out: Floats = network.scores(_states(network, tokens, histories), vectors).cpu().numpy()
         return out
 
+    def raw_vectors(self) -> torch.Tensor:
+        """float32 (N, D): item vectors as the item tower gives them, before any normalisation."""
+        return self._fitted()[1]
+
+    def use_vectors(self, raw: torch.Tensor | None) -> None:
+        """Score with these item vectors (N, D) in place of the tower's, until the next call; None puts the tower's back."""
+        self._vectors = None if raw is None else (raw, F.normalize(raw, dim=-1))
+
+    def use_senses(self, senses: Senses) -> None:
+        """Score by what the items say now, with nothing trained anew; the same items and kinds of sense as before."""
+        network = self._fitted()[0]
+        self.senses = {name: senses[name] for name in self.senses}
+        self._attach(network, network.tower.trained.cpu().numpy())
+        self._vectors = None
+
     def add_items(self, items: pl.DataFrame, progress: Progress | None = None) -> None:
         """Append items that came after training: they are read, not trained."""
         if self.network is None or self.reader is None:
