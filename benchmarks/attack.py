@@ -96,10 +96,16 @@ def show(arm: str, found: list[dict[str, Any]]) -> None:
     if arm == "detection":
         print_table(means(found, ("filler", "share", "place"), ("precision", "recall", "false_positive_rate", "auc")), title=arm)
         return
-    rows = [{"attack": r["attack"], "level": r["level"], "N@10": r["ndcg"]["value"], "relative": r["relative"]} for f in found for r in f["rows"]]
+    rows = [
+        {"attack": r["attack"], "level": r["level"], "N@10": r["ndcg"]["value"], "relative": r["relative"]}
+        for f in found
+        for r in f["rows"]
+    ]
     print_table(means(rows, ("attack", "level"), ("N@10", "relative")), title=f"{arm}: accuracy")
     pushed = [r | {"gain over copied": r["gain"]["value"], "others": r["others"]["value"]} for f in found for r in f["shilling"]]
-    print_table(means(pushed, ("filler", "share"), ("clean", "copied", "pushed", "gain over copied", "others")), title=f"{arm}: HR@10 pushed")
+    print_table(
+        means(pushed, ("filler", "share"), ("clean", "copied", "pushed", "gain over copied", "others")), title=f"{arm}: HR@10 pushed"
+    )
 
 
 def means(rows: list[dict[str, Any]], keys: tuple[str, ...], values: tuple[str, ...]) -> list[dict[str, Any]]:

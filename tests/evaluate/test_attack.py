@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
-from conftest import everything_in
+from conftest import everything_in, shop_interactions, shop_items
 from crossaisle.attack.shilling import copied_users, fake_profiles
 from crossaisle.attack.vectors import random_directions, shifted
 from crossaisle.cli.main import run
@@ -27,6 +29,9 @@ from crossaisle.presets import AllSettings, preset_settings
 from crossaisle.recommender import blend_scorer
 from crossaisle.schema import Floats, Ints
 from crossaisle.testing import toy_dataset
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "encode"))
+from media_cases import picture, saved, write_fake_vit
 
 SMALL = {
     "model.senses": "id,words",
@@ -213,3 +218,21 @@ def test_the_command(shop: Path, capfd: pytest.CaptureFixture[str]) -> None:
         assert part in err
         assert err.count("\n") == 1
     assert everything_in(shop) == before
+
+
+def test_photos_are_read_again_with_noise(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("PIL")
+    monkeypatch.setenv("CROSSAISLE_CACHE", str(shop / "cache"))
+    write_fake_vit(shop / "fake-random-vit")
+    items = shop_items().with_columns((pl.col("item_id") + ".png").alias("image"))
+    (shop / "media").mkdir()
+    for n, name in enumerate(items["image"]):
+        (shop / "media" / name).write_bytes(saved(picture(n)))
+    data = Dataset.from_frames(shop_interactions(), items, media=shop / "media")
+    asked = settings(kinds="photos", gaussian="0.2", jpeg="5").changed({"model.senses": "id,image", "media.image_model": "fake-random-vit"})
+    before = everything_in(shop / "media")
+    report = under_attack(data, asked)
+    assert [(r.attack, r.level) for r in report.rows] == [("none", 0.0), ("gaussian", 0.2), ("jpeg", 5.0)]
+    assert report.notes == ()
+    assert everything_in(shop / "media") == before
+    assert min(r.overlap for r in report.rows[1:]) < 1

@@ -27,6 +27,7 @@ from crossaisle.contracts import Progress
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.split import Queries, Split, leave_one_out
 from crossaisle.data.split_parts import at_most
+from crossaisle.encode.cache import VectorCache
 from crossaisle.encode.items import ItemReader
 from crossaisle.evaluate import facts
 from crossaisle.evaluate.attack.asking import Answers, ask, compared, figure
@@ -165,19 +166,23 @@ class _Trial:
 
     def _with_noise(self, kind: str, level: float) -> Any:
         reader: Any = self.scorer.net.reader
-        kept, reader.senses = reader.senses, tuple(s for s in reader.senses if s in ("text", "words"))
-        try:
-            return reader.read(noisy_items(self.split.train.items, kind, level, self.settings.seed), self.progress)
-        finally:
-            reader.senses = kept
+        kept = reader.senses, reader.cache
+        with TemporaryDirectory(prefix="crossaisle-") as folder:  # vectors of noise are not worth keeping
+            reader.senses, reader.cache = tuple(s for s in reader.senses if s in ("text", "words")), VectorCache(Path(folder))
+            try:
+                return reader.read(noisy_items(self.split.train.items, kind, level, self.settings.seed), self.progress)
+            finally:
+                reader.senses, reader.cache = kept
 
     def _with_noisy_photos(self, kind: str, level: float) -> Any:
         train, device = self.split.train, choose_device(self.settings.device)
         assert train.media is not None
         with TemporaryDirectory(prefix="crossaisle-") as folder:
             paths, media = train.items[schema.IMAGE].to_list(), self.settings.media
-            noisy_photos(train.media, paths, Path(folder), kind, level, self.settings.seed, media)
-            reader = ItemReader((schema.IMAGE,), self.settings.text, self.settings.words, device, media=media, folder=Path(folder))
+            home, cache = Path(folder) / "media", Path(folder) / "cache"
+            home.mkdir()
+            noisy_photos(train.media, paths, home, kind, level, self.settings.seed, media)
+            reader = ItemReader((schema.IMAGE,), self.settings.text, self.settings.words, device, cache, media=media, folder=home)
             return reader.fit(train.items).read(train.items, self.progress)
 
     def shill(self) -> None:
