@@ -1,8 +1,8 @@
 """The direction in which item vectors hurt most: the gradient of the loss on the very questions that are asked.
 
 Imports nothing of its own room. Fast gradient method (Goodfellow et al. 2015; on a recommender's vectors: He et al. 2018, "Adversarial
-Personalized Ranking"): the attacker knows the network and the answers, so to first order this is the worst that a shift of that size does to
-the network. What joins the network in the blend is not shifted, as it does not read these vectors.
+Personalized Ranking"): the attacker knows the network and the answers, so to first order this is the worst that a shift of that size does
+to the network. What joins the network in the blend is not shifted, as it does not read these vectors.
 """
 
 from __future__ import annotations
