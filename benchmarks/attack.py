@@ -102,10 +102,9 @@ def show(arm: str, found: list[dict[str, Any]]) -> None:
         for r in f["rows"]
     ]
     print_table(means(rows, ("attack", "level"), ("N@10", "relative")), title=f"{arm}: accuracy")
-    pushed = [r | {"gain over copied": r["gain"]["value"], "others": r["others"]["value"]} for f in found for r in f["shilling"]]
-    print_table(
-        means(pushed, ("filler", "share"), ("clean", "copied", "pushed", "gain over copied", "others")), title=f"{arm}: HR@10 pushed"
-    )
+    names = ("gain", "others", "climb", "others_climb")
+    pushed = [r | {name: r[name]["value"] for name in names} for f in found for r in f["shilling"]]
+    print_table(means(pushed, ("filler", "share"), ("clean", "copied", "pushed", *names)), title=f"{arm}: HR@10 pushed")
 
 
 def means(rows: list[dict[str, Any]], keys: tuple[str, ...], values: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -178,6 +178,8 @@ def test_a_whole_trial_and_its_defence() -> None:
     assert pushed.pushed > pushed.copied
     assert pushed.gain.value == pytest.approx(pushed.pushed - pushed.copied)
     assert pushed.gain.value > pushed.others.value
+    assert pushed.climb.low <= pushed.climb.value <= pushed.climb.high
+    assert pushed.climb.value > pushed.others_climb.value
     assert pushed.rank_pushed < pushed.rank_copied
     assert [d.filler for d in report.detection] == ["none", "bandwagon"]
     assert len(report.pushed_items) == 3

@@ -73,8 +73,8 @@ def attack(
     print(f"report: {page}")
 
 
-def _span(figure: Figure) -> str:
-    return f"{figure.value:+.4f} ({figure.low:+.4f} to {figure.high:+.4f})"
+def _span(figure: Figure, digits: int = 4) -> str:
+    return f"{figure.value:+.{digits}f} ({figure.low:+.{digits}f} to {figure.high:+.{digits}f})"
 
 
 def _accuracy(report: AttackReport) -> list[dict[str, Any]]:
@@ -105,6 +105,7 @@ def _pushed(report: AttackReport) -> list[dict[str, Any]]:
             "others' gain": _span(r.others),
             "rank clean": round(r.rank_clean),
             "rank pushed": round(r.rank_pushed),
+            "doublings": _span(r.climb, 2),
         }
         for r in report.shilling
     ]

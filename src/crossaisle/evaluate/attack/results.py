@@ -62,8 +62,11 @@ class ShillingRow:
         many copied genuine users, with the made-up people.
     gain : Figure
         Difference in differences, (pushed - clean) - (copied - clean); interval over the items.
-    others : Figure
-        The same of as many items like them that nobody pushes: the placebo.
+    climb : Figure
+        Doublings by which they stand higher: mean of log2(rank with the copied / rank with the made-up people); interval over the items. It
+        tells a push that has not come as far as the ten.
+    others, others_climb : Figure
+        The same two of as many items like them that nobody pushes: the placebo.
     rank_clean, rank_copied, rank_pushed : float
         Median over the items of their mean rank among what is new to each person.
     accuracy : Figure
@@ -77,7 +80,9 @@ class ShillingRow:
     copied: float
     pushed: float
     gain: Figure
+    climb: Figure
     others: Figure
+    others_climb: Figure
     rank_clean: float
     rank_copied: float
     rank_pushed: float

@@ -205,7 +205,9 @@ class _Trial:
     def _shilled(self, filler: str, share: float, people: int, copied: Answers, pushed: Answers) -> ShillingRow:
         n, seed = len(self.targets), self.settings.seed
         hits = [answers.hits() for answers in (self.clean, copied, pushed)]
-        ranks = [float(np.median(answers.mean_ranks()[:n])) for answers in (self.clean, copied, pushed)]
+        places = [np.maximum(answers.mean_ranks(), 1.0) for answers in (self.clean, copied, pushed)]
+        ranks = [float(np.median(some[:n])) for some in places]
+        climbs = np.log2(places[1] / places[2])
         gains = (hits[2] - hits[0]) - (hits[1] - hits[0])
         test = paired_test(pushed.ndcg, copied.ndcg, seed)
         nobody = Figure(float("nan"), float("nan"), float("nan"))
@@ -217,7 +219,9 @@ class _Trial:
             copied=float(hits[1][:n].mean()),
             pushed=float(hits[2][:n].mean()),
             gain=figure(gains[:n], seed),
+            climb=figure(climbs[:n], seed),
             others=figure(gains[n:], seed) if len(gains) > n else nobody,
+            others_climb=figure(climbs[n:], seed) if len(gains) > n else nobody,
             rank_clean=ranks[0],
             rank_copied=ranks[1],
             rank_pushed=ranks[2],
