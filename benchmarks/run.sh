@@ -106,6 +106,8 @@ wish() { echo "== wish"; for data in beauty chinese; do "$PY" benchmarks/wish.py
 writer() { echo "== writer"; for data in beauty chinese; do "$PY" benchmarks/writer.py "$data" --writer smollm2; done; }
 kill_nine() { echo "== kill -9"; "$PY" benchmarks/kill_nine.py --out "$OUT/kill_nine.json"; }
 rerank() { prepare beauty Beauty; echo "== rerank"; "$PY" benchmarks/rerank.py "$TABLES/beauty" "$OUT/rerank/rerank.json"; }
+# a model under attack: shifts, noise, made-up people, with and without the defence; hours, so only when named
+attack() { prepare beauty Beauty; prepare toys Toys_and_Games; echo "== attack"; "$PY" benchmarks/attack.py "$TABLES/beauty" "$OUT/attack/beauty.json" "$@"; "$PY" benchmarks/attack.py "$TABLES/toys" "$OUT/attack/toys.json" --arms detection; }
 encode_speed() { echo "== encode speed"; "$PY" benchmarks/encode_speed.py --out "$OUT/encode_speed"; } # only when named: it needs an idle machine
 speed() { echo "== speed"; bash benchmarks/speed/run.sh; } # only when named: it needs an idle machine
 reviews() { echo "== reviews"; "$PY" benchmarks/reviews.py "$OUT/reviews/reviews.json"; }

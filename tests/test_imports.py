@@ -18,6 +18,7 @@ ROOMS = [
     "data",
     "contracts",
     "encode",
+    "attack",
     "metrics",
     "stats",
     "exposure",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from crossaisle.across.settings import AcrossSettings
+from crossaisle.attack.settings import AttackSettings
 from crossaisle.blend.settings import BlendSettings
 from crossaisle.data.build import DataSettings
 from crossaisle.encode.media import MediaSettings
@@ -49,6 +50,7 @@ class AllSettings(Settings):
     wish: WishSettings = field(default_factory=WishSettings)
     writer: WriterSettings = field(default_factory=WriterSettings)
     pretrain: PretrainSettings = field(default_factory=PretrainSettings)
+    attack: AttackSettings = field(default_factory=AttackSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -212,3 +212,18 @@ def test_few_shoppers_leave_an_aisle_alone(data):
     assert ridge.aisles == ()
     with pytest.raises(SettingError, match="setting penalty is 0; expected a number of at least 1e-06"):
         AcrossSettings(penalty=0)
+
+
+def test_people_who_are_not_trusted_are_no_shoppers() -> None:
+    data = toy_dataset(n_users=80)
+    settings = AcrossSettings(dim=8, regularisation=1.0, least_shoppers=5)
+    trust = np.where(data.histories.owners < 20, np.float32(0.02), np.float32(1.0))
+    low = CrossAisleRidge(settings, _text()).fit(data.with_histories(dataclasses.replace(data.histories, trust=trust)))
+    rest = CrossAisleRidge(settings).fit(data.select_users(np.arange(20, 80)))
+    assert np.array_equal(low._popular > 0, rest._popular > 0)
+    np.testing.assert_allclose(low._popular * 80, rest._popular * 60, rtol=1e-5)
+    asked, before = data.histories[:3], low.score(data.histories[:3])
+    low.use_text(_text(seed=2))
+    assert not np.allclose(low.score(asked), before, rtol=1e-3)
+    low.use_text(_text())
+    assert np.array_equal(low.score(asked), before)

@@ -115,7 +115,8 @@ class CrossAisleRidge:
         """Learn from the shoppers of two or more aisles; items without an aisle are read, never predicted."""
         s = self.settings
         self._item_aisles = data.item_categories
-        x = _owned(data.histories, data.n_items)
+        trust = data.histories.trust  # people flagged as made up are no shoppers to compare with
+        x = _owned(data.histories if trust is None else data.histories.keep(trust >= 1), data.n_items)
         df = np.asarray(x.sum(axis=0)).ravel()
         # what nobody has bought yet says nothing by its id, just like an item that joins later
         self._idf = np.where(df > 0, np.log(max(1, x.shape[0]) / np.maximum(df, 1)), 0.0).astype(np.float32)
@@ -219,6 +220,11 @@ class CrossAisleRidge:
         return out if candidates is None else out[:, candidates]
 
     # new items, saving
+
+    def use_text(self, text: Floats | None) -> None:
+        """Take what the items say now."""
+        self.text = text
+        self._forget()
 
     def add_items(self, aisles: Ints, text: Floats | None) -> None:
         """Append items that came later: they are read in histories by what they say, and wait for their first buyers to be predicted."""

@@ -119,6 +119,8 @@ class Markov(LinearScorer):
             same = h.owners[gap:] == h.owners[:-gap]
             a, b = h.items[:-gap][same], h.items[gap:][same]
             weight = np.full(len(a), self.fade ** (gap - 1), dtype=np.float32)
+            if h.trust is not None:
+                weight *= h.trust[gap:][same]
             steps = steps + sp.csr_matrix((weight, (a, b)), shape=(n, n))
         steps = (steps + self.reverse * steps.T).tocsr()
         rows, cols = np.asarray(steps.sum(axis=1)).ravel(), np.asarray(steps.sum(axis=0)).ravel()

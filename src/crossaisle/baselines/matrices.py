@@ -22,7 +22,8 @@ def history_matrix(histories: Histories, n_items: int, decay: float = 1.0, newes
     """csr float32 (B, N): how much each history says about each item.
 
     An event counts ``decay ** p`` with p its place from the end (0 = newest); the events of one item are added up. The weight column of
-    the table enters as ``log2(1 + weight)``: 1 stays 1, 0 is nothing, and a carton of 100 does not drown the rest.
+    the table enters as ``log2(1 + weight)``: 1 stays 1, 0 is nothing, and a carton of 100 does not drown the rest. What is trusted less
+    (`Histories.trust`) counts less.
 
     Parameters
     ----------
@@ -43,6 +44,8 @@ def history_matrix(histories: Histories, n_items: int, decay: float = 1.0, newes
         histories = histories.last(newest)
     place = np.repeat(histories.offsets[1:], histories.lengths) - np.arange(len(histories.items)) - 1
     values = np.log2(1.0 + histories.weights) * np.power(decay, place)
+    if histories.trust is not None:
+        values = values * histories.trust
     out = sp.csr_matrix((values.astype(np.float32), (histories.owners, histories.items)), shape=(len(histories), n_items))
     out.sum_duplicates()
     return out

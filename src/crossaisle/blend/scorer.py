@@ -30,6 +30,7 @@ from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.data.split import Queries
 from crossaisle.data.split_parts import at_most
+from crossaisle.encode.senses import Senses
 from crossaisle.errors import ModelError
 from crossaisle.metrics import ndcg
 from crossaisle.schema import Bools, Floats, Ints
@@ -321,6 +322,13 @@ class BlendScorer:
     def item_vectors(self) -> Floats:
         """float32 (N, D), each of length 1: the network's."""
         return self.net.item_vectors()
+
+    def use_senses(self, senses: Senses) -> None:
+        """Score by what the items say now, with nothing trained anew."""
+        self.net.use_senses(senses)
+        self._parts().read(self.net.senses)
+        if self.ridge is not None:
+            self.ridge.use_text(self._parts().text)
 
     def add_items(self, items: pl.DataFrame, progress: Progress | None = None) -> None:
         """Append items that came after training: they are read, not trained."""

@@ -8,25 +8,26 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["print_facts", "print_json", "print_notes", "print_table", "words"]
+__all__ = ["plain", "print_facts", "print_json", "print_notes", "print_table", "words"]
 
 _PIPE_WIDTH = 140
 """Columns when stdout is no terminal: wide enough that lists are not cut."""
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Plain values, ready for JSON; NaN and infinities, which JSON lacks, become None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return value.item() if hasattr(value, "item") else value
 
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout; NaN and infinities, which JSON lacks, become null."""
-    json.dump(_plain(value), sys.stdout, ensure_ascii=False, allow_nan=False, default=str)
+    json.dump(plain(value), sys.stdout, ensure_ascii=False, allow_nan=False, default=str)
     print()
 
 

@@ -1,6 +1,6 @@
 """Tables to a dataset: read, judge, clean, order, number.
 
-Imports: clean, dataset, describe, histories, items, rejected, rows, readers.tables.
+Imports: clean, dataset, describe, histories, items, rejected, rows, shilling, readers.tables.
 
 The order inside a user is timestamp, then position, then file order. An event without a time, among events that have one, stands
 right after the event that precedes it by position (then file order), so a sequence that is dated only in part keeps its order; such
@@ -10,7 +10,7 @@ an event before any dated one comes first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,13 @@ from crossaisle.data.rows import REASON, ROW, source_name, typed_rows
 from crossaisle.errors import SettingError, TableError
 from crossaisle.settings import Settings, setting
 
-__all__ = ["NO_EVENT", "DataSettings", "Table", "as_frame", "build_dataset", "in_order"]
+__all__ = ["NO_EVENT", "DataSettings", "Table", "as_frame", "build_dataset", "in_order", "without_shilling"]
 
 Table = str | Path | pl.DataFrame | pl.LazyFrame
 """A contract table: where it lies, or the frame itself (a pandas frame is taken too)."""
 
+_SHOWN = 20
+"""Users and items named in the report."""
 NO_EVENT = "interaction"
 """The kind of an event whose table names none."""
 
@@ -49,6 +51,13 @@ class DataSettings(Settings):
         "refuse", "an item id that comes twice with different content: refuse the table, or take its first row", choices=("refuse", "first")
     )
     target_events: tuple[str, ...] = setting((), "event kinds that count as targets, by comma (empty: all)")
+    shilling: str = setting(
+        "off",
+        "profiles that look made up to push an item: not looked for (off), counted (report), counted and hardly learned from (downweight)",
+        choices=("off", "report", "downweight"),
+    )
+    shilling_threshold: float = setting(4.5, "robust deviations from people with as many items from which a user is flagged", low=0.0)
+    shilling_weight: float = setting(0.02, "what an event of a flagged user counts in training, with downweight", low=0.0, high=1.0)
 
 
 def build_dataset(
@@ -123,10 +132,40 @@ def build_dataset(
         )
     data = _assemble(rows, complete_catalogue(catalogue, rows), texts)
     _check_targets(settings.target_events, data.event_names)
-    data.report.update(describe(data, facts))
+    data, suspects = without_shilling(data, settings)
+    data.report.update(describe(data, facts) | suspects)
     if rejected_to is not None:
         rejected.write(Path(rejected_to))
     return data
+
+
+def without_shilling(data: Dataset, settings: DataSettings) -> tuple[Dataset, dict[str, Any]]:
+    """The dataset with what flagged users did weighed down, where the setting says so, and what to report; see `data.shilling`.
+
+    Examples
+    --------
+    >>> data = build_dataset(pl.DataFrame({"user_id": ["u", "u"], "item_id": ["a", "b"]}))
+    >>> without_shilling(data, DataSettings(shilling="report"))[1]["shilling"]["flagged"]
+    0
+    """
+    if settings.shilling == "off":
+        return data, {}
+    from crossaisle.data.shilling import find_shilling, trusted  # only where it is asked for: it needs more of scipy
+
+    found = find_shilling(data.histories, data.n_items, settings.shilling_threshold)
+    order = np.argsort(-found.score, kind="stable")[: min(int(found.flagged.sum()), _SHOWN)]
+    facts = {
+        "mode": settings.shilling,
+        "threshold": settings.shilling_threshold,
+        **found.facts(),
+        "events": int(data.histories.lengths[found.flagged].sum()),
+        "most_suspicious": [[data.users[int(u)], round(float(found.suspicion[u]), 4)] for u in order],
+        "pushed": data.items[schema.ITEM].gather(found.pushed[:_SHOWN]).to_list(),
+    }
+    if settings.shilling == "downweight" and found.flagged.any():
+        trust = trusted(data.histories, found, settings.shilling_weight)
+        data = data.with_histories(replace(data.histories, trust=trust))
+    return data, {"shilling": facts}
 
 
 def _read_all(

@@ -136,8 +136,11 @@ class Dataset:
 
     @cached_property
     def item_counts(self) -> Ints:
-        """int64 (N,): how many events each item has in `histories`."""
-        return np.bincount(self.histories.items, minlength=self.n_items).astype(np.int64)
+        """int64 (N,): how many events each item has in `histories`; rounded up where some count less."""
+        h = self.histories
+        if h.trust is not None:
+            return np.asarray(np.ceil(np.bincount(h.items, weights=h.trust, minlength=self.n_items) - 1e-4), dtype=np.int64)
+        return np.bincount(h.items, minlength=self.n_items).astype(np.int64)
 
     def with_histories(self, histories: Histories) -> Dataset:
         """The same items and users with other histories (one a user)."""

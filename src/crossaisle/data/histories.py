@@ -31,6 +31,8 @@ class Histories:
         Unix seconds, NaN where unknown.
     own : OwnReviews or None
         What each event's user wrote about its item, where reviews were read.
+    trust : float32 (E,) or None
+        How much each event is learned from, where some are to count less (`data.shilling`); None where all count alike.
 
     Examples
     --------
@@ -47,6 +49,7 @@ class Histories:
     weights: Floats
     times: Times
     own: OwnReviews | None = None
+    trust: Floats | None = None
 
     @classmethod
     def from_lists(cls, rows: Sequence[Sequence[int]]) -> Histories:
@@ -119,4 +122,5 @@ class Histories:
 
     def _take(self, offsets: Ints, take: Ints) -> Histories:
         own = None if self.own is None else self.own.take(take)
-        return Histories(offsets.astype(np.int64), self.items[take], self.events[take], self.weights[take], self.times[take], own)
+        trust = None if self.trust is None else self.trust[take]
+        return Histories(offsets.astype(np.int64), self.items[take], self.events[take], self.weights[take], self.times[take], own, trust)

@@ -58,8 +58,13 @@ def remarks(report: dict[str, Any], lang: str = "en") -> list[str]:
 
 def notices(report: dict[str, Any], lang: str = "en") -> list[str]:
     """The remarks that have to be heard whenever the data is used, not only when it is checked."""
-    reviews = report.get("tables", {}).get("reviews")
-    return [] if reviews is None else [REMARKS[lang]["reviews"].format(n=reviews["kept"])]
+    say, out = REMARKS[lang], []
+    reviews, shilling = report.get("tables", {}).get("reviews"), report.get("shilling")
+    if reviews is not None:
+        out.append(say["reviews"].format(n=reviews["kept"]))
+    if shilling is not None:
+        out.append(say["shilling"].format(**shilling, what=say[f"shilling_{shilling['mode']}"]))
+    return out
 
 
 def render_report(report: dict[str, Any], lang: str = "en") -> str:

@@ -348,6 +348,8 @@ class NetworkScorer:
             if d is not None:
                 for array in (d.histories.offsets, d.histories.items, d.histories.events, d.histories.weights, d.histories.times):
                     digest.update(array.tobytes())
+                if d.histories.trust is not None:
+                    digest.update(d.histories.trust.tobytes())
                 if d.reviews is not None:
                     digest.update(d.reviews.hash_rows().to_numpy().tobytes())
                 if d.histories.own is not None:
@@ -411,6 +413,21 @@ class NetworkScorer:
         with torch.inference_mode():
             out: Floats = network.scores(_states(network, tokens, histories), vectors).cpu().numpy()
         return out
+
+    def raw_vectors(self) -> torch.Tensor:
+        """float32 (N, D): item vectors as the item tower gives them, before any normalisation."""
+        return self._fitted()[1]
+
+    def use_vectors(self, raw: torch.Tensor | None) -> None:
+        """Score with these item vectors (N, D) in place of the tower's, until the next call; None puts the tower's back."""
+        self._vectors = None if raw is None else (raw, F.normalize(raw, dim=-1))
+
+    def use_senses(self, senses: Senses) -> None:
+        """Score by what the items say now, with nothing trained anew; the same items and kinds of sense as before."""
+        network = self._fitted()[0]
+        self.senses = {name: senses[name] for name in self.senses}
+        self._attach(network, network.tower.trained.cpu().numpy())
+        self._vectors = None
 
     def add_items(self, items: pl.DataFrame, progress: Progress | None = None) -> None:
         """Append items that came after training: they are read, not trained."""

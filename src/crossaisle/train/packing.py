@@ -77,6 +77,8 @@ def _lay_out(h: Histories, starts: Ints, lengths: Ints, width: int, target_mask:
         targets, weights = np.zeros(len(source), np.int64), np.zeros(len(source), np.float32)
     else:
         targets, weights = h.items[source + 1], target_mask[source + 1].astype(np.float32)
+        if h.trust is not None:
+            weights = weights * h.trust[source + 1]
     wrote: dict[str, torch.Tensor] = {}
     own = h.own
     if own is not None and own.table.vectors is not None and own.table.told is not None:
