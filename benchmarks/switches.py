@@ -37,6 +37,7 @@ ARMS: dict[str, dict[str, str]] = {
     "fgm-text": {"train.adversarial": "fgm", "train.adversarial_on": "text"},
     "pgd": {"train.adversarial": "pgd"},
     "vat": {"train.adversarial": "vat"},
+    "typos": {"train.char_noise": ".1"},
     "views": {"train.contrastive": "views"},
     "item": {"train.contrastive": "item"},
     "aisles": {"train.contrastive": "aisles"},

@@ -7,7 +7,7 @@ photos, video.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -100,16 +100,24 @@ class ItemReader:
 
     def read(self, items: pl.DataFrame, progress: Progress | None = None, reviews: pl.DataFrame | None = None) -> dict[str, Sense]:
         """The senses of each row; an item of which nothing is known has none. ``reviews``: those that may be read."""
-        out: dict[str, Sense] = {}
-        if "text" in self.senses:
-            texts = item_texts(items)
-            out["text"] = Sense(self.cache.encode(self._reader(), texts, progress), np.array([bool(t) for t in texts], dtype=bool))
-        if self.vocabulary is not None:
-            bags = self.vocabulary.bags(items)
-            out["words"] = Sense(bags, np.diff(bags.indptr) > 0)
+        out = self._read_texts(items, lambda texts: self.cache.encode(self._reader(), texts, progress))
         if "reviews" in self.senses:
             out["reviews"] = self.read_reviews(items, progress, reviews)
         return out | self._seen(items, progress)
+
+    def read_texts(self, items: pl.DataFrame, progress: Progress | None = None) -> dict[str, Sense]:
+        """What the texts of each row say, kept nowhere: for texts that are made up and read once."""
+        return self._read_texts(items, lambda texts: self._reader().encode(texts, progress))
+
+    def _read_texts(self, items: pl.DataFrame, encode: Callable[[Sequence[str]], Floats]) -> dict[str, Sense]:
+        out: dict[str, Sense] = {}
+        if "text" in self.senses:
+            texts = item_texts(items)
+            out["text"] = Sense(encode(texts), np.array([bool(t) for t in texts], dtype=bool))
+        if self.vocabulary is not None:
+            bags = self.vocabulary.bags(items)
+            out["words"] = Sense(bags, np.diff(bags.indptr) > 0)
+        return out
 
     def read_reviews(self, items: pl.DataFrame, progress: Progress | None = None, reviews: pl.DataFrame | None = None) -> Sense:
         """What buyers say of each row; absent where no review says anything."""

@@ -1,5 +1,5 @@
-"""The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, debias, loop, packing,
-tuning."""
+"""The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, debias, loop, noise,
+packing, tuning."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from crossaisle.model.settings import ModelSettings
 from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.train.debias import SERVED, target_weights
 from crossaisle.train.loop import TrainingRun, train
+from crossaisle.train.noise import NoisyTexts
 from crossaisle.train.packing import pack_for_reading
 from crossaisle.train.settings import TrainSettings
 from crossaisle.train.tuning import TunableReader, Tuning
@@ -136,7 +137,7 @@ class NetworkScorer:
                     "no item says anything, and the model is to read no ids", "items with text", "pass --items, or add id to model.senses"
                 )
         fingerprint = self._fingerprint(data, full)
-        untuned, tuning = self.senses, self._tuning(data, progress)
+        untuned, tuning, noise = self.senses, self._tuning(data, progress), self._noise(data, progress)
         asked = _new_targets(valid)
         chosen = asked[at_most(np.arange(len(asked)), self.training.validation_users, self.seed)]
         first = None if checkpoint is None else checkpoint.with_name(checkpoint.name + ".select")
@@ -157,6 +158,8 @@ class NetworkScorer:
             fingerprint=fingerprint,
             resume=resume,
             tuning=tuning,
+            noise=noise,
+            senses=self.senses,
         )
         self._use(network, data, tuning)
         self._choose_served(network, data, chosen)
@@ -186,6 +189,8 @@ class NetworkScorer:
                 fingerprint=fingerprint,
                 resume=resume,
                 tuning=tuning,
+                noise=noise,
+                senses=self.senses,
             )
             self._use(network, full, tuning)
         if tuning is not None:
@@ -205,6 +210,19 @@ class NetworkScorer:
                 f"tune.form is {self.tune.form} beside the sense reviews", "one of the two", "set tune.form to frozen, or leave reviews out"
             )
         return Tuning(self.reader, self.tune, data.items, self.senses["text"], seed=self.seed, progress=progress)
+
+    def _noise(self, data: Dataset, progress: Progress | None) -> NoisyTexts | None:
+        """The catalogue misspelt; None where it is not asked for."""
+        if not self.training.char_noise:
+            return None
+        if self.tune.active or not any(name in self.senses for name in ("text", "words")):
+            found = f"tune.form is {self.tune.form}" if self.tune.active else "no item's text is read"
+            raise SettingError(
+                f"train.char_noise is {self.training.char_noise}, and {found}",
+                "texts read by a model that stays as it is",
+                "set train.char_noise to 0, or tune.form to frozen and text or words among model.senses",
+            )
+        return NoisyTexts(self.reader, data.items, self.training, seed=self.seed, progress=progress)  # type: ignore[arg-type]
 
     @property
     def reads_reviews(self) -> bool:

@@ -1,4 +1,4 @@
-"""The training loop. Imports: settings, packing, objective, adversarial, contrastive, checkpoint, tuning.
+"""The training loop. Imports: settings, packing, objective, adversarial, contrastive, noise, checkpoint, tuning.
 
 Order is meaning here: an epoch seeds its own random numbers from (seed, epoch), so a run that was killed and resumed takes the same steps
 as an unbroken one.
@@ -19,12 +19,14 @@ import torch
 
 from crossaisle.contracts import Progress
 from crossaisle.data.histories import Histories
+from crossaisle.encode.senses import Senses
 from crossaisle.model.losses import fast_dtype
 from crossaisle.model.network import Network, PackedRows
 from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.train.adversarial import Adversary
 from crossaisle.train.checkpoint import load_checkpoint, save_checkpoint
 from crossaisle.train.contrastive import Contrast
+from crossaisle.train.noise import NoisyTexts
 from crossaisle.train.objective import step_loss
 from crossaisle.train.packing import pack_for_training
 from crossaisle.train.settings import TrainSettings
@@ -100,6 +102,8 @@ def train(
     fingerprint: str = "",
     resume: bool = False,
     tuning: Tuning | None = None,
+    noise: NoisyTexts | None = None,
+    senses: Senses | None = None,
 ) -> TrainingRun:
     """Train ``network`` in place; with ``validate`` it ends with the weights of the best epoch.
 
@@ -119,6 +123,8 @@ def train(
         Where to save after each epoch; with ``resume`` training goes on from there.
     tuning : Tuning, optional
         A language model that is trained along; it ends as that of the same epoch as the network.
+    noise, senses : NoisyTexts and dict, optional
+        The catalogue misspelt, and as it is.
     """
     device = next(network.parameters()).device
     dtype = large_product_dtype(settings, device)
@@ -156,6 +162,8 @@ def train(
             network.train()
             if tuning is not None:
                 tuning.begin_epoch(seed * 100_003 + epoch)
+            if noise is not None and senses is not None:
+                noise.begin_epoch(network, senses, seed * 100_003 + epoch)
             for step in range(steps):
                 part = rows.rows(slice(step * per_step, (step + 1) * per_step)).to(device)
                 for group in optimizer.param_groups:
@@ -185,6 +193,8 @@ def train(
                     )
         run.losses.append(loss_sum / max(1, steps))
         network.eval()
+        if noise is not None and senses is not None:
+            noise.end_epoch(network, senses)
         if tuning is not None:
             tuning.end_epoch(network, progress)
         if validate is not None:

@@ -69,6 +69,10 @@ class TrainSettings(Settings):
     adversarial_weight: float = setting(0.5, "weight of the second loss", low=0.0, high=100.0)
     adversarial_steps: int = setting(3, "steps of pgd", low=1, high=100)
     adversarial_after: float = setting(0.5, "share of the epochs that come first, without it", low=0.0, high=1.0)
+    char_noise: float = setting(
+        0.0, "share of an item's letters that are mistyped in some epochs, so that typos harm less; 0 = none", low=0.0, high=1.0
+    )
+    char_noise_sets: int = setting(2, "sets of such errors; the catalogue is read once for each", low=1, high=100)
     contrastive: str = setting(
         "none",
         "a contrast beside the loss: two changed views of a history (views), what one person did in different aisles (aisles), an item's "

@@ -27,7 +27,6 @@ from crossaisle.contracts import Progress
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.split import Queries, Split, leave_one_out
 from crossaisle.data.split_parts import at_most
-from crossaisle.encode.cache import VectorCache
 from crossaisle.encode.items import ItemReader
 from crossaisle.evaluate import facts
 from crossaisle.evaluate.attack.asking import Answers, ask, compared, figure
@@ -166,13 +165,7 @@ class _Trial:
 
     def _with_noise(self, kind: str, level: float) -> Any:
         reader: Any = self.scorer.net.reader
-        kept = reader.senses, reader.cache
-        with TemporaryDirectory(prefix="crossaisle-") as folder:  # vectors of noise are not worth keeping
-            reader.senses, reader.cache = tuple(s for s in reader.senses if s in ("text", "words")), VectorCache(Path(folder))
-            try:
-                return reader.read(noisy_items(self.split.train.items, kind, level, self.settings.seed), self.progress)
-            finally:
-                reader.senses, reader.cache = kept
+        return reader.read_texts(noisy_items(self.split.train.items, kind, level, self.settings.seed), self.progress)
 
     def _with_noisy_photos(self, kind: str, level: float) -> Any:
         train, device = self.split.train, choose_device(self.settings.device)
