@@ -25,6 +25,7 @@ def fit(
     preset: options.Preset = "balanced",
     seed: options.Seed = 0,
     assignments: options.Set = None,
+    settings_file: options.SettingsFile = None,
     device: options.Device = "auto",
     track: Annotated[
         str | None,
@@ -44,7 +45,7 @@ def fit(
     from crossaisle import Recommender
     from crossaisle.store import folder_lock
 
-    names, chosen = options.parse_columns(columns), options.parse_settings(assignments, max_rejected)
+    names, chosen = options.parse_columns(columns), options.parse_settings(assignments, max_rejected, settings_file)
     check_writable(out, folder=True)
     model = Recommender.preset(preset, seed=seed, device=device, settings=chosen)
     tables = (interactions, items, reviews)
