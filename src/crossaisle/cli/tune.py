@@ -34,7 +34,9 @@ def tune(
         typer.Option("--space", metavar="SECTION.KEY=low..high[:log]", help="What to search, or a|b|c; may be repeated."),
     ] = None,
     trials: Annotated[int, typer.Option("--trials", metavar="N", help="How many in all, those before a --resume included.")] = 30,
-    minutes: Annotated[float, typer.Option("--minutes", metavar="M", help="Begin no trial after so long, and end the running one.")] = math.inf,
+    minutes: Annotated[
+        float, typer.Option("--minutes", metavar="M", help="Begin no trial after so long, and end the running one.")
+    ] = math.inf,
     workers: Annotated[int, typer.Option("--workers", metavar="N", help="Processes that search together.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the search in --out.")] = False,
     protocol: Annotated[str, typer.Option("--protocol", help="How questions are held back, as in evaluate.")] = "leave-one-out",
@@ -115,7 +117,9 @@ def _sentence(result: dict[str, Any]) -> str:
     start = result["defaults"]["validation"]
     said += ")" if start is None else f", {start:.4f} where it started)"
     if test["tuned"] == test["defaults"] and test["difference"] == 0:
-        return f"{said}: nothing better was found than the settings it started from; N@10 {test['tuned']:.4f} on {test['n']:,} test questions."
+        return (
+            f"{said}: nothing better was found than the settings it started from; N@10 {test['tuned']:.4f} on {test['n']:,} test questions."
+        )
     verdict = "better" if test["low"] > 0 else "worse" if test["high"] < 0 else "not told apart from where it started"
     return (
         f"{said}; on {test['n']:,} test questions that the search never saw it is {verdict}: N@10 {test['tuned']:.4f} against "

@@ -1,4 +1,4 @@
-"""Searching settings of the network: by validation only, measured at the end on questions it never saw. Imports: run, space, verdict, work."""
+"""Searching settings of the network by validation alone, measured at the end on a test. Imports: run, space, verdict, work."""
 
 from crossaisle.search.run import search
 from crossaisle.search.space import parse_space

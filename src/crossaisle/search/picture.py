@@ -51,7 +51,7 @@ def _history(axes: Any, result: Mapping[str, Any]) -> None:
     axes.set_xlabel("trial", color=_MUTED)
     axes.set_ylabel("validation N@10", color=_MUTED)
     axes.set_title(f"{len(done)} trials finished, {len(cut)} ended early", loc="left", color=_INK)
-    axes.legend(frameon=False, labelcolor=_INK, loc="lower right")
+    axes.legend(frameon=False, labelcolor=_INK, loc="upper left", bbox_to_anchor=(0.0, -0.12), ncols=4)  # below, where no trial lies
 
 
 def _importance(axes: Any, shares: Mapping[str, float]) -> None:

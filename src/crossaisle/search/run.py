@@ -39,8 +39,8 @@ def search(
 ) -> Any:
     """Raise the validation N@10 of the network by its settings; every trial is kept in ``folder``.
 
-    The first trial has the settings as they are. Trials are chosen by TPE (Bergstra et al. 2011); one whose best figure is below the median of
-    earlier ones at the same epoch ends there.
+    The first trial has the settings as they are. The others are chosen by TPE (Bergstra et al. 2011); one whose best figure is below the
+    median of earlier ones at the same epoch ends there.
 
     Parameters
     ----------
@@ -117,9 +117,7 @@ def _alone(material: Material, folder: Path, left: int, until: float, stop: Stop
     work(material, folder, Budget(_Count(left), until), stop, progress=progress, told=told)
 
 
-def _together(
-    material: Material, folder: Path, left: int, until: float, stop: StopWish, told: Callable[[], None], workers: int
-) -> None:
+def _together(material: Material, folder: Path, left: int, until: float, stop: StopWish, told: Callable[[], None], workers: int) -> None:
     context = multiprocessing.get_context("spawn")  # a language model that was read with several threads may hang after a fork
     count, study = context.Value("i", left), load_study(folder)
     threads = max(1, torch.get_num_threads() // workers)
@@ -127,7 +125,7 @@ def _together(
     running = [context.Process(target=_worker, args=arguments) for arguments in todo]
     for process in running:
         process.start()
-    died: dict[int, int] = {}
+    died: dict[int | None, int] = {}
     try:
         while any(process.is_alive() for process in running) and not stop.asked:
             told()
@@ -143,7 +141,9 @@ def _together(
     told()
     if len(died) == len(running) and not stop.asked:
         codes = ", ".join(map(str, died.values()))
-        raise RequestError(f"every worker of the search died (exit codes {codes})", "workers that live", "look at the memory, then --resume")
+        raise RequestError(
+            f"every worker of the search died (exit codes {codes})", "workers that live", "look at the memory, then --resume"
+        )
 
 
 def _end(running: list[Any]) -> None:

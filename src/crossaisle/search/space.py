@@ -180,5 +180,7 @@ def _range(key: str, text: str, value: Any) -> Axis:
     if not low < high:
         raise SettingError(f"--space gives {key} the range {ends}", "a lower end below the higher", "turn them round, or leave it out")
     if scale and low <= 0:
-        raise SettingError(f"--space gives {key} the range {text}", "a lower end above 0, as a logarithm is taken", "raise it, or drop :log")
+        raise SettingError(
+            f"--space gives {key} the range {text}", "a lower end above 0, as a logarithm is taken", "raise it, or drop :log"
+        )
     return Axis(key, kind is int, float(low), float(high), bool(scale))

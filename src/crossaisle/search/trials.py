@@ -7,7 +7,7 @@ by itself stays failed, with the reason.
 from __future__ import annotations
 
 import math
-
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -77,11 +77,13 @@ def open_study(folder: Path, fingerprint: str, resume: bool, first: dict[str, An
 def ask(study: Any, space: Sequence[Axis], seed: int) -> Any:
     """The next trial, its settings chosen.
 
-    The sampler is made anew from the seed and what is finished, so that a search which was stopped and resumed goes on as if it had not been.
+    The sampler is made anew from the seed and what is finished, so that a search that was stopped and resumed goes on as if it had not.
     """
     optuna = optuna_module()
     study.sampler = optuna.samplers.TPESampler(seed=(seed * 1_000_003 + spent(study)) % 2**32, n_startup_trials=2 * _STARTUP)
-    return study.ask({axis.key: axis.distribution() for axis in space})
+    trial = study.ask({axis.key: axis.distribution() for axis in space})
+    trial.set_user_attr(PROCESS, os.getpid())
+    return trial
 
 
 def spent(study: Any) -> int:
@@ -92,25 +94,26 @@ def spent(study: Any) -> int:
 
 
 def _stopped(trials: Sequence[Any]) -> set[int]:
-    """Trials that say nothing of their settings: those that are asked again, or that ended before they had any."""
-    failed = [t for t in trials if t.state.name == "FAIL"]
-    return {t.user_attrs[_AGAIN] for t in trials if _AGAIN in t.user_attrs} | {t.number for t in failed if not t.params}
+    """Trials that say nothing of their settings: they failed without a reason of their own."""
+    return {t.number for t in trials if t.state.name == "FAIL" and _SAID not in t.user_attrs}
 
 
 def put_back(study: Any, process: int | None = None) -> int:
     """Fail the trials that are said to be running (all, or those of a process) and let their settings wait to be asked again; how many.
 
-    First they are put into the queue, then failed: a kill in between loses nothing, and the mark keeps it from being put there twice.
+    First they are put into the queue, then failed: a kill in between loses nothing, and the mark keeps it from being put there twice. A
+    trial that was killed while its settings were being chosen had begun nothing: what the sampler would choose, it chooses again.
     """
     optuna = optuna_module()
     trials = study.get_trials(deepcopy=False)
     waiting = {t.user_attrs.get(_AGAIN) for t in trials}
-    stopped = [t for t in trials if t.state == optuna.trial.TrialState.RUNNING and process in (None, t.user_attrs.get(PROCESS))]
-    for trial in stopped:
-        if trial.params and trial.number not in waiting:
-            study.enqueue_trial(trial.params, user_attrs={_AGAIN: trial.number})
+    running = [t for t in trials if t.state.name == "RUNNING" and process in (None, t.user_attrs.get(PROCESS))]
+    for trial in running:
+        params = trial.params if PROCESS in trial.user_attrs else trial.system_attrs.get("fixed_params")
+        if params and _SAID not in trial.user_attrs and trial.number not in waiting:
+            study.enqueue_trial(params, user_attrs={_AGAIN: trial.number})
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-    return len(stopped)
+    return len(running)
 
 
 def end(study: Any, trial: Any, state: str, said: str) -> None:
@@ -160,5 +163,3 @@ def importance(study: Any, seed: int) -> dict[str, float]:
         return {}
     found = optuna.importance.get_param_importances(study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=seed))
     return {name: float(share) for name, share in found.items()}
-
-

@@ -104,6 +104,7 @@ def changes(settings: AllSettings) -> dict[str, str]:
 def described(study: Any, material: Material, verdict: Verdict, protocol: str, split_note: str, seed: int) -> dict[str, Any]:
     """Everything of ``result.json``: plain values."""
     rows, best = table(study), best_of(study)
+    assert best is not None
     counts = {state: sum(row["state"] == state for row in rows) for state in ("finished", "pruned", "failed", "stopped")}
     start = rows[0] if rows and chosen_settings(material, rows[0]["settings"]) == material.settings else None
     return {

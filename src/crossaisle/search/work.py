@@ -27,7 +27,7 @@ from crossaisle.errors import BadInput
 from crossaisle.presets import AllSettings
 from crossaisle.recommender import network_scorer, with_media
 from crossaisle.search.space import Axis, as_text
-from crossaisle.search.trials import PROCESS, ask, best_of, end, load_study, put_back
+from crossaisle.search.trials import ask, best_of, end, load_study, put_back
 from crossaisle.train.tracking import Event, Track
 
 __all__ = ["Budget", "Material", "StopWish", "Stopped", "chosen_settings", "work"]
@@ -85,10 +85,10 @@ class Budget:
     def __init__(self, left: Any, until: float = math.inf) -> None:
         self.left, self.until = left, until
 
-    def take(self) -> bool:
-        """Whether one more trial may begin."""
+    def take(self, whenever: bool) -> bool:
+        """Whether one more trial may begin; ``whenever``: also after the time."""
         with self.left.get_lock():
-            if self.left.value <= 0 or time.time() >= self.until:
+            if self.left.value <= 0 or (time.time() >= self.until and not whenever):
                 return False
             self.left.value -= 1
             return True
@@ -159,9 +159,8 @@ def work(
         Called after each trial.
     """
     study, memory = load_study(folder), dict[str, dict[str, Sense]]()
-    while not stop.asked and budget.take():
+    while not stop.asked and budget.take(whenever=best_of(study) is None):
         trial = ask(study, material.space, material.settings.seed)
-        trial.set_user_attr(PROCESS, os.getpid())
         try:
             _one(material, study, trial, memory, _Checks(stop, budget, study, parent), progress)
         except BaseException as error:
@@ -178,16 +177,16 @@ class _Checks:
     """What may end a trial from outside, looked at in each step."""
 
     def __init__(self, stop: StopWish, budget: Budget, study: Any, parent: int | None) -> None:
-        self.stop, self.budget, self.study, self.parent = stop, budget, study, parent
+        self.stop, self.study, self.parent, self.until = stop, study, parent, budget.until
 
     def __call__(self) -> None:
         if self.parent is not None and os.getppid() != self.parent:
             os._exit(1)  # whoever resumes the search puts the trial back
         self.stop.check()
-        if time.time() >= self.budget.until:
+        if time.time() >= self.until:
             if best_of(self.study) is not None:
                 raise Stopped
-            self.budget.until = time.time() + 1.0  # nothing is finished yet: go on, and look again
+            self.until = time.time() + 1.0  # nothing is finished yet: go on, and look again
 
 
 def _one(
