@@ -23,7 +23,7 @@ from crossaisle.recommender import network_scorer
 from crossaisle.search import Material, compare, parse_space, search, write_search
 from crossaisle.search.trials import ask, importance, load_study, open_study, put_back, spent, table
 from crossaisle.search.verdict import changes
-from crossaisle.search.work import Stopped, StopWish
+from crossaisle.search.work import Stopped, StopWish, sigterm_as_interrupt
 from crossaisle.testing import toy_dataset
 
 SMALL = {
@@ -283,6 +283,13 @@ def test_a_second_wish_to_stop_is_obeyed_at_once():
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_sigterm_after_the_search_is_ctrl_c():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), sigterm_as_interrupt():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 # the test that it never saw

@@ -59,6 +59,7 @@ def tune(
     from crossaisle.search import Material, chosen_settings, compare, described, parse_space, search, write_search
     from crossaisle.search.space import optuna_module
     from crossaisle.search.trials import best_of
+    from crossaisle.search.work import sigterm_as_interrupt
     from crossaisle.store import folder_lock
 
     optuna_module()
@@ -70,6 +71,7 @@ def tune(
     check_writable(out, folder=True)
     folder = Path(out)
     with (
+        sigterm_as_interrupt(),
         tables_read(folder / "rejected.jsonl", (interactions, items, reviews), settings.data, names, encoding, media) as data,
         folder_lock(folder),
         progress_bar(quiet=as_json) as progress,

@@ -5,13 +5,14 @@ All that a worker is given is a `Material`: what is learned from and the validat
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -30,7 +31,7 @@ from crossaisle.search.space import Axis, as_text
 from crossaisle.search.trials import ask, best_of, end, load_study, put_back
 from crossaisle.train.tracking import Event, Track
 
-__all__ = ["Budget", "Material", "StopWish", "Stopped", "chosen_settings", "work"]
+__all__ = ["Budget", "Material", "StopWish", "Stopped", "chosen_settings", "sigterm_as_interrupt", "work"]
 
 
 class Stopped(Exception):
@@ -132,6 +133,23 @@ class StopWish:
         """Raise `Stopped` where somebody asked."""
         if self.asked:
             raise Stopped
+
+
+@contextlib.contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Inside, SIGTERM ends the program as Ctrl-C does: files whole or not at all, locks and temporary folders gone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def chosen_settings(material: Material, params: dict[str, Any]) -> AllSettings:

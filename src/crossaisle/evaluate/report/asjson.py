@@ -20,7 +20,7 @@ def render(results: Results) -> str:
     """One JSON object: ``format``, ``facts``, ``views``, ``judgements`` and the tables as lists of rows;
     a figure that does not exist is null, never NaN."""
     tables = {
-        name: getattr(results, name).to_dicts() for name in ("runs", "summary", "tests", "lists", "groups", "valid", "shares", "examples")
+        name: getattr(results, name).to_dicts() for name in ("runs", "summary", "tests", "lists", "groups", "valid", "shares", "examples", "curves")
     }
     whole = {
         "format": FORMAT,
