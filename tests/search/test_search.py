@@ -110,10 +110,10 @@ def _begin(material, folder, trials, workers=1):
     (folder / "material").write_bytes(pickle.dumps(material))
     (folder / "run.py").write_text(_RUN)
     argv = [sys.executable, folder / "run.py", folder / "material", folder, str(trials), str(workers)]
-    return subprocess.Popen([str(a) for a in argv], stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([str(a) for a in argv], stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
-def _wait_for(folder, n_finished, seconds=60):
+def _wait_for(folder, n_finished, seconds=180):
     """Until so many trials are finished and another is running."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -165,7 +165,7 @@ def test_workers_share_one_search_and_a_killed_one_costs_no_trial(split, tmp_pat
     _wait_for(tmp_path, 1)
     (one,) = [t for t in load_study(tmp_path).get_trials() if t.state.name == "RUNNING"][:1]
     os.kill(one.user_attrs["process"], signal.SIGKILL)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     study = load_study(tmp_path)
     assert spent(study) == 6
@@ -184,10 +184,27 @@ def test_workers_whose_parent_is_killed_go_too(split, tmp_path):
     pids = {t.user_attrs["process"] for t in load_study(tmp_path).get_trials() if "process" in t.user_attrs}
     process.kill()
     process.communicate()
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while time.monotonic() < end and any(os.path.exists(f"/proc/{pid}/status") and _alive(pid) for pid in pids):
         time.sleep(0.1)
     assert not any(_alive(pid) for pid in pids)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("early", [True, False])
+def test_ctrl_c_stops_every_worker_whenever_it_comes(split, tmp_path, early):
+    process = _begin(_material(split, train__epochs="60", train__patience="60"), tmp_path, 50, workers=2)
+    end = time.monotonic() + 60
+    while early and not (tmp_path / ".material.pickle").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    if not early:
+        _wait_for(tmp_path, 0)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    _, err = process.communicate(timeout=180)
+    assert err.strip().endswith("KeyboardInterrupt")
+    assert err.count("Traceback") == 1, err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["material", "run.py", "search.db"]
+    assert not [row for row in table(load_study(tmp_path)) if row["state"] == "running"]
 
 
 def _alive(pid):

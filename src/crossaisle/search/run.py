@@ -6,6 +6,9 @@ import contextlib
 import math
 import multiprocessing
 import os
+import pickle
+import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +24,8 @@ from crossaisle.search.work import Budget, Material, StopWish, work
 
 __all__ = ["search"]
 
+_MATERIAL = ".material.pickle"
+"""What the workers of a search that runs read."""
 _LOOK = 0.3
 """Seconds between two looks at the workers."""
 _GRACE = 60.0
@@ -80,6 +85,7 @@ def search(
     until = time.time() + 60 * minutes
     study = open_study(folder, material.fingerprint(), resume, start_of(material.space, material.settings))
     put_back(study)
+    (folder / _MATERIAL).unlink(missing_ok=True)  # of a search that was killed
     left = trials - spent(study)
 
     def told() -> None:
@@ -121,12 +127,14 @@ def _together(material: Material, folder: Path, left: int, until: float, stop: S
     context = multiprocessing.get_context("spawn")  # a language model that was read with several threads may hang after a fork
     count, study = context.Value("i", left), load_study(folder)
     threads = max(1, torch.get_num_threads() // workers)
-    todo = [(material, folder, count, until, threads, os.getpid())] * min(workers, left)
+    # in a file, not in the pipe to each worker: whoever writes into a full pipe waits for ever for a worker that died before it read
+    with (folder / _MATERIAL).open("wb") as file:
+        pickle.dump(material, file)
+    todo = [(folder, count, until, threads, os.getpid())] * min(workers, left)
     running = [context.Process(target=_worker, args=arguments) for arguments in todo]
-    for process in running:
-        process.start()
     died: dict[int | None, int] = {}
     try:
+        _start(running)
         while any(process.is_alive() for process in running) and not stop.asked:
             told()
             time.sleep(_LOOK)
@@ -138,6 +146,7 @@ def _together(material: Material, folder: Path, left: int, until: float, stop: S
     finally:
         _end(running)
         put_back(study)
+        (folder / _MATERIAL).unlink(missing_ok=True)
     told()
     if len(died) == len(running) and not stop.asked:
         codes = ", ".join(map(str, died.values()))
@@ -146,19 +155,32 @@ def _together(material: Material, folder: Path, left: int, until: float, stop: S
         )
 
 
+def _start(running: list[Any]) -> None:
+    """Start the workers deaf to Ctrl-C, which reaches every process of a terminal: their parent tells them when to stop."""
+    here = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if here else None
+    try:
+        for process in running:
+            process.start()
+    finally:
+        if here:
+            signal.signal(signal.SIGINT, before)
+
+
 def _end(running: list[Any]) -> None:
     """Ask those that still run to stop, wait, and kill whoever does not."""
-    for process in running:
-        if process.is_alive():
-            process.terminate()
-    for process in running:
+    started = [process for process in running if process.pid is not None]
+    for process in started:
+        process.terminate()
+    for process in started:
         process.join(_GRACE)
         if process.is_alive():
             process.kill()
             process.join()
 
 
-def _worker(material: Material, folder: Path, count: Any, until: float, threads: int, parent: int) -> None:
+def _worker(folder: Path, count: Any, until: float, threads: int, parent: int) -> None:
     torch.set_num_threads(threads)
     with StopWish(interrupt=False) as stop:
+        material = pickle.loads((folder / _MATERIAL).read_bytes())
         work(material, folder, Budget(count, until), stop, parent=parent)
