@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -177,17 +178,18 @@ def _records(data: bytes) -> list[bytes]:
 
 
 def _offline(folder: Path) -> list[dict[str, object]]:
-    """The rows of history that Weights & Biases' offline file holds."""
+    """The rows of history that Weights & Biases' offline file holds, once its own process has written the last record."""
     from wandb.proto import wandb_internal_pb2
 
     (path,) = folder.glob("wandb/offline-run-*/run-*.wandb")
-    rows = []
-    for data in _records(path.read_bytes()):
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        if record.WhichOneof("record_type") == "history":
-            rows.append({i.key or "/".join(i.nested_key): json.loads(i.value_json) for i in record.history.item})
-    return rows
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        records = [wandb_internal_pb2.Record.FromString(data) for data in _records(path.read_bytes())]
+        if records and records[-1].WhichOneof("record_type") == "exit":
+            rows = [r.history.item for r in records if r.WhichOneof("record_type") == "history"]
+            return [{i.key or "/".join(i.nested_key): json.loads(i.value_json) for i in row} for row in rows]
+        time.sleep(0.05)
+    raise AssertionError(f"{path} has no last record")
 
 
 def test_weights_and_biases_offline_file_comes_back(tmp_path, monkeypatch):
