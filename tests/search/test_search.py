@@ -257,7 +257,14 @@ def test_a_search_that_is_there_is_not_overwritten_and_of_other_data_not_resumed
     with pytest.raises(RequestError, match="already holds a search; expected an empty folder, or --resume"):
         search(_material(split), tmp_path, trials=1)
     other = leave_one_out(toy_dataset(seed=1))
-    for material in (_material(other), _material(split, SPACE[:1]), _material(split, model__dim="32")):
+    reworded = dataclasses.replace(split.train, items=split.train.items.with_columns(title=split.train.items["title"].reverse()))
+    seen = dataclasses.replace(split.train, propensities=np.ones(split.train.n_items))
+    for material in (
+        _material(other),
+        _material(split, SPACE[:1]),
+        _material(split, model__dim="32"),
+        *(dataclasses.replace(_material(split), train=train) for train in (reworded, seen)),
+    ):
         with pytest.raises(ModelError, match="made from other data, settings or another space"):
             search(material, tmp_path, trials=1, resume=True)
     (tmp_path / "search.db").write_bytes(b"no database")

@@ -68,7 +68,11 @@ class Material:
         for h in (self.train.histories, self.valid.histories, self.valid.targets):
             for array in (h.offsets, h.items, h.events, h.weights, h.times):
                 digest.update(array.tobytes())
-        digest.update(str([self.train.items[c].hash().sum() for c in ("item_id", "category")]).encode())
+        for table in (self.train.items, self.train.reviews):
+            if table is not None:
+                digest.update(table.hash_rows().to_numpy().tobytes())
+        if self.train.propensities is not None:
+            digest.update(self.train.propensities.tobytes())
         return digest.hexdigest()
 
 
