@@ -37,6 +37,7 @@ ROOMS = [
     "recommender",
     "forecast",
     "evaluate",
+    "search",
     "testing",
     "demo",
     "cli",

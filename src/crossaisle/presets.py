@@ -20,7 +20,7 @@ from crossaisle.pretrain.settings import PretrainSettings
 from crossaisle.rank.settings import WishSettings, WriterSettings
 from crossaisle.rerank.settings import RerankSettings
 from crossaisle.settings import Settings, setting
-from crossaisle.train.settings import TrainSettings
+from crossaisle.train.settings import TrackSettings, TrainSettings
 from crossaisle.tune.settings import TuneSettings
 
 __all__ = ["PRESETS", "AllSettings", "preset_settings"]
@@ -42,6 +42,7 @@ class AllSettings(Settings):
     media: MediaSettings = field(default_factory=MediaSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    track: TrackSettings = field(default_factory=TrackSettings)
     tune: TuneSettings = field(default_factory=TuneSettings)
     across: AcrossSettings = field(default_factory=AcrossSettings)
     blend: BlendSettings = field(default_factory=BlendSettings)

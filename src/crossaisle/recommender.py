@@ -51,11 +51,14 @@ from crossaisle.schema import Ints
 from crossaisle.store import current_version, folder_lock, open_version, write_version
 from crossaisle.train.device import choose_device
 from crossaisle.train.fit import NetworkScorer
+from crossaisle.train.tracking import curves, tracking
 
 __all__ = ["Recommender", "blend_scorer", "network_scorer", "with_media"]
 
 _BASKETS = "baskets.safetensors"
 """What people of several aisles bought, without saying who: the cross-aisle ridge compares with them. Left out with the histories."""
+_CURVES = "curves.json"
+"""Loss and validation by epoch of both training runs, for whoever wants to draw them; what loads is in ``model.json``."""
 _ENCODER = "encoder"
 """Folder inside a version that holds the language model, where it was tuned."""
 RELATIONS = {
@@ -156,7 +159,15 @@ class Recommender:
 
     # fitting
 
-    def fit(self, data: Dataset, *, out: str | Path | None = None, resume: bool = False, progress: Progress | None = None) -> Self:
+    def fit(
+        self,
+        data: Dataset,
+        *,
+        out: str | Path | None = None,
+        resume: bool = False,
+        progress: Progress | None = None,
+        track: str | Path | None = None,
+    ) -> Self:
         """Train on a dataset.
 
         Parameters
@@ -165,6 +176,8 @@ class Recommender:
             The model folder that `save` will write: it holds a checkpoint after each epoch, and is locked against other runs meanwhile.
         resume : bool
             Go on from the checkpoint in ``out``, if there is one.
+        track : path, optional
+            Folder for the figures of training, written while it runs; see the settings ``track``.
 
         Raises
         ------
@@ -183,7 +196,8 @@ class Recommender:
             counts.append(train.item_counts)
 
         counts: list[Ints] = []
-        with contextlib.nullcontext() if folder is None else folder_lock(folder):
+        lock = contextlib.nullcontext() if folder is None else folder_lock(folder)
+        with lock, tracking(self.settings.track, track, resume) as scorer.net.track:
             scorer.fit(
                 data,
                 progress=progress,
@@ -215,6 +229,9 @@ class Recommender:
         if self._second is not None:
             self.notes.append(self._second.note)
             self.quality["rerank"] = self._second.report
+        if scorer.net.track is not None:
+            self.notes += scorer.net.track.notes
+            scorer.net.track = None
         silent = [s for s in self.settings.model.senses if s != "id" and s not in scorer.net.senses]
         if silent:
             self.notes.append(
@@ -606,6 +623,9 @@ class Recommender:
             "report": self.report,
             "versions": {"crossaisle": crossaisle.__version__, "torch": torch.__version__, "python": platform.python_version()},
         }
+        first = "choosing when to stop" if scorer.net.refitting.losses else "training"
+        drawn = curves({first: scorer.selection, "training on everything": scorer.net.refitting})
+        (folder / _CURVES).write_text(json.dumps(drawn, indent=1), encoding="utf-8")
         (folder / "model.json").write_text(json.dumps(described, ensure_ascii=False, indent=1), encoding="utf-8")
         if scorer.net.reader is not None:
             scorer.net.reader.save_tuned(folder / _ENCODER)  # type: ignore[attr-defined]

@@ -20,7 +20,7 @@ from crossaisle.cli.progress import progress_bar
 from crossaisle.cli.show import print_facts, print_json, print_table
 from crossaisle.errors import MissingExtra, OutputError, RequestError, SettingError, TableError
 
-COMMANDS = ["demo", "check", "fit", "recommend", "evaluate", "attack", "similar", "graph", "catalog", "import", "settings", "info"]
+COMMANDS = ["demo", "check", "fit", "recommend", "evaluate", "attack", "tune", "similar", "graph", "catalog", "import", "settings", "info"]
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -285,6 +285,19 @@ def test_without_validation_questions_no_baseline_is_called_best() -> None:
     assert network.asked[1] is None
 
 
+def test_learning_curves_come_from_what_learns_by_epochs() -> None:
+    network = FakeNetwork("crossaisle-words")
+    network.refitting = SimpleNamespace(scores=[], losses=[2.5, 1.5])  # type: ignore[attr-defined]
+    found = run(toy_dataset(), "leave-one-out", Fake("popularity"), network, refit=True).curves
+    assert found.rows() == [
+        ("crossaisle-words", 0, "choosing", 1, 3.0, 0.1),
+        ("crossaisle-words", 0, "choosing", 2, 2.0, 0.7),
+        ("crossaisle-words", 0, "choosing", 3, 1.0, 0.2),
+        ("crossaisle-words", 0, "everything", 1, 2.5, None),
+        ("crossaisle-words", 0, "everything", 2, 1.5, None),
+    ]
+
+
 def test_models_that_hold_chance_run_once_a_seed() -> None:
     data = toy_dataset()
     made = []

@@ -623,6 +623,31 @@ def test_a_real_trial_is_told_in_chinese_throughout(protocol: str, tmp_path: Pat
     assert judge(trial, trial.views[0].name).outcome == "no-ours"
 
 
+@pytest.mark.parametrize(("lang", "title"), [("en", "Learning curves"), ("zh", "学习曲线")])
+def test_learning_curves_are_drawn_where_something_learned_by_epochs(lang: str, title: str, results: Results, tmp_path: Path) -> None:
+    assert title not in write_report(results, tmp_path / "without", lang).read_text(encoding="utf-8")
+    ours = [("crossaisle", 0, "choosing", e, 5.0 / e, 0.01 * e) for e in range(1, 31)]
+    other = [("sasrec", 0, "choosing", e, 6.0 / e, 0.005 * e) for e in range(1, 4)]
+    again = [("crossaisle", 0, "everything", e, 5.5 / e, None) for e in range(1, 3)]
+    more = [("crossaisle", 1, "everything", 3, 1.0, None)]  # another seed is not mixed in
+    told = pl.DataFrame([*ours, *other, *again, *more], schema=dict(r.CURVES_SCHEMA), orient="row")
+    page = write_report(replace(results, curves=told), tmp_path / "with", lang).read_text(encoding="utf-8")
+    assert title in page
+    assert Page(page).open == []
+    drawn = {name: page.index(f'id="{name}-') for name in ("learning-choosing-valid", "learning-choosing-loss", "learning-everything-loss")}
+    assert list(drawn) == sorted(drawn, key=lambda name: drawn[name])
+    assert json.loads((tmp_path / "with" / "report.json").read_text())["curves"][0] == {
+        "model": "crossaisle",
+        "seed": 0,
+        "run": "choosing",
+        "epoch": 1,
+        "loss": 5.0,
+        "valid": 0.01,
+    }
+    ticks = re.findall(r">(\d+)</text>", page[drawn["learning-choosing-valid"] : drawn["learning-choosing-loss"]])
+    assert ticks == [str(e) for e in range(1, 31, 3)]
+
+
 # ---- plots ----
 
 

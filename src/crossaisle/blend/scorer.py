@@ -78,6 +78,11 @@ class BlendScorer:
         return self.net.selection
 
     @property
+    def refitting(self) -> TrainingRun:
+        """The network's run on everything."""
+        return self.net.refitting
+
+    @property
     def counts(self) -> Ints:
         """int64 (N,): events of each item."""
         return self.net.counts

@@ -57,6 +57,7 @@ def evaluate(
         typer.Option("--intervened", help="Views more, in which popular targets are asked for no more than rare ones."),
     ] = False,
     assignments: options.Set = None,
+    settings_file: options.SettingsFile = None,
     device: options.Device = "auto",
     columns: options.Columns = None,
     encoding: options.Encoding = None,
@@ -70,7 +71,7 @@ def evaluate(
     """
     if seeds < 1:
         raise RequestError(f"--seeds is {seeds}", "a whole number of at least 1", "write --seeds 3")
-    names, chosen = options.parse_columns(columns), options.parse_settings(assignments, max_rejected)
+    names, chosen = options.parse_columns(columns), options.parse_settings(assignments, max_rejected, settings_file)
     if transfer:
         run_transfer(
             interactions,

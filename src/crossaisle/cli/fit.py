@@ -25,7 +25,12 @@ def fit(
     preset: options.Preset = "balanced",
     seed: options.Seed = 0,
     assignments: options.Set = None,
+    settings_file: options.SettingsFile = None,
     device: options.Device = "auto",
+    track: Annotated[
+        str | None,
+        typer.Option("--track", metavar="DIR", help="Write training's figures here as it runs; see: crossaisle settings track."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped run with the same data and settings left off.")] = False,
     columns: options.Columns = None,
     encoding: options.Encoding = None,
@@ -40,13 +45,13 @@ def fit(
     from crossaisle import Recommender
     from crossaisle.store import folder_lock
 
-    names, chosen = options.parse_columns(columns), options.parse_settings(assignments, max_rejected)
+    names, chosen = options.parse_columns(columns), options.parse_settings(assignments, max_rejected, settings_file)
     check_writable(out, folder=True)
     model = Recommender.preset(preset, seed=seed, device=device, settings=chosen)
     tables = (interactions, items, reviews)
     with tables_read(Path(out) / "rejected.jsonl", tables, model.settings.data, names, encoding, media) as data, folder_lock(out):
         with progress_bar(quiet=as_json) as progress:
-            model.fit(data, out=out, resume=resume, progress=progress)
+            model.fit(data, out=out, resume=resume, progress=progress, track=track)
         version = model.save(out, histories=histories)
     result: dict[str, Any] = {"model": str(version), "users": data.n_users, "items": data.n_items, "quality": model.quality}
     if as_json:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -25,6 +27,7 @@ __all__ = [
     "Reviews",
     "Seed",
     "Set",
+    "SettingsFile",
     "parse_columns",
     "parse_settings",
     "split_names",
@@ -54,6 +57,10 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; may be repeated; see: crossaisle settings."),
 ]
+SettingsFile = Annotated[
+    str | None,
+    typer.Option("--settings", metavar="FILE", help='JSON of {"section.key": "value"}, such as tune writes; --set comes after it.'),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text for people.")]
 Lang = Annotated[Literal["en", "zh"], typer.Option("--lang", help="Language of sentences and reports.")]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model folder, as written by fit.")]
@@ -80,21 +87,38 @@ def parse_columns(texts: Sequence[str] | None) -> dict[str, str] | None:
     return out
 
 
-def parse_settings(texts: Sequence[str] | None, max_rejected: float | None = None) -> dict[str, str]:
+def parse_settings(texts: Sequence[str] | None, max_rejected: float | None = None, file: str | None = None) -> dict[str, str]:
     """``["train.epochs=3"]`` -> ``{"train.epochs": "3"}``, with ``--max-rejected`` as the setting that it is.
+
+    What ``--settings FILE`` holds comes first, so that ``--set`` can change it.
 
     Examples
     --------
     >>> parse_settings(["train.epochs=3"], max_rejected=0.05)
     {'data.max_rejected': '0.05', 'train.epochs': '3'}
     """
-    out = {} if max_rejected is None else {"data.max_rejected": repr(max_rejected)}
+    out = {} if file is None else _settings_in(file)
+    if max_rejected is not None:
+        out["data.max_rejected"] = repr(max_rejected)
     for text in texts or ():
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise SettingError(f"--set holds {text!r}", "section.key=value", "see: crossaisle settings")
         out[key.strip()] = value.strip()
     return out
+
+
+def _settings_in(file: str) -> dict[str, str]:
+    """What a JSON file of settings holds."""
+    try:
+        found = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingError(f"settings {file} cannot be read ({error})", "a JSON file", "give the settings.json that tune wrote") from None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise SettingError(
+            f"settings {file} are of another form", '{"section.key": "value", ...}', "give the settings.json that tune wrote"
+        )
+    return found
 
 
 def split_names(texts: Sequence[str] | None, known: Sequence[str] = ()) -> tuple[str, ...]:

@@ -188,6 +188,11 @@ class ShuffledAisles:
         """Of the network underneath."""
         return self.inner.selection
 
+    @property
+    def refitting(self) -> Any:
+        """Of the network underneath."""
+        return self.inner.refitting
+
     def fit(
         self, data: Dataset, valid: Queries | None = None, full: Dataset | None = None, progress: Progress | None = None
     ) -> ShuffledAisles:

@@ -28,7 +28,7 @@ from crossaisle.evaluate import balance, facts, tables
 from crossaisle.evaluate.groups import question_table
 from crossaisle.evaluate.looks import INTERVENED, PROTOCOLS, Look, flattened_looks, look_at, make_split
 from crossaisle.evaluate.models import MakeScorer, ModelSource, check_models, holds_chance, role
-from crossaisle.evaluate.results import LOG_POPULARITY, RUNS_SCHEMA, Results, RunFacts
+from crossaisle.evaluate.results import CURVES_SCHEMA, LOG_POPULARITY, RUNS_SCHEMA, Results, RunFacts
 from crossaisle.presets import AllSettings
 from crossaisle.rank.topk import top_k
 from crossaisle.schema import Floats, Ints
@@ -208,6 +208,7 @@ def evaluate(
         per_query=tables.per_query_table(figures),
         queries=questions,
         examples=pl.DataFrame(trial.examples, schema=_EXAMPLES_SCHEMA),
+        curves=tables.frame(trial.curves, CURVES_SCHEMA),
     )
 
 
@@ -242,6 +243,7 @@ class _Trial:
     runs: list[dict[str, Any]] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     examples: list[dict[str, Any]] = field(default_factory=list)
+    curves: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.learned = self.split.full if self.refit else self.split.train
@@ -293,6 +295,7 @@ class _Trial:
             self.skipped[name] = getattr(refusal, "found", str(refusal))
             return
         seconds = time.perf_counter() - clock
+        self.curves += _curves(name, seed, scorer)
         if self.refit and stops_by_itself:
             self._take_over_validation(name, scorer)
         else:
@@ -414,6 +417,18 @@ def _note(scorer: Scorer) -> str:
     if selection is not None and selection.best_epoch:
         notes.append(f"kept epoch {selection.best_epoch} of {len(selection.losses)}")
     return "; ".join(notes)
+
+
+def _curves(name: str, seed: int, scorer: Scorer) -> list[dict[str, Any]]:
+    """Loss and validation of each epoch, where the model learns by epochs."""
+    out = []
+    for run, attribute in (("choosing", "selection"), ("everything", "refitting")):
+        kept: Any = getattr(scorer, attribute, None)
+        scores = [*getattr(kept, "scores", ())]
+        for i, loss in enumerate(getattr(kept, "losses", ())):
+            valid = scores[i] if i < len(scores) else None
+            out.append({"model": name, "seed": seed, "run": run, "epoch": i + 1, "loss": loss, "valid": valid})
+    return out
 
 
 def _choices(protocol: str, trial: _Trial, shuffle_ties: bool) -> list[str]:

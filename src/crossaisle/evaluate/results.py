@@ -8,12 +8,13 @@ that the history does not touch). Every table below is a polars DataFrame with e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
 __all__ = [
+    "CURVES_SCHEMA",
     "GROUPS",
     "GROUPS_SCHEMA",
     "LISTS_SCHEMA",
@@ -113,6 +114,14 @@ SHARES_SCHEMA: Mapping[str, pl.DataType] = {
     "model": _TEXT,
     "lists": _FLOAT,  # share of the places in the model's lists, at the k of the list measures
     "targets": _FLOAT,  # share of the targets that count
+}
+CURVES_SCHEMA: Mapping[str, pl.DataType] = {
+    "model": _TEXT,
+    "seed": _INT,
+    "run": _TEXT,  # "choosing" (when to stop) or "everything" (trained once more on all but the test)
+    "epoch": _INT,  # from 1
+    "loss": _FLOAT,
+    "valid": _FLOAT,  # N@10 on the validation questions, null where there is none
 }
 VALID_SCHEMA: Mapping[str, pl.DataType] = {"view": _TEXT, "model": _TEXT, "role": _TEXT, "measure": _TEXT, "value": _FLOAT, "n": _INT}
 
@@ -226,6 +235,8 @@ class Results:
     examples : DataFrame
         Answers of our model to a few questions, for people to look at: ``query``, ``user_id``, ``view``, ``model``, ``rank`` (int64),
         ``item_id``, ``title``, ``hit`` (bool).
+    curves : DataFrame
+        One row a model, seed, run and epoch of what learns by epochs (`CURVES_SCHEMA`).
     """
 
     facts: RunFacts
@@ -240,6 +251,7 @@ class Results:
     per_query: pl.DataFrame
     queries: pl.DataFrame
     examples: pl.DataFrame
+    curves: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CURVES_SCHEMA))
 
     def __post_init__(self) -> None:
         for name, schema in (
@@ -249,6 +261,7 @@ class Results:
             ("groups", GROUPS_SCHEMA),
             ("tests", TESTS_SCHEMA),
             ("valid", VALID_SCHEMA),
+            ("curves", CURVES_SCHEMA),
             ("shares", SHARES_SCHEMA),
         ):
             if dict(getattr(self, name).schema) != dict(schema):

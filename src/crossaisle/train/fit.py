@@ -1,5 +1,5 @@
 """The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, debias, loop, noise,
-packing, tuning."""
+packing, tracking, tuning."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from crossaisle.train.loop import TrainingRun, train
 from crossaisle.train.noise import NoisyTexts
 from crossaisle.train.packing import pack_for_reading
 from crossaisle.train.settings import TrainSettings
+from crossaisle.train.tracking import Track
 from crossaisle.train.tuning import TunableReader, Tuning
 from crossaisle.tune.settings import TuneSettings
 
@@ -91,6 +92,7 @@ class NetworkScorer:
         self.name, self.model, self.training, self.reader = name, model, training, reader
         self.seed, self.device, self.target_events = seed, torch.device(device), target_events
         self.selection, self.refitting = TrainingRun(), TrainingRun()
+        self.track: Track | None = None  # told of every step and epoch, where somebody listens
         self.senses: Senses = {}
         self.network: Network | None = None
         self.counts: Ints = np.zeros(0, np.int64)
@@ -160,6 +162,7 @@ class NetworkScorer:
             tuning=tuning,
             noise=noise,
             senses=self.senses,
+            track=self.track,
         )
         self._use(network, data, tuning)
         self._choose_served(network, data, chosen)
@@ -191,6 +194,7 @@ class NetworkScorer:
                 tuning=tuning,
                 noise=noise,
                 senses=self.senses,
+                track=self.track,
             )
             self._use(network, full, tuning)
         if tuning is not None:
@@ -357,7 +361,10 @@ class NetworkScorer:
             self.senses = {**self.senses, "text": tuning.sense}
 
     def _fingerprint(self, data: Dataset, full: Dataset | None) -> str:
-        digest = hashlib.sha256(json.dumps([self.model.to_dict(), self.training.to_dict(), self.seed, self.target_events]).encode())
+        training = self.training.to_dict()
+        if training["optimizer"] == "adamw":  # checkpoints of before there was a choice stay good
+            del training["optimizer"]
+        digest = hashlib.sha256(json.dumps([self.model.to_dict(), training, self.seed, self.target_events]).encode())
         if self.tune.active:
             digest.update(json.dumps(self.tune.to_dict()).encode())
         if self.training.debias == "ips" and data.propensities is not None:

@@ -1,4 +1,4 @@
-"""The training loop. Imports: settings, packing, objective, adversarial, contrastive, noise, checkpoint, tuning.
+"""The training loop. Imports: settings, packing, objective, adversarial, contrastive, noise, checkpoint, tracking, tuning.
 
 Order is meaning here: an epoch seeds its own random numbers from (seed, epoch), so a run that was killed and resumed takes the same steps
 as an unbroken one.
@@ -30,6 +30,7 @@ from crossaisle.train.noise import NoisyTexts
 from crossaisle.train.objective import step_loss
 from crossaisle.train.packing import pack_for_training
 from crossaisle.train.settings import TrainSettings
+from crossaisle.train.tracking import Track
 from crossaisle.train.tuning import Tuning
 
 __all__ = ["TrainingRun", "large_product_dtype", "train"]
@@ -61,7 +62,7 @@ def large_product_dtype(settings: TrainSettings, device: torch.device) -> torch.
     return torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
 
 
-def _optimizer(network: Network, settings: TrainSettings, tuning: Tuning | None) -> torch.optim.AdamW:
+def _optimizer(network: Network, settings: TrainSettings, tuning: Tuning | None) -> torch.optim.Optimizer:
     ids = network.tower.id_table
     plain = {id(p) for n, p in network.named_parameters() if p.ndim < 2 or n.endswith(("position", "bias", "event", "gap"))}
     groups = [
@@ -70,7 +71,12 @@ def _optimizer(network: Network, settings: TrainSettings, tuning: Tuning | None)
         {"params": [] if ids is None else [ids], "weight_decay": settings.id_weight_decay},
     ]
     groups += [] if tuning is None else tuning.parameter_groups()
-    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
+    optimizer: torch.optim.Optimizer
+    if settings.optimizer == "sgd":
+        optimizer = torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9)
+    else:
+        kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
+        optimizer = kind(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
     for group in optimizer.param_groups:
         group["highest"] = group["lr"]
     return optimizer
@@ -104,6 +110,7 @@ def train(
     tuning: Tuning | None = None,
     noise: NoisyTexts | None = None,
     senses: Senses | None = None,
+    track: Track | None = None,
 ) -> TrainingRun:
     """Train ``network`` in place; with ``validate`` it ends with the weights of the best epoch.
 
@@ -125,6 +132,8 @@ def train(
         A language model that is trained along; it ends as that of the same epoch as the network.
     noise, senses : NoisyTexts and dict, optional
         The catalogue misspelt, and as it is.
+    track : Track, optional
+        Told of steps and epochs; what it raises ends the training.
     """
     device = next(network.parameters()).device
     dtype = large_product_dtype(settings, device)
@@ -177,12 +186,16 @@ def train(
                 else:
                     loss = loss_of()
                     loss.backward()  # type: ignore[no-untyped-call]
+                norm = None
                 if settings.clip > 0:
-                    torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+                    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
                     if tuning is not None:
                         torch.nn.utils.clip_grad_norm_(tuning.parameters(), settings.clip)
                 optimizer.step()
-                loss_sum += float(loss.detach())
+                loss_sum += (value := float(loss.detach()))
+                if track is not None:
+                    rate = optimizer.param_groups[0]["lr"]
+                    track.step(stage, epoch + 1, epoch * steps + step + 1, value, rate, norm, time.monotonic() - started)
                 if progress is not None:
                     rate = (step + 1) * per_step * width / max(1e-9, time.monotonic() - clock)
                     progress(
@@ -205,6 +218,8 @@ def train(
         else:
             run.best_epoch = epoch + 1
         run.seconds = time.monotonic() - started
+        if track is not None:
+            track.epoch(stage, epoch + 1, (epoch + 1) * steps, run.losses[-1], run.scores[-1] if run.scores else None, run.seconds)
         if checkpoint is not None:
             save_checkpoint(
                 checkpoint,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from crossaisle.errors import SettingError
 from crossaisle.settings import Settings, setting
 
-__all__ = ["TrainSettings"]
+__all__ = ["TrackSettings", "TrainSettings"]
 
 SAMPLED_NEGATIVES = 4096
 
@@ -47,11 +47,14 @@ class TrainSettings(Settings):
     epochs: int = setting(8, "passes over the data; the learning rate falls over these", low=1, high=10000)
     patience: int = setting(3, "epochs without a better validation N@10 before training stops", low=1)
     refit: bool = setting(True, "after choosing when to stop, train once more on everything for as long")
-    learning_rate: float = setting(0.01, "highest learning rate", low=0.0, high=10.0)
-    weight_decay: float = setting(0.05, "AdamW weight decay on the rest, not on vectors and positions", low=0.0, high=100.0)
-    id_weight_decay: float = setting(
-        3.0, "AdamW weight decay on id vectors, so that an id says only what its text does not", low=0.0, high=100.0
+    optimizer: str = setting(
+        "adamw",
+        "adamw, adam or sgd (momentum 0.9); in adam and sgd weight decay joins the gradient, so adam wants a far smaller one",
+        choices=("adamw", "adam", "sgd"),
     )
+    learning_rate: float = setting(0.01, "highest learning rate", low=0.0, high=10.0)
+    weight_decay: float = setting(0.05, "weight decay on the rest, not on vectors and positions", low=0.0, high=100.0)
+    id_weight_decay: float = setting(3.0, "weight decay on id vectors, so that an id says only what its text does not", low=0.0, high=100.0)
     warmup: float = setting(0.05, "share of the steps in which the learning rate rises", low=0.0, high=1.0)
     floor: float = setting(0.02, "learning rate at the end, as a share of the highest", low=0.0, high=1.0)
     clip: float = setting(5.0, "largest gradient norm", low=0.0)
@@ -116,3 +119,23 @@ class TrainSettings(Settings):
         (0, 4096, 64)
         """
         return self.negatives or (0 if n_items <= self.full_softmax_items else SAMPLED_NEGATIVES)
+
+
+SINKS = ("jsonl", "tensorboard", "wandb")
+
+
+@dataclass(frozen=True)
+class TrackSettings(Settings):
+    """Where training's figures go while it runs."""
+
+    sinks: tuple[str, ...] = setting(
+        (), "with fit --track DIR: jsonl, tensorboard, wandb (WANDB_MODE=offline is honoured); none named = jsonl"
+    )
+    every: int = setting(50, "of the training steps each such one is told, beside every epoch; 0 = epochs only", low=0)
+    project: str = setting("crossaisle", "Weights & Biases: the project's name")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in self.sinks:
+            if name not in SINKS:
+                raise SettingError(f"track.sinks names {name!r}", f"some of {', '.join(SINKS)}", "see: crossaisle settings track")

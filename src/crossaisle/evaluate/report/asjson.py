@@ -19,9 +19,8 @@ FORMAT = 1
 def render(results: Results) -> str:
     """One JSON object: ``format``, ``facts``, ``views``, ``judgements`` and the tables as lists of rows;
     a figure that does not exist is null, never NaN."""
-    tables = {
-        name: getattr(results, name).to_dicts() for name in ("runs", "summary", "tests", "lists", "groups", "valid", "shares", "examples")
-    }
+    names = ("runs", "summary", "tests", "lists", "groups", "valid", "shares", "examples", "curves")
+    tables = {name: getattr(results, name).to_dicts() for name in names}
     whole = {
         "format": FORMAT,
         "facts": dataclasses.asdict(results.facts),

@@ -181,6 +181,9 @@ def _how(lens: Lens) -> Iterator[Block]:
         yield Bullets(tuple(w.sentence(c) for c in f.choices))
     yield Facts(tuple(pairs))
     yield tables.runs(lens)
+    if learning := drawings.learning(lens):
+        yield Heading(w("section-learning"), 3)
+        yield Side(learning)
     if f.settings:
         yield Details(w("settings-summary"), (tables.listing(lens, f.settings, w("settings-summary")),))
     if f.data_report:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
+import polars as pl
+
 from crossaisle.evaluate.report import plots
 from crossaisle.evaluate.report.blocks import Figure
 from crossaisle.evaluate.report.lens import Lens
 from crossaisle.evaluate.report.plots import Dot, Pair
 
-__all__ = ["curves", "differences", "groups", "models"]
+__all__ = ["curves", "differences", "groups", "learning", "models"]
 
 _MOST_AISLES = 20
 
@@ -50,6 +54,30 @@ def curves(lens: Lens, view: str) -> Figure:
     return Figure(
         svg, lens.words("curves-caption", measure=lens.words.measure("recall")), _legend(lens, view, {kind for _, kind, _ in rows})
     )
+
+
+def learning(lens: Lens) -> tuple[Figure, ...]:
+    """Validation and loss by epoch of each model that learns by epochs, in the first seed; none where nothing has two epochs."""
+    w, view = lens.words, next(iter(lens.judgements))
+    told, first = lens.results.curves, lens.facts.seeds[0]
+    rank = {"control": 0, "baseline": 1, "best": 2, "ours": 3}
+    out = []
+    for run, column, caption in (
+        ("choosing", "valid", w("learning-valid", measure=w.measure("ndcg@10"))),
+        ("choosing", "loss", w("learning-loss")),
+        ("everything", "loss", w("learning-refit")),
+    ):
+        rows = told.filter((pl.col("run") == run) & (pl.col("seed") == first) & pl.col(column).is_not_null())
+        epochs = rows["epoch"].max() if rows.height else 0
+        if not isinstance(epochs, int) or epochs < 2:
+            continue
+        lines = []
+        for model in sorted(rows["model"].unique(maintain_order=True), key=lambda m: rank[lens.kind(view, m)]):
+            values = rows.filter(pl.col("model") == model)[column].to_list()
+            lines.append((lens.label(model), lens.kind(view, model), [*values, *[math.nan] * (epochs - len(values))]))
+        svg = plots.curves(range(1, epochs + 1), lines, w("axis-epoch"), f"learning-{run}-{column}")
+        out.append(Figure(svg, caption, _legend(lens, view, {kind for _, kind, _ in lines})))
+    return tuple(out)
 
 
 def groups(lens: Lens, view: str, names: list[str], key: str) -> Figure | None:

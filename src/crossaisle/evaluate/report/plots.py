@@ -223,7 +223,7 @@ def pairs(parts: Sequence[tuple[str, Sequence[Pair]]], label: str, name: str) ->
 
 
 def curves(ks: Sequence[int], rows: Sequence[tuple[str, str, Sequence[float]]], label: str, name: str) -> str:
-    """One line a model over k; ``rows`` holds (label, kind, one value a k), the last drawn on top."""
+    """One line a model over k (or epochs); ``rows`` holds (label, kind, one value a k), the last drawn on top."""
     height = 2.7
     figure, axes = _figure(height)
     _place(axes, height, 0.55)
@@ -233,7 +233,8 @@ def curves(ks: Sequence[int], rows: Sequence[tuple[str, str, Sequence[float]]], 
         line, width = style[kind]
         mark = _MARKS[kind] if kind in ("ours", "best") else ""
         axes.plot(steps, values, line, color=_KINDS[kind], linewidth=width, marker=mark, markersize=5)
-    axes.set_xticks(steps, [str(k) for k in ks])
+    every = -(-len(ks) // 12)  # more labels than that would run into each other
+    axes.set_xticks(steps[::every], [str(k) for k in ks[::every]])
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", color=_GRID, linewidth=0.7)
     axes.set_axisbelow(True)
