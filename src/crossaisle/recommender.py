@@ -36,6 +36,7 @@ from crossaisle.graph.category_graph import CategoryGraph
 from crossaisle.graph.item_lift import companions, same_kind, unlike_kind
 from crossaisle.graph.permuted import Survivors, survivors
 from crossaisle.graph.settings import GraphSettings
+from crossaisle.learn.ask import ask
 from crossaisle.presets import AllSettings, preset_settings
 from crossaisle.rank.associations import Associations
 from crossaisle.rank.catalogue import Catalogue
@@ -331,18 +332,21 @@ class Recommender:
         request, asked = Request(k=k, **options), self._asked(wish, wish_weight)
         if asked and users is None:
             return self._recommend(Histories.from_lists([[]]), ["wish"], schema.QUERY, request, progress, asked=asked, writer=writer)
+        ids, histories = self._of_users(users)
+        return self._recommend(histories, ids, schema.USER, request, progress, asked=asked, writer=writer)
+
+    def _of_users(self, users: Sequence[str] | str | None) -> tuple[Sequence[str], Histories]:
+        """Ids and histories of users, all if None; one that the model does not know has an empty history."""
         if self._histories is None:
             raise RequestError("this model holds no histories", "a model saved with them", "pass histories instead of users")
         if isinstance(users, str) and users != "all":
             raise RequestError(f"users is the text {users!r}", "a list of user ids, or 'all'", f"pass [{users!r}]")
         if users is None or isinstance(users, str):
-            ids, histories = self.users, self._histories
-        else:
-            ids = [str(u) for u in users]
-            places = {u: p for p, u in enumerate(self.users)}
-            rows = np.array([places.get(u, len(places)) for u in ids], dtype=np.int64)
-            histories = _with_empty(self._histories)[rows]
-        return self._recommend(histories, ids, schema.USER, request, progress, asked=asked, writer=writer)
+            return self.users, self._histories
+        ids = [str(u) for u in users]
+        places = {u: p for p, u in enumerate(self.users)}
+        rows = np.array([places.get(u, len(places)) for u in ids], dtype=np.int64)
+        return ids, _with_empty(self._histories)[rows]
 
     def recommend_histories(
         self,
@@ -440,6 +444,46 @@ class Recommender:
             graph = CategoryGraph.of(data, settings, scorer.item_vectors())
             self._associations = Associations(graph, self._histories)
         return self._associations
+
+    def ask(
+        self,
+        users: Sequence[str] | str | None = None,
+        *,
+        per_user: int | None = None,
+        strategy: str | None = None,
+        seed: int | None = None,
+        progress: Progress | None = None,
+    ) -> pl.DataFrame:
+        """Which items to put before which users next, so that their answers teach the model most.
+
+        Parameters
+        ----------
+        users : sequence of str, or "all"
+            User ids (default: all); one that the model does not know is asked as somebody without a history, with a note.
+        per_user, strategy, seed
+            In place of the settings ``ask.per_user``, ``ask.strategy`` (see `crossaisle.learn.settings`) and ``seed``.
+
+        Returns
+        -------
+        polars.DataFrame
+            See `crossaisle.learn.ask.ask`; answers come back through `crossaisle.learn.answers.read_answers`.
+
+        Raises
+        ------
+        RequestError
+            If the model holds no histories, or ``users`` is a text.
+        SettingError
+            If the strategy is unknown or ``per_user`` is below 1.
+        """
+        scorer, catalogue = self._fitted()
+        if self._histories is None:
+            raise RequestError("this model holds no histories", "a model saved with them", "fit without --no-histories")
+        ids, histories = self._of_users(users)
+        changes = {k: v for k, v in {"per_user": per_user, "strategy": strategy}.items() if v is not None}
+        settings = dataclasses.replace(self.settings.ask, **changes)  # type: ignore[arg-type]
+        new = int((histories.lengths == 0).sum())
+        self.notes = [f"{new} of {len(ids)} users are unknown to the model: it asks them as it would anybody"] if new else []
+        return ask(scorer, catalogue, histories, ids, settings, self.settings.seed if seed is None else seed, progress)
 
     def similar_items(self, item_id: str, k: int = 10, other_categories: bool = False, relation: str | None = None) -> pl.DataFrame:
         """The items closest to one item: ``item_id``, ``category``, ``score`` (cosine), ``rank``.
