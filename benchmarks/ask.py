@@ -9,8 +9,8 @@ is no. These are drawn from what is hidden of anybody, each as often as it is hi
 itself finds a yes no more often than chance. Every arm, random too, chooses from this pool, so that what differs is the choice and not
 whether the logs can answer. Equally cold items are asked in the model's order. The model that asks has learned from the known events alone.
 Each yes joins its person's history before the known events (a real asker does not know when it would have happened, and the newest events
-stay the newest); then the network is trained anew from the same start and asked for the test item, the whole catalogue ranked. ``none`` asks
-nothing, ``all`` reveals every hidden event; both say how much there is to gain.
+stay the newest); then the network is trained anew from the same start and asked for the test item, the whole catalogue ranked. ``none``
+asks nothing, ``all`` reveals every hidden event; both say how much there is to gain.
 
 Trials that stand in OUT.json are not run again; each question's N@10 lies in a folder beside it.
 """

@@ -75,6 +75,8 @@ _NO_GRAPH = {
 }
 
 _REVIEW, _REVIEWED = "review", "reviewed"
+_RATED = "rated"
+"""Column of the histories with what people gave, where the model has learned ratings."""
 _TRAINING = ".training"
 """Folder inside a model folder that holds the checkpoints of a fit that has not ended."""
 
@@ -200,9 +202,13 @@ class Recommender:
         self.report, self._folder = data.report, folder
         run = scorer.selection
         whose = "each history" if scorer.net.newer(data) == 1 else "the newer half of the histories"
+        asked = f"the newest item of {whose}, held back"
+        best = max(run.scores, default=None)
+        measured = {"ndcg@10": best, "what": f"{asked}; the whole catalogue ranked, items already seen left out"}
+        if scorer.net.biases is not None:
+            measured = {"rmse": None if best is None else -best, "what": f"ratings of {asked}"}
         self.quality = {
-            "ndcg@10": max(run.scores, default=None),
-            "what": f"the newest item of {whose}, held back; the whole catalogue ranked, items already seen left out",
+            **measured,
             "epoch": run.best_epoch,
             "minutes": round((run.seconds + scorer.net.refitting.seconds) / 60, 2),
             "blend": scorer.choice,
@@ -666,6 +672,7 @@ class Recommender:
                     schema.WEIGHT: h.weights,
                     schema.TIMESTAMP: pl.Series(h.times).fill_nan(None),
                     **_review_columns(h.own),
+                    **({} if h.ratings is None or scorer.net.biases is None else {_RATED: pl.Series(h.ratings).fill_nan(None)}),
                 }
             ).write_parquet(folder / "histories.parquet")
 
@@ -729,6 +736,7 @@ def _read_histories(path: Path, catalogue: Catalogue) -> tuple[pl.Series, Histor
         np.fromiter((kinds[e] for e in table[schema.EVENT]), dtype=np.int64, count=table.height),
         table[schema.WEIGHT].to_numpy(),
         table[schema.TIMESTAMP].fill_null(float("nan")).to_numpy(),
+        table[_RATED].fill_null(float("nan")).to_numpy() if _RATED in table.columns else None,
     )
     if _REVIEW in table.columns:
         histories = dataclasses.replace(histories, own=_read_own(table))

@@ -19,8 +19,11 @@ class TrainSettings(Settings):
     objective: str = setting(
         "catalogue",
         "what is learned: the next item among all (catalogue), or the next aisle and the item inside it (factored; the same where there is "
-        "one aisle)",
-        choices=("catalogue", "factored"),
+        "one aisle), or what rating the next item gets (rating)",
+        choices=("catalogue", "factored", "rating"),
+    )
+    rating_shrink: float = setting(
+        5.0, "with objective=rating: so many average ratings are added to those of an item, and of a person, before their mean", low=0.0
     )
     aisle_balance: float = setting(
         1.0,
