@@ -12,7 +12,7 @@ import torch
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.data.split import hold_out_last
-from crossaisle.errors import RequestError
+from crossaisle.errors import RequestError, SettingError
 from crossaisle.model.settings import ModelSettings
 from crossaisle.recommender import Recommender
 from crossaisle.testing import scorer_contract, toy_dataset
@@ -160,6 +160,8 @@ def test_without_ratings_there_is_nothing_to_learn_or_predict() -> None:
     data = toy_dataset(n_users=20)
     with pytest.raises(RequestError, match=r"train\.objective is rating, and no event has a rating"):
         NetworkScorer(MODEL, RATING, None).fit(data)
+    with pytest.raises(SettingError, match=r"train\.objective is rating, beside train\.debias=popularity"):
+        NetworkScorer(MODEL, dataclasses.replace(RATING, debias="popularity"), None).fit(opinions(n_users=20))
     plain = NetworkScorer(MODEL, dataclasses.replace(RATING, objective="catalogue", epochs=1), None).fit(data)
     with pytest.raises(RequestError, match="this model has not learned ratings"):
         plain.predict_ratings(data.histories[:1], np.array([0]))

@@ -1,5 +1,5 @@
 """The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, debias, loop, packing,
-ratings, tuning."""
+ratings, tuning, unlabelled."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ from crossaisle.train.packing import pack_for_reading
 from crossaisle.train.ratings import RatingBiases, rated, rated_targets
 from crossaisle.train.settings import TrainSettings
 from crossaisle.train.tuning import TunableReader, Tuning
+from crossaisle.train.unlabelled import Unlabelled
 from crossaisle.tune.settings import TuneSettings
 
 __all__ = ["NetworkScorer"]
@@ -160,6 +161,7 @@ class NetworkScorer:
             fingerprint=fingerprint,
             resume=resume,
             tuning=tuning,
+            unlabelled=self._unlabelled(data),
         )
         self._use(network, data, tuning)
         self._choose_served(network, data, chosen)
@@ -190,6 +192,7 @@ class NetworkScorer:
                 fingerprint=fingerprint,
                 resume=resume,
                 tuning=tuning,
+                unlabelled=self._unlabelled(full),
             )
             self._use(network, full, tuning)
         if tuning is not None:
@@ -321,9 +324,17 @@ class NetworkScorer:
         mask: Bools = wanted[data.histories.events]
         return mask
 
+    def _unlabelled(self, data: Dataset) -> Unlabelled | None:
+        if not Unlabelled.wanted(self.training, self.model):
+            return None
+        return Unlabelled(data, self._targets(data), self.senses, self.training, self.model.window, self.seed)
+
     def _fit_biases(self, data: Dataset) -> None:
         self.biases = None
         if self.training.objective == "rating":
+            if self.training.debias == "popularity":
+                found = "train.objective is rating, beside train.debias=popularity"
+                raise SettingError(found, "one of the two", "set train.debias to none or ips")
             if not rated(data.histories).any():
                 raise RequestError(
                     "train.objective is rating, and no event has a rating",

@@ -1,4 +1,4 @@
-"""The training loop. Imports: settings, packing, objective, adversarial, contrastive, checkpoint, tuning.
+"""The training loop. Imports: settings, packing, objective, adversarial, contrastive, checkpoint, tuning, unlabelled.
 
 Order is meaning here: an epoch seeds its own random numbers from (seed, epoch), so a run that was killed and resumed takes the same steps
 as an unbroken one.
@@ -29,6 +29,7 @@ from crossaisle.train.objective import step_loss
 from crossaisle.train.packing import pack_for_training
 from crossaisle.train.settings import TrainSettings
 from crossaisle.train.tuning import Tuning
+from crossaisle.train.unlabelled import Unlabelled
 
 __all__ = ["TrainingRun", "large_product_dtype", "train"]
 
@@ -100,6 +101,7 @@ def train(
     fingerprint: str = "",
     resume: bool = False,
     tuning: Tuning | None = None,
+    unlabelled: Unlabelled | None = None,
 ) -> TrainingRun:
     """Train ``network`` in place; with ``validate`` it ends with the weights of the best epoch.
 
@@ -119,6 +121,8 @@ def train(
         Where to save after each epoch; with ``resume`` training goes on from there.
     tuning : Tuning, optional
         A language model that is trained along; it ends as that of the same epoch as the network.
+    unlabelled : Unlabelled, optional
+        What histories without a target, and views without ids, add to the loss.
     """
     device = next(network.parameters()).device
     dtype = large_product_dtype(settings, device)
@@ -162,7 +166,9 @@ def train(
                     group["lr"] = group["highest"] * _rate(epoch * steps + step, total, settings)
                 if tuning is not None:
                     tuning.read_step(network, part)
-                loss_of = partial(_loss, network, part, negatives, generator, dtype, terms)
+                if unlabelled is not None:
+                    unlabelled.done = (epoch * steps + step) / total
+                loss_of = partial(_loss, network, part, negatives, generator, dtype, terms, unlabelled)
                 optimizer.zero_grad(set_to_none=True)
                 if adversary.active(epoch):
                     loss = adversary.backward(network, loss_of, part, generator, again=tuning is not None)
@@ -218,12 +224,20 @@ def train(
 
 
 def _loss(
-    network: Network, rows: PackedRows, negatives: int, generator: torch.Generator, dtype: torch.dtype, terms: list[Contrast]
+    network: Network,
+    rows: PackedRows,
+    negatives: int,
+    generator: torch.Generator,
+    dtype: torch.dtype,
+    terms: list[Contrast],
+    unlabelled: Unlabelled | None,
 ) -> torch.Tensor:
     """The objective and the terms beside it."""
     loss = step_loss(network, rows, negatives, generator, dtype)
     for term in terms:
         loss = loss + term.term(network, generator)
+    if unlabelled is not None and (more := unlabelled.term(network, rows, generator, dtype)) is not None:
+        loss = loss + more
     return loss
 
 

@@ -47,6 +47,18 @@ class TrainSettings(Settings):
     debias_serve: str = setting(
         "0", "with popularity: the gamma' of what is served; 0 = without popularity, auto = what ranks best on validation"
     )
+    unlabelled: str = setting(
+        "none",
+        "histories without anything to predict (one event): left out (none), or given soft labels by steps and words (pseudo); shuffled: "
+        "the same labels dealt out among them, a placebo",
+        choices=("none", "pseudo", "shuffled"),
+    )
+    pseudo_weight: float = setting(0.3, "weight of the soft labels, reached after a fifth of the steps", low=0.0, high=100.0)
+    pseudo_temperature: float = setting(1.0, "soft labels are p^(1 / this): the higher, the more alike", low=0.01, high=100.0)
+    pseudo_histories: int = setting(64, "histories without anything to predict in one step", low=1)
+    consistency: float = setting(
+        0.0, "weight of the difference between what is predicted with and without the ids of a history; 0 = off", low=0.0, high=100.0
+    )
     epochs: int = setting(8, "passes over the data; the learning rate falls over these", low=1, high=10000)
     patience: int = setting(3, "epochs without a better validation N@10 before training stops", low=1)
     refit: bool = setting(True, "after choosing when to stop, train once more on everything for as long")
