@@ -245,3 +245,10 @@ def test_a_stopped_run_goes_on_to_the_same_model(tmp_path) -> None:
 def test_what_does_not_go_together(training, senses, said) -> None:
     with pytest.raises(SettingError, match=said):
         Unlabelled.wanted(TrainSettings(**training), dataclasses.replace(MODEL, senses=senses))
+
+
+def test_a_large_table_is_sampled(monkeypatch) -> None:
+    data = shop()
+    senses = FakeReader().fit(data.items).read(data.items)
+    monkeypatch.setattr("crossaisle.train.unlabelled.MOST_CELLS", 7 * data.n_items)
+    assert len(Unlabelled(data, None, senses, PSEUDO, 16, 0).histories) <= 7

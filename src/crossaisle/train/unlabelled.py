@@ -18,6 +18,7 @@ Both weights rise from 0 over the first fifth of the steps.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -46,8 +47,8 @@ TOP = 50
 """Items of a history that get a soft label."""
 RAMP = 0.2
 """Share of the steps over which the weights rise."""
-MOST_HISTORIES = 200_000
-"""Histories that get soft labels; of more, so many by chance."""
+MOST_CELLS = 2_000_000_000
+"""Histories times items that the teacher scores; where there are more histories, so many by chance."""
 PLACES = 512
 """Places of a step at which the two views are compared."""
 _TEXT_DECAY = 0.8
@@ -94,8 +95,8 @@ def soft_labels(data: Dataset, histories: Histories, senses: Senses, temperature
             raw[:, data.item_counts == 0] = 0
             raw[part.owners, part.items] = 0
             best = _best(raw, top)
-            p = np.maximum(np.take_along_axis(raw, best, 1), 0) ** (1 / temperature)
-            np.put_along_axis(mixed, best, np.take_along_axis(mixed, best, 1) + _normal(p), 1)
+            p = _normal(np.maximum(np.take_along_axis(raw, best, 1), 0) ** (1 / temperature))
+            np.put_along_axis(mixed, best, np.take_along_axis(mixed, best, 1) + p, 1)
         best = _best(mixed, top)
         codes[start : start + step] = best
         shares[start : start + step] = _normal(np.take_along_axis(mixed, best, 1))
@@ -139,7 +140,7 @@ class Unlabelled:
         self.codes, self.shares = np.zeros((0, 0), np.int64), np.zeros((0, 0), np.float32)
         if settings.unlabelled == "none":
             return
-        chosen = at_most(without_target(data.histories, target_mask), MOST_HISTORIES, seed)
+        chosen = at_most(without_target(data.histories, target_mask), max(1, MOST_CELLS // data.n_items), seed)
         histories = data.histories[chosen]
         codes, shares = soft_labels(data, histories, senses, settings.pseudo_temperature)
         if settings.unlabelled == "shuffled":
@@ -262,6 +263,6 @@ def _best(scores: Floats, k: int) -> Ints:
     return np.asarray(np.take_along_axis(top, order, axis=1), dtype=np.int64)
 
 
-def _normal(p: Floats) -> Floats:
-    """Each row over its sum; a row of zeros stays one."""
+def _normal(p: Any) -> Any:
+    """float32 (B, k): each row over its sum; a row of zeros stays one."""
     return np.asarray(p / np.maximum(p.sum(1, keepdims=True), 1e-12), dtype=np.float32)
