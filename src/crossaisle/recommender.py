@@ -491,6 +491,33 @@ class Recommender:
         self.notes = [f"{new} of {len(ids)} users are unknown to the model: it asks them as it would anybody"] if new else []
         return ask(scorer, catalogue, histories, ids, settings, self.settings.seed if seed is None else seed, progress)
 
+    def predict_ratings(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """The rating that each user is expected to give an item; of a model that was fitted with ``train.objective=rating``.
+
+        Parameters
+        ----------
+        pairs : polars.DataFrame
+            ``user_id``, ``item_id``; a user whom the model does not know is taken as one without a history.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``user_id``, ``item_id``, ``rating``: one row a pair, in the order given.
+
+        Raises
+        ------
+        RequestError
+            If a column is missing, an item is unknown, the model holds no histories or has not learned ratings.
+        """
+        scorer, catalogue = self._fitted()
+        for column in (schema.USER, schema.ITEM):
+            if column not in pairs.columns:
+                raise RequestError(f"the pairs have no column {column!r}", f"columns {schema.USER!r} and {schema.ITEM!r}", "rename them")
+        asked = pairs.select(pl.col(schema.USER, schema.ITEM).cast(pl.String))
+        items = np.array([catalogue.code(i) for i in asked[schema.ITEM]], dtype=np.int64)
+        _, histories = self._of_users(asked[schema.USER].to_list())
+        return asked.with_columns(pl.Series(schema.RATING, scorer.net.predict_ratings(histories, items)))
+
     def similar_items(self, item_id: str, k: int = 10, other_categories: bool = False, relation: str | None = None) -> pl.DataFrame:
         """The items closest to one item: ``item_id``, ``category``, ``score`` (cosine), ``rank``.
 

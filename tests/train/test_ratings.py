@@ -200,6 +200,16 @@ def test_from_tables_to_a_saved_model(tmp_path) -> None:
     after = Recommender.load(tmp_path / "m").recommend(["user0001"], k=3)
     assert before["item_id"].to_list() == after["item_id"].to_list()
     assert after["score"].to_list() == pytest.approx(before["score"].to_list(), abs=1e-5)
+    pairs = pl.DataFrame({"user_id": ["user0001", "stranger"], "item_id": ["item0003", "item0003"]})
+    told, again = (m.predict_ratings(pairs)["rating"].to_list() for m in (model, Recommender.load(tmp_path / "m")))
+    biases = model._scorer.net.biases  # type: ignore[union-attr]
+    assert biases is not None
+    assert told == pytest.approx(again, abs=1e-5)
+    assert told[1] == pytest.approx(biases.mean + biases.items[read.item_codes["item0003"]], abs=1e-5)
+    with pytest.raises(RequestError, match="the pairs have no column 'item_id'"):
+        model.predict_ratings(pairs.drop("item_id"))
+    with pytest.raises(RequestError, match="unknown item 'x'"):
+        model.predict_ratings(pairs.with_columns(item_id=pl.lit("x")))
     asked = table.filter(pl.col("user_id") == "user0001").rename({"user_id": "query_id"})
     there = model.recommend_histories(asked, k=3)
     assert there["score"].to_list() == pytest.approx(before["score"].to_list(), abs=1e-5)
