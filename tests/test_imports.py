@@ -32,6 +32,7 @@ ROOMS = [
     "pretrain",
     "rerank",
     "rank",
+    "learn",
     "store",
     "presets",
     "recommender",

@@ -15,6 +15,7 @@ from crossaisle.encode.text import TextSettings
 from crossaisle.encode.words import WordSettings
 from crossaisle.errors import SettingError
 from crossaisle.graph.settings import GraphSettings
+from crossaisle.learn.settings import AskSettings
 from crossaisle.model.settings import ModelSettings
 from crossaisle.pretrain.settings import PretrainSettings
 from crossaisle.rank.settings import WishSettings, WriterSettings
@@ -52,6 +53,7 @@ class AllSettings(Settings):
     writer: WriterSettings = field(default_factory=WriterSettings)
     pretrain: PretrainSettings = field(default_factory=PretrainSettings)
     attack: AttackSettings = field(default_factory=AttackSettings)
+    ask: AskSettings = field(default_factory=AskSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -36,6 +36,7 @@ from crossaisle.graph.category_graph import CategoryGraph
 from crossaisle.graph.item_lift import companions, same_kind, unlike_kind
 from crossaisle.graph.permuted import Survivors, survivors
 from crossaisle.graph.settings import GraphSettings
+from crossaisle.learn.ask import ask
 from crossaisle.presets import AllSettings, preset_settings
 from crossaisle.rank.associations import Associations
 from crossaisle.rank.catalogue import Catalogue
@@ -77,6 +78,8 @@ _NO_GRAPH = {
 }
 
 _REVIEW, _REVIEWED = "review", "reviewed"
+_RATED = "rated"
+"""Column of the histories with what people gave, where the model has learned ratings."""
 _TRAINING = ".training"
 """Folder inside a model folder that holds the checkpoints of a fit that has not ended."""
 
@@ -213,9 +216,13 @@ class Recommender:
         self.report, self._folder = data.report, folder
         run = scorer.selection
         whose = "each history" if scorer.net.newer(data) == 1 else "the newer half of the histories"
+        asked = f"the newest item of {whose}, held back"
+        best = max(run.scores, default=None)
+        measured = {"ndcg@10": best, "what": f"{asked}; the whole catalogue ranked, items already seen left out"}
+        if scorer.net.biases is not None:
+            measured = {"rmse": None if best is None else -best, "what": f"ratings of {asked}"}
         self.quality = {
-            "ndcg@10": max(run.scores, default=None),
-            "what": f"the newest item of {whose}, held back; the whole catalogue ranked, items already seen left out",
+            **measured,
             "epoch": run.best_epoch,
             "minutes": round((run.seconds + scorer.net.refitting.seconds) / 60, 2),
             "blend": scorer.choice,
@@ -348,18 +355,21 @@ class Recommender:
         request, asked = Request(k=k, **options), self._asked(wish, wish_weight)
         if asked and users is None:
             return self._recommend(Histories.from_lists([[]]), ["wish"], schema.QUERY, request, progress, asked=asked, writer=writer)
+        ids, histories = self._of_users(users)
+        return self._recommend(histories, ids, schema.USER, request, progress, asked=asked, writer=writer)
+
+    def _of_users(self, users: Sequence[str] | str | None) -> tuple[Sequence[str], Histories]:
+        """Ids and histories of users, all if None; one that the model does not know has an empty history."""
         if self._histories is None:
             raise RequestError("this model holds no histories", "a model saved with them", "pass histories instead of users")
         if isinstance(users, str) and users != "all":
             raise RequestError(f"users is the text {users!r}", "a list of user ids, or 'all'", f"pass [{users!r}]")
         if users is None or isinstance(users, str):
-            ids, histories = self.users, self._histories
-        else:
-            ids = [str(u) for u in users]
-            places = {u: p for p, u in enumerate(self.users)}
-            rows = np.array([places.get(u, len(places)) for u in ids], dtype=np.int64)
-            histories = _with_empty(self._histories)[rows]
-        return self._recommend(histories, ids, schema.USER, request, progress, asked=asked, writer=writer)
+            return self.users, self._histories
+        ids = [str(u) for u in users]
+        places = {u: p for p, u in enumerate(self.users)}
+        rows = np.array([places.get(u, len(places)) for u in ids], dtype=np.int64)
+        return ids, _with_empty(self._histories)[rows]
 
     def recommend_histories(
         self,
@@ -457,6 +467,73 @@ class Recommender:
             graph = CategoryGraph.of(data, settings, scorer.item_vectors())
             self._associations = Associations(graph, self._histories)
         return self._associations
+
+    def ask(
+        self,
+        users: Sequence[str] | str | None = None,
+        *,
+        per_user: int | None = None,
+        strategy: str | None = None,
+        seed: int | None = None,
+        progress: Progress | None = None,
+    ) -> pl.DataFrame:
+        """Which items to put before which users next, so that their answers teach the model most.
+
+        Parameters
+        ----------
+        users : sequence of str, or "all"
+            User ids (default: all); one that the model does not know is asked as somebody without a history, with a note.
+        per_user, strategy, seed
+            In place of the settings ``ask.per_user``, ``ask.strategy`` (see `crossaisle.learn.settings`) and ``seed``.
+
+        Returns
+        -------
+        polars.DataFrame
+            See `crossaisle.learn.ask.ask`; answers come back through `crossaisle.learn.answers.read_answers`.
+
+        Raises
+        ------
+        RequestError
+            If the model holds no histories, or ``users`` is a text.
+        SettingError
+            If the strategy is unknown or ``per_user`` is below 1.
+        """
+        scorer, catalogue = self._fitted()
+        if self._histories is None:
+            raise RequestError("this model holds no histories", "a model saved with them", "fit without --no-histories")
+        ids, histories = self._of_users(users)
+        changes = {k: v for k, v in {"per_user": per_user, "strategy": strategy}.items() if v is not None}
+        settings = dataclasses.replace(self.settings.ask, **changes)  # type: ignore[arg-type]
+        new = int((histories.lengths == 0).sum())
+        self.notes = [f"{new} of {len(ids)} users are unknown to the model: it asks them as it would anybody"] if new else []
+        return ask(scorer, catalogue, histories, ids, settings, self.settings.seed if seed is None else seed, progress)
+
+    def predict_ratings(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """The rating that each user is expected to give an item; of a model that was fitted with ``train.objective=rating``.
+
+        Parameters
+        ----------
+        pairs : polars.DataFrame
+            ``user_id``, ``item_id``; a user whom the model does not know is taken as one without a history.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``user_id``, ``item_id``, ``rating``: one row a pair, in the order given.
+
+        Raises
+        ------
+        RequestError
+            If a column is missing, an item is unknown, the model holds no histories or has not learned ratings.
+        """
+        scorer, catalogue = self._fitted()
+        for column in (schema.USER, schema.ITEM):
+            if column not in pairs.columns:
+                raise RequestError(f"the pairs have no column {column!r}", f"columns {schema.USER!r} and {schema.ITEM!r}", "rename them")
+        asked = pairs.select(pl.col(schema.USER, schema.ITEM).cast(pl.String))
+        items = np.array([catalogue.code(i) for i in asked[schema.ITEM]], dtype=np.int64)
+        _, histories = self._of_users(asked[schema.USER].to_list())
+        return asked.with_columns(pl.Series(schema.RATING, scorer.net.predict_ratings(histories, items)))
 
     def similar_items(self, item_id: str, k: int = 10, other_categories: bool = False, relation: str | None = None) -> pl.DataFrame:
         """The items closest to one item: ``item_id``, ``category``, ``score`` (cosine), ``rank``.
@@ -642,6 +719,7 @@ class Recommender:
                     schema.WEIGHT: h.weights,
                     schema.TIMESTAMP: pl.Series(h.times).fill_nan(None),
                     **_review_columns(h.own),
+                    **({} if h.ratings is None or scorer.net.biases is None else {_RATED: pl.Series(h.ratings).fill_nan(None)}),
                 }
             ).write_parquet(folder / "histories.parquet")
 
@@ -705,6 +783,7 @@ def _read_histories(path: Path, catalogue: Catalogue) -> tuple[pl.Series, Histor
         np.fromiter((kinds[e] for e in table[schema.EVENT]), dtype=np.int64, count=table.height),
         table[schema.WEIGHT].to_numpy(),
         table[schema.TIMESTAMP].fill_null(float("nan")).to_numpy(),
+        table[_RATED].fill_null(float("nan")).to_numpy() if _RATED in table.columns else None,
     )
     if _REVIEW in table.columns:
         histories = dataclasses.replace(histories, own=_read_own(table))

@@ -14,7 +14,23 @@ from typing import Annotated
 import typer
 
 from crossaisle import __version__
-from crossaisle.cli import attack, catalog, check, demo, evaluate, fit, graph, import_, info, pretrain, recommend, settings, similar, tune
+from crossaisle.cli import (
+    ask,
+    attack,
+    catalog,
+    check,
+    demo,
+    evaluate,
+    fit,
+    graph,
+    import_,
+    info,
+    pretrain,
+    recommend,
+    settings,
+    similar,
+    tune,
+)
 from crossaisle.errors import CrossAisleError
 
 __all__ = ["app", "main", "run"]
@@ -34,6 +50,7 @@ app.command("recommend")(recommend.recommend)
 app.command("evaluate")(evaluate.evaluate)
 app.command("attack")(attack.attack)
 app.command("tune")(tune.tune)
+app.command("ask")(ask.ask)
 app.command("similar")(similar.similar)
 app.command("graph")(graph.graph)
 app.add_typer(catalog.app, name="catalog")

@@ -92,6 +92,7 @@ def read_histories(
         schema.TIMESTAMP,
         schema.POSITION,
         ROW,
+        *([schema.RATING] if good[schema.RATING].count() else []),
     )
     unknown = coded["i"].null_count()
     if unknown:
@@ -105,6 +106,7 @@ def read_histories(
         ordered["e"].to_numpy(),
         ordered[schema.WEIGHT].fill_null(1.0).to_numpy().astype(np.float32),
         ordered[schema.TIMESTAMP].fill_null(float("nan")).to_numpy(),
+        ordered[schema.RATING].fill_null(float("nan")).to_numpy() if schema.RATING in ordered.columns else None,
     )
     return queries.to_list(), histories, notes
 

@@ -248,10 +248,11 @@ def _without_duplicates(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
 def _assemble(rows: pl.DataFrame, items: pl.DataFrame, reviews: pl.DataFrame | None) -> Dataset:
     users = rows[schema.USER].unique().sort()
     names = rows[schema.EVENT].unique().sort().to_list()
+    rated = rows[schema.RATING].count() > 0
     coded = (
         rows.join(pl.DataFrame({schema.USER: users}).with_row_index("u"), on=schema.USER, how="left")
         .join(items.select(schema.ITEM).with_row_index("i"), on=schema.ITEM, how="left")
-        .select("u", "i", schema.EVENT, schema.WEIGHT, schema.TIMESTAMP, schema.POSITION, ROW)
+        .select("u", "i", schema.EVENT, schema.WEIGHT, schema.TIMESTAMP, schema.POSITION, ROW, *([schema.RATING] if rated else []))
     )
     ordered = in_order(coded)
     offsets = np.zeros(len(users) + 1, dtype=np.int64)
@@ -262,6 +263,7 @@ def _assemble(rows: pl.DataFrame, items: pl.DataFrame, reviews: pl.DataFrame | N
         ordered[schema.EVENT].replace_strict(names, range(len(names)), return_dtype=pl.Int64).to_numpy(),
         ordered[schema.WEIGHT].fill_null(1.0).to_numpy().astype(np.float32),
         ordered[schema.TIMESTAMP].fill_null(float("nan")).to_numpy(),
+        ordered[schema.RATING].fill_null(float("nan")).to_numpy() if rated else None,
     )
     seen = None
     if schema.PROPENSITY in items.columns:

@@ -33,6 +33,8 @@ class Histories:
         What each event's user wrote about its item, where reviews were read.
     trust : float32 (E,) or None
         How much each event is learned from, where some are to count less (`data.shilling`); None where all count alike.
+    ratings : float32 (E,) or None
+        What each event's user gave its item, NaN where nothing; None where the table has no ratings.
 
     Examples
     --------
@@ -50,6 +52,7 @@ class Histories:
     times: Times
     own: OwnReviews | None = None
     trust: Floats | None = None
+    ratings: Floats | None = None
 
     @classmethod
     def from_lists(cls, rows: Sequence[Sequence[int]]) -> Histories:
@@ -67,6 +70,7 @@ class Histories:
         events: Ints | None = None,
         weights: Floats | None = None,
         times: Times | None = None,
+        ratings: Floats | None = None,
     ) -> Histories:
         """Histories with the usual value wherever an array is not given."""
         n = len(items)
@@ -76,6 +80,7 @@ class Histories:
             events=np.zeros(n, dtype=np.int64) if events is None else np.asarray(events, dtype=np.int64),
             weights=np.ones(n, dtype=np.float32) if weights is None else np.asarray(weights, dtype=np.float32),
             times=np.full(n, np.nan) if times is None else np.asarray(times, dtype=np.float64),
+            ratings=None if ratings is None else np.asarray(ratings, dtype=np.float32),
         )
 
     def __len__(self) -> int:
@@ -123,4 +128,6 @@ class Histories:
     def _take(self, offsets: Ints, take: Ints) -> Histories:
         own = None if self.own is None else self.own.take(take)
         trust = None if self.trust is None else self.trust[take]
-        return Histories(offsets.astype(np.int64), self.items[take], self.events[take], self.weights[take], self.times[take], own, trust)
+        ratings = None if self.ratings is None else self.ratings[take]
+        items, times = self.items[take], self.times[take]
+        return Histories(offsets.astype(np.int64), items, self.events[take], self.weights[take], times, own, trust, ratings)

@@ -32,7 +32,7 @@ class PackedRows:
 
     ``items`` and ``targets`` are item codes (0 where padding); ``target_weights`` is 0 where a place predicts nothing. Where people's own
     reviews are read, ``review`` is a row of ``reviews`` (M, W), which all rows share, -1 where there is none, and ``rating`` is NaN where
-    there is none.
+    there is none. Where ratings are what is learned, ``target_ratings`` holds what is to be predicted of each target, NaN where unknown.
     """
 
     items: Tensor
@@ -46,6 +46,7 @@ class PackedRows:
     review: Tensor | None = None
     rating: Tensor | None = None
     reviews: Tensor | None = None
+    target_ratings: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -68,6 +69,7 @@ class Network(nn.Module):
     """Item tower, history encoder and temperature; with two or more aisles to tell apart (``n_aisles``) an aisle head.
 
     ``popularity`` is set from outside, where training is to keep popularity apart.
+    ``signed``: the weight of an event multiplies its item, see `UserEncoder.forward`.
     """
 
     def __init__(
@@ -80,10 +82,11 @@ class Network(nn.Module):
         with_times: bool = False,
         n_aisles: int = 0,
         review_width: int = 0,
+        signed: bool = False,
     ) -> None:
         super().__init__()
         self.tower = ItemTower(settings, widths, n_items)
-        self.encoder = UserEncoder(settings, n_events, with_weights, with_times, review_width)
+        self.encoder = UserEncoder(settings, n_events, with_weights, with_times, review_width, signed)
         self.log_scale = nn.Parameter(torch.tensor(math.log(settings.temperature)))
         self.head = AisleHead(settings, n_aisles) if n_aisles > 1 else None
         self.popularity: PopularityBias | None = None

@@ -45,7 +45,15 @@ class _Block(nn.Module):
 class UserEncoder(nn.Module):
     """History tokens to history states, both (R, T, D)."""
 
-    def __init__(self, settings: ModelSettings, n_events: int, with_weights: bool, with_times: bool, review_width: int = 0) -> None:
+    def __init__(
+        self,
+        settings: ModelSettings,
+        n_events: int,
+        with_weights: bool,
+        with_times: bool,
+        review_width: int = 0,
+        signed: bool = False,
+    ) -> None:
         super().__init__()
         d = settings.dim
         self.norm_in, self.norm_out = nn.LayerNorm(d), nn.LayerNorm(d)
@@ -56,6 +64,7 @@ class UserEncoder(nn.Module):
         self.blocks = nn.ModuleList([_Block(settings) for _ in range(settings.blocks)])
         self.dropout = CheapDropout(settings.input_dropout)
         self.own = OwnReview(settings, review_width) if review_width else None
+        self.lift = nn.Parameter(torch.full((1,), 0.5)) if signed else None
 
     def forward(
         self, e: Tensor, segment: Tensor, place: Tensor, event: Tensor, weight: Tensor, gap: Tensor, wrote: Tensor | None = None
@@ -73,13 +82,17 @@ class UserEncoder(nn.Module):
         event : int64 (R, T)
             Event kind; -1 where unknown, which adds nothing.
         weight : float32 (R, T)
-            Event weight.
+            Event weight; ``signed``: how much the item was liked above the average, which multiplies its vector, so that a history adds up
+            what was liked less what was not. What nobody rated stands at 0 and keeps the learned ``lift``.
         gap : float32 (R, T)
             Seconds since the event before, NaN where unknown.
         wrote : float32 (R, T, D), optional
             What `OwnReview` makes of the user's own reviews of the tokens.
         """
-        x = self.norm_in(e) + self.position[place]
+        x = self.norm_in(e)
+        if self.lift is not None:
+            x = x * (self.lift + weight[..., None])
+        x = x + self.position[place]
         if self.event is not None:
             x = x + self.event[event.clamp_min(0)] * (event >= 0)[..., None]
         if self.weight is not None:

@@ -1,5 +1,5 @@
 """The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, debias, loop, noise,
-packing, tracking, tuning."""
+packing, ratings, tracking, tuning, unlabelled."""
 
 from __future__ import annotations
 
@@ -31,9 +31,11 @@ from crossaisle.train.debias import SERVED, target_weights
 from crossaisle.train.loop import TrainingRun, train
 from crossaisle.train.noise import NoisyTexts
 from crossaisle.train.packing import pack_for_reading
+from crossaisle.train.ratings import RatingBiases, rated, rated_targets
 from crossaisle.train.settings import TrainSettings
 from crossaisle.train.tracking import Track
 from crossaisle.train.tuning import TunableReader, Tuning
+from crossaisle.train.unlabelled import Unlabelled
 from crossaisle.tune.settings import TuneSettings
 
 __all__ = ["NetworkScorer"]
@@ -100,6 +102,7 @@ class NetworkScorer:
         self.item_categories: Ints = np.zeros(0, np.int64)
         self._vectors: tuple[torch.Tensor, torch.Tensor] | None = None
         self._own: Any = None
+        self.biases: RatingBiases | None = None
         self.debias: dict[str, float] = {}
 
     @property
@@ -138,6 +141,7 @@ class NetworkScorer:
                 raise RequestError(
                     "no item says anything, and the model is to read no ids", "items with text", "pass --items, or add id to model.senses"
                 )
+        self._fit_biases(data)
         fingerprint = self._fingerprint(data, full)
         untuned, tuning, noise = self.senses, self._tuning(data, progress), self._noise(data, progress)
         asked = _new_targets(valid)
@@ -146,14 +150,14 @@ class NetworkScorer:
         network = self._new_network(data)
         self.selection = train(
             network,
-            self.with_reviews(data.histories, network),
+            self._learned_from(data.histories, network),
             self.training,
             seed=self.seed,
             epochs=self.training.epochs,
             target_mask=self._targets(data),
             item_weights=self._target_weights(data),
             item_aisles=data.item_categories,
-            validate=(lambda net: self._validation_score(net, data, chosen)) if len(chosen) else None,
+            validate=self._validation(data, chosen),
             stage="choosing when to stop" if full is not None else "training",
             progress=progress,
             checkpoint=first,
@@ -163,6 +167,7 @@ class NetworkScorer:
             noise=noise,
             senses=self.senses,
             track=self.track,
+            unlabelled=self._unlabelled(data),
         )
         self._use(network, data, tuning)
         self._choose_served(network, data, chosen)
@@ -172,6 +177,7 @@ class NetworkScorer:
             self.senses = untuned  # also the fixed whitening is that of the untuned language model
             self._read_reviews(full, progress)
             served = network.popularity
+            self._fit_biases(full)
             network = self._new_network(full)
             if served is not None and network.popularity is not None:
                 network.popularity.serve.copy_(served.serve)
@@ -179,7 +185,7 @@ class NetworkScorer:
                 tuning.start_over()
             self.refitting = train(
                 network,
-                self.with_reviews(full.histories, network),
+                self._learned_from(full.histories, network),
                 self.training,
                 seed=self.seed,
                 epochs=self.selection.best_epoch,
@@ -195,6 +201,7 @@ class NetworkScorer:
                 noise=noise,
                 senses=self.senses,
                 track=self.track,
+                unlabelled=self._unlabelled(full),
             )
             self._use(network, full, tuning)
         if tuning is not None:
@@ -269,7 +276,7 @@ class NetworkScorer:
 
     def _new_network(self, data: Dataset) -> Network:
         n_events = len(data.event_names) if self.model.use_events else 1
-        weighted = self.model.use_weights and bool((data.histories.weights != 1).any())
+        weighted = self.model.use_weights and self.biases is None and bool((data.histories.weights != 1).any())
         timed = self.model.use_times and bool(np.isfinite(data.histories.times).any())
         apart = self.training.objective == "factored" and len(np.unique(data.item_categories[data.item_counts > 0])) > 1
         self.categories, self.item_categories = data.categories, data.item_categories
@@ -283,6 +290,8 @@ class NetworkScorer:
             mask, known = self._targets(data), data.item_counts > 0
             items = data.histories.items if mask is None else data.histories.items[mask]
             network.popularity = self._popularity(np.bincount(items, minlength=data.n_items), known)
+        if self.biases is not None:
+            torch.nn.init.zeros_(network.log_scale)  # a cosine is worth one step of the rating at first, not a logit
         return network
 
     def _popularity(self, counts: Ints, known: Bools) -> PopularityBias:
@@ -296,7 +305,7 @@ class NetworkScorer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             n_ids = len(counts) if "id" in self.model.senses else 0
-            network = Network(self.model, widths, n_ids, n_events, weighted, timed, n_aisles, review_width)
+            network = Network(self.model, widths, n_ids, n_events, weighted, timed, n_aisles, review_width, self.biases is not None)
         if fit_whitening:
             network.tower.fit_whitening(self.senses)
         network.to(self.device)
@@ -336,6 +345,52 @@ class NetworkScorer:
         wanted = np.isin(np.array(data.event_names), self.target_events)
         mask: Bools = wanted[data.histories.events]
         return mask
+
+    def _unlabelled(self, data: Dataset) -> Unlabelled | None:
+        if not Unlabelled.wanted(self.training, self.model):
+            return None
+        return Unlabelled(data, self._targets(data), self.senses, self.training, self.model.window, self.seed)
+
+    def _fit_biases(self, data: Dataset) -> None:
+        self.biases = None
+        if self.training.objective == "rating":
+            if self.training.debias == "popularity":
+                found = "train.objective is rating, beside train.debias=popularity"
+                raise SettingError(found, "one of the two", "set train.debias to none or ips")
+            if not rated(data.histories).any():
+                raise RequestError(
+                    "train.objective is rating, and no event has a rating",
+                    "a column rating in the interactions",
+                    "add it, or set train.objective=catalogue",
+                )
+            self.biases = RatingBiases.fit(data.histories, data.n_items, self.training.rating_shrink)
+
+    def _learned_from(self, histories: Histories, network: Network) -> Histories:
+        """The histories as training reads them; ratings only where they are what is learned."""
+        read = self.with_reviews(histories, network)
+        return replace(read, ratings=None) if self.biases is None else self.biases.targets(read)
+
+    def _read(self, histories: Histories, network: Network | None = None) -> Histories:
+        """The histories as the network reads them."""
+        read = self.with_reviews(histories, network)
+        return read if self.biases is None else self.biases.tokens(read)
+
+    def _validation(self, data: Dataset, asked: Queries) -> Callable[[Network], float] | None:
+        """N@10 or, where ratings are learned, minus the root of the mean squared error; None where nothing can be asked."""
+        if self.biases is None:
+            return (lambda net: self._validation_score(net, data, asked)) if len(asked) else None
+        biases = self.biases
+        histories, items, given = rated_targets(asked)
+        if not len(items):
+            return None
+
+        def score(network: Network) -> float:
+            with torch.inference_mode():
+                raw = network.tower()
+            found = self._predicted(network, raw, F.normalize(raw, dim=-1), biases, histories, items)
+            return -float(np.sqrt(np.mean((found - given) ** 2)))
+
+        return score
 
     def _validation_score(self, network: Network, data: Dataset, queries: Queries) -> float:
         with torch.inference_mode():
@@ -379,6 +434,8 @@ class NetworkScorer:
                     digest.update(d.reviews.hash_rows().to_numpy().tobytes())
                 if d.histories.own is not None:
                     digest.update(d.histories.own.times.tobytes())
+                if self.biases is not None and d.histories.ratings is not None:
+                    digest.update(d.histories.ratings.tobytes())
         for column in ("item_id", "category"):
             digest.update("\x00".join(data.items[column].to_list()).encode())
         for name, sense in sorted(self.senses.items()):
@@ -417,7 +474,9 @@ class NetworkScorer:
         network, raw, vectors = self._fitted()
         with torch.inference_mode():
             columns = None if candidates is None else torch.from_numpy(candidates).to(vectors.device)
-            out: Floats = network.scores(_states(network, raw, self.with_reviews(histories)), vectors, columns).cpu().numpy()
+            out: Floats = network.scores(_states(network, raw, self._read(histories)), vectors, columns).cpu().numpy()
+        if self.biases is not None:
+            out += self.biases.items if candidates is None else self.biases.items[candidates]
         empty = histories.lengths == 0
         if empty.any():
             popularity = np.log1p(self.counts).astype(np.float32)
@@ -436,7 +495,38 @@ class NetworkScorer:
         """
         network, _, vectors = self._fitted()
         with torch.inference_mode():
-            out: Floats = network.scores(_states(network, tokens, histories), vectors).cpu().numpy()
+            out: Floats = network.scores(_states(network, tokens, self._read(histories)), vectors).cpu().numpy()
+        return out if self.biases is None else out + self.biases.items
+
+    def predict_ratings(self, histories: Histories, items: Ints) -> Floats:
+        """float32 (B,): the rating that the person of each history gives one item.
+
+            mean + b_person + b_item + scale * cos(state(history), vector(item))
+
+        b_person is the shrunk mean of what the history's ratings are above their items' average (`RatingBiases`), so a person whom training
+        did not see has one too; a history without ratings has 0.
+
+        Parameters
+        ----------
+        items : int64 (B,)
+
+        Raises
+        ------
+        RequestError
+            If the model has not learned ratings.
+        """
+        network, raw, vectors = self._fitted()
+        if self.biases is None:
+            raise RequestError("this model has not learned ratings", "one that has", "fit with --set train.objective=rating")
+        return self._predicted(network, raw, vectors, self.biases, histories, items)
+
+    def _predicted(
+        self, network: Network, raw: torch.Tensor, vectors: torch.Tensor, biases: RatingBiases, histories: Histories, items: Ints
+    ) -> Floats:
+        with torch.inference_mode():
+            states = _states(network, raw, self._read(histories, network))
+            taste = network.scale * (states * vectors[torch.from_numpy(items).to(vectors.device)]).sum(1)
+        out: Floats = biases.predict(histories, items) + taste.cpu().numpy()
         return out
 
     def raw_vectors(self) -> torch.Tensor:
@@ -461,6 +551,8 @@ class NetworkScorer:
         read = self.reader.read(items, progress)
         self.senses = stack_items(self.senses, {name: read[name] for name in self.senses})
         self.counts = np.concatenate([self.counts, np.zeros(items.height, np.int64)])
+        if self.biases is not None:
+            self.biases = self.biases.with_new(items.height)
         self._add_categories(items["category"].to_list())
         trained = np.zeros(len(self.counts), bool)
         trained[: len(self.network.tower.trained)] = self.network.tower.trained.cpu().numpy()
@@ -482,6 +574,8 @@ class NetworkScorer:
         tensors["item_vectors"] = vectors.cpu().clone()
         tensors["item_counts"] = torch.from_numpy(self.counts)
         tensors["item_categories"] = torch.from_numpy(self.item_categories)
+        if self.biases is not None:
+            tensors["rating_biases"] = torch.from_numpy(self.biases.items)
         for name, sense in self.senses.items():
             tensors[f"sense.{name}.present"] = torch.from_numpy(sense.present)
             if isinstance(sense.values, np.ndarray):
@@ -500,6 +594,7 @@ class NetworkScorer:
             "n_events": 1 if encoder.event is None else len(encoder.event),
             "with_weights": encoder.weight is not None,
             "with_times": encoder.gap is not None,
+            **({} if self.biases is None else {"rating_mean": self.biases.mean}),
             "n_aisles": 0 if network.head is None else network.head.n_aisles,
             "review_width": 0 if encoder.own is None else len(encoder.own.whiten.mean),
             "categories": list(self.categories),
@@ -538,6 +633,8 @@ class NetworkScorer:
         # a model saved before aisles were kept has none to tell apart
         out.categories = tuple(config.get("categories", ("",)))
         out.item_categories = tensors["item_categories"].numpy() if "item_categories" in tensors else np.zeros(len(out.counts), np.int64)
+        if "rating_biases" in tensors:
+            out.biases = RatingBiases(config["rating_mean"], tensors["rating_biases"].numpy(), out.training.rating_shrink)
         trained_items = int(config["n_trained_items"]) or len(out.counts)
         first = {n: Sense(s.values[:trained_items], s.present[:trained_items]) for n, s in senses.items()}
         out.senses = first

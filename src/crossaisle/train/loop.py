@@ -1,4 +1,5 @@
-"""The training loop. Imports: settings, packing, objective, adversarial, contrastive, noise, checkpoint, tracking, tuning.
+"""The training loop. Imports: settings, packing, objective, adversarial, contrastive, noise, checkpoint, tracking, tuning,
+unlabelled.
 
 Order is meaning here: an epoch seeds its own random numbers from (seed, epoch), so a run that was killed and resumed takes the same steps
 as an unbroken one.
@@ -32,6 +33,7 @@ from crossaisle.train.packing import pack_for_training
 from crossaisle.train.settings import TrainSettings
 from crossaisle.train.tracking import Track
 from crossaisle.train.tuning import Tuning
+from crossaisle.train.unlabelled import Unlabelled
 
 __all__ = ["TrainingRun", "large_product_dtype", "train"]
 
@@ -111,6 +113,7 @@ def train(
     noise: NoisyTexts | None = None,
     senses: Senses | None = None,
     track: Track | None = None,
+    unlabelled: Unlabelled | None = None,
 ) -> TrainingRun:
     """Train ``network`` in place; with ``validate`` it ends with the weights of the best epoch.
 
@@ -134,6 +137,8 @@ def train(
         The catalogue misspelt, and as it is.
     track : Track, optional
         Told of steps and epochs; what it raises ends the training.
+    unlabelled : Unlabelled, optional
+        What histories without a target, and views without ids, add to the loss.
     """
     device = next(network.parameters()).device
     dtype = large_product_dtype(settings, device)
@@ -179,7 +184,9 @@ def train(
                     group["lr"] = group["highest"] * _rate(epoch * steps + step, total, settings)
                 if tuning is not None:
                     tuning.read_step(network, part)
-                loss_of = partial(_loss, network, part, negatives, generator, dtype, terms)
+                if unlabelled is not None:
+                    unlabelled.done = (epoch * steps + step) / total
+                loss_of = partial(_loss, network, part, negatives, generator, dtype, terms, unlabelled)
                 optimizer.zero_grad(set_to_none=True)
                 if adversary.active(epoch):
                     loss = adversary.backward(network, loss_of, part, generator, again=tuning is not None)
@@ -243,12 +250,20 @@ def train(
 
 
 def _loss(
-    network: Network, rows: PackedRows, negatives: int, generator: torch.Generator, dtype: torch.dtype, terms: list[Contrast]
+    network: Network,
+    rows: PackedRows,
+    negatives: int,
+    generator: torch.Generator,
+    dtype: torch.dtype,
+    terms: list[Contrast],
+    unlabelled: Unlabelled | None,
 ) -> torch.Tensor:
     """The objective and the terms beside it."""
     loss = step_loss(network, rows, negatives, generator, dtype)
     for term in terms:
         loss = loss + term.term(network, generator)
+    if unlabelled is not None and (more := unlabelled.term(network, rows, generator, dtype)) is not None:
+        loss = loss + more
     return loss
 
 

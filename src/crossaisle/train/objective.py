@@ -1,4 +1,6 @@
-"""The loss of one training step: the next item among all, or the next aisle and the item inside it. Imports: nothing of this room.
+"""The loss of one training step: the next item among all, or the next aisle and the item inside it, or its rating.
+
+Imports: ratings.
 
 Items without any event in training are no columns of the softmax: they are never a target, so it would only push them away, and an item
 that waits in the catalogue would be worth less than one that is added a day later.
@@ -17,6 +19,7 @@ from torch.nn import functional as F
 from crossaisle.model.losses import catalogue_cross_entropy
 from crossaisle.model.network import Network, PackedRows
 from crossaisle.schema import Floats, Ints, Times
+from crossaisle.train.ratings import rating_loss
 
 __all__ = ["aisle_weights", "step_loss"]
 
@@ -120,6 +123,8 @@ def step_loss(network: Network, rows: PackedRows, negatives: int, generator: tor
     network : Network
         With an aisle head the loss is -log P(aisle | history) - log P(target | aisle, history). Where it keeps popularity apart, the
         items' logits are f + gamma log m (`model.popularity`).
+    rows : PackedRows
+        With ``target_ratings`` the loss is `ratings.rating_loss`.
     negatives : int
         Sampled for the step; 0 ranks each target against every trained item (of its aisle).
     generator : torch.Generator
@@ -131,6 +136,8 @@ def step_loss(network: Network, rows: PackedRows, negatives: int, generator: tor
     -------
     float32 ()
     """
+    if rows.target_ratings is not None:
+        return rating_loss(network, rows)
     chosen = rows.target_weights > 0
     targets, weights = rows.targets[chosen], rows.target_weights[chosen]
     head = network.head

@@ -92,6 +92,8 @@ def _lay_out(h: Histories, starts: Ints, lengths: Ints, width: int, target_mask:
             "rating": spread(ratings, np.nan, np.float32),
             "reviews": torch.from_numpy(own.table.vectors),
         }
+    if h.ratings is not None and target_mask is not None:
+        wrote["target_ratings"] = spread(h.ratings[source + 1], np.nan, np.float32)
     rows = PackedRows(
         items=spread(h.items[source], 0, np.int64),
         segment=spread(np.repeat(np.arange(len(lengths)), lengths), -1, np.int64),

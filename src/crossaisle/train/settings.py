@@ -19,8 +19,11 @@ class TrainSettings(Settings):
     objective: str = setting(
         "catalogue",
         "what is learned: the next item among all (catalogue), or the next aisle and the item inside it (factored; the same where there is "
-        "one aisle)",
-        choices=("catalogue", "factored"),
+        "one aisle), or what rating the next item gets (rating)",
+        choices=("catalogue", "factored", "rating"),
+    )
+    rating_shrink: float = setting(
+        5.0, "with objective=rating: so many average ratings are added to those of an item, and of a person, before their mean", low=0.0
     )
     aisle_balance: float = setting(
         1.0,
@@ -43,6 +46,18 @@ class TrainSettings(Settings):
     debias_clip: float = setting(20.0, "with ips: the largest weight is at most so many times the smallest", low=1.0)
     debias_serve: str = setting(
         "0", "with popularity: the gamma' of what is served; 0 = without popularity, auto = what ranks best on validation"
+    )
+    unlabelled: str = setting(
+        "none",
+        "histories without anything to predict (one event): left out (none), or given soft labels by steps and words (pseudo); shuffled: "
+        "the same labels dealt out among them, a placebo",
+        choices=("none", "pseudo", "shuffled"),
+    )
+    pseudo_weight: float = setting(0.3, "weight of the soft labels, reached after a fifth of the steps", low=0.0, high=100.0)
+    pseudo_temperature: float = setting(1.0, "soft labels are p^(1 / this): the higher, the more alike", low=0.01, high=100.0)
+    pseudo_histories: int = setting(64, "histories without anything to predict in one step", low=1)
+    consistency: float = setting(
+        0.0, "weight of the difference between what is predicted with and without the ids of a history; 0 = off", low=0.0, high=100.0
     )
     epochs: int = setting(8, "passes over the data; the learning rate falls over these", low=1, high=10000)
     patience: int = setting(3, "epochs without a better validation N@10 before training stops", low=1)

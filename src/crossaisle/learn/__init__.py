@@ -1,0 +1,1 @@
+"""What the model should be told next, and what it was told."""
