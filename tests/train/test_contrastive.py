@@ -16,6 +16,7 @@ from crossaisle.model.network import Network
 from crossaisle.model.settings import ModelSettings
 from crossaisle.train.contrastive import Contrast, _view, contrast_loss, reordered
 from crossaisle.train.loop import train
+from crossaisle.train.packing import pack_for_training
 from crossaisle.train.settings import TrainSettings
 
 N = 24
@@ -89,7 +90,7 @@ def test_ids_come_closer_to_what_their_items_say() -> None:
     before = right()
     for _ in range(60):
         optimizer.zero_grad()
-        contrast.term(network, generator).backward()
+        contrast.term(network, pack_for_training(histories, 16, 0), generator, torch.float32, 0.5).backward()
         optimizer.step()
     assert right() > 0.8 > before + 0.5
 
@@ -99,7 +100,9 @@ def test_training_is_changed_by_it_and_repeats(kind: str) -> None:
     weights = []
     for what in ("none", kind, kind):
         network, histories = made()
-        train(network, histories, TrainSettings(epochs=1, contrastive=what), seed=0, epochs=1, item_aisles=AISLES)
+        settings = TrainSettings(epochs=1, contrastive=what)
+        terms = [] if what == "none" else [Contrast(settings, histories, AISLES, network)]
+        train(network, histories, settings, seed=0, epochs=1, terms=terms)
         weights.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
     assert torch.equal(weights[1], weights[2])
     assert not torch.equal(weights[0], weights[1])

@@ -48,13 +48,13 @@ def scorer(reader: FakeReader, **settings: object) -> NetworkScorer:
 def test_each_item_is_read_in_one_of_the_ways_and_as_it_is_afterwards() -> None:
     data, reader = toy_dataset(n_users=60), FakeReader()
     net = scorer(reader).fit(data)
-    noise = NoisyTexts(reader, data.items, TrainSettings(char_noise=0.3, char_noise_sets=2), seed=0)
+    noise = NoisyTexts(reader, net.senses, data.items, TrainSettings(char_noise=0.3, char_noise_sets=2), seed=0)
     assert net.network is not None
     tower, clean = net.network.tower, net.senses
     before = tower.senses["text"].x.clone()  # type: ignore[union-attr, operator]
     ways = [clean, *noise.misread]
     heard = set()
-    noise.begin_epoch(net.network, clean, 5)
+    noise.begin_epoch(net.network, 5)
     whiten = tower.senses["text"].whiten  # type: ignore[union-attr]
     for i in range(data.n_items):
         mine = tower.senses["text"].x[i]  # type: ignore[union-attr, index]
@@ -65,7 +65,7 @@ def test_each_item_is_read_in_one_of_the_ways_and_as_it_is_afterwards() -> None:
         assert any((bag != ways[w]["words"].values[i]).nnz == 0 for w in fits)
         heard |= set(fits[:1])
     assert heard == {0, 1, 2}
-    noise.end_epoch(net.network, clean)
+    noise.end_epoch(net.network)
     assert torch.equal(tower.senses["text"].x, before)  # type: ignore[union-attr, arg-type]
 
 

@@ -139,9 +139,8 @@ def test_weights_rise_over_the_first_fifth(trained) -> None:
     rows = pack_for_training(data.histories, 16, 0)
     values = []
     for done in (0.0, 0.1, 0.2, 1.0):
-        unlabelled.done = done
         with torch.no_grad():
-            more = unlabelled.term(scorer.network, rows, torch.Generator().manual_seed(1), torch.float32)
+            more = unlabelled.term(scorer.network, rows, torch.Generator().manual_seed(1), torch.float32, done)
         values.append(0.0 if more is None else float(more))
     assert values[0] == 0
     assert values[1] == pytest.approx(values[2] / 2, rel=1e-5)

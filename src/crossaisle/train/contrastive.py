@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from crossaisle.data.histories import Histories
 from crossaisle.errors import SettingError
-from crossaisle.model.network import Network
+from crossaisle.model.network import Network, PackedRows
 from crossaisle.schema import Ints
 from crossaisle.train.packing import pack_for_reading
 from crossaisle.train.settings import TrainSettings
@@ -105,8 +105,8 @@ class Contrast:
             return np.flatnonzero(other)
         return np.zeros(0, np.int64)
 
-    def term(self, network: Network, generator: torch.Generator) -> Tensor:
-        """float32 (): the weighted term for a batch drawn now."""
+    def term(self, network: Network, rows: PackedRows, generator: torch.Generator, dtype: torch.dtype, done: float) -> Tensor:
+        """float32 (): the weighted contrast of a batch of its own, drawn now; see `loop.Term`."""
         rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
         if self.kind == "item":
             return self.weight * self._items(network, rng)

@@ -1,5 +1,5 @@
-"""The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, debias, loop, noise,
-packing, ratings, tracking, tuning, unlabelled."""
+"""The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, contrastive, debias, loop,
+noise, packing, ratings, tracking, tuning, unlabelled."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ from crossaisle.model.network import Network
 from crossaisle.model.popularity import PopularityBias
 from crossaisle.model.settings import ModelSettings
 from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.train.contrastive import Contrast
 from crossaisle.train.debias import SERVED, target_weights
-from crossaisle.train.loop import TrainingRun, train
+from crossaisle.train.loop import Term, TrainingRun, train
 from crossaisle.train.noise import NoisyTexts
 from crossaisle.train.packing import pack_for_reading
 from crossaisle.train.ratings import RatingBiases, rated, rated_targets
@@ -156,7 +157,6 @@ class NetworkScorer:
             epochs=self.training.epochs,
             target_mask=self._targets(data),
             item_weights=self._target_weights(data),
-            item_aisles=data.item_categories,
             validate=self._validation(data, chosen),
             stage="choosing when to stop" if full is not None else "training",
             progress=progress,
@@ -165,9 +165,8 @@ class NetworkScorer:
             resume=resume,
             tuning=tuning,
             noise=noise,
-            senses=self.senses,
             track=self.track,
-            unlabelled=self._unlabelled(data),
+            terms=self._terms(network, data),
         )
         self._use(network, data, tuning)
         self._choose_served(network, data, chosen)
@@ -183,6 +182,8 @@ class NetworkScorer:
                 network.popularity.serve.copy_(served.serve)
             if tuning is not None:
                 tuning.start_over()
+            if noise is not None:
+                noise.senses = self.senses
             self.refitting = train(
                 network,
                 self._learned_from(full.histories, network),
@@ -191,7 +192,6 @@ class NetworkScorer:
                 epochs=self.selection.best_epoch,
                 target_mask=self._targets(full),
                 item_weights=self._target_weights(full),
-                item_aisles=full.item_categories,
                 stage="training on everything",
                 progress=progress,
                 checkpoint=checkpoint,
@@ -199,9 +199,8 @@ class NetworkScorer:
                 resume=resume,
                 tuning=tuning,
                 noise=noise,
-                senses=self.senses,
                 track=self.track,
-                unlabelled=self._unlabelled(full),
+                terms=self._terms(network, full),
             )
             self._use(network, full, tuning)
         if tuning is not None:
@@ -233,7 +232,7 @@ class NetworkScorer:
                 "texts read by a model that stays as it is",
                 "set train.char_noise to 0, or tune.form to frozen and text or words among model.senses",
             )
-        return NoisyTexts(self.reader, data.items, self.training, seed=self.seed, progress=progress)  # type: ignore[arg-type]
+        return NoisyTexts(self.reader, self.senses, data.items, self.training, seed=self.seed, progress=progress)  # type: ignore[arg-type]
 
     @property
     def reads_reviews(self) -> bool:
@@ -346,10 +345,14 @@ class NetworkScorer:
         mask: Bools = wanted[data.histories.events]
         return mask
 
-    def _unlabelled(self, data: Dataset) -> Unlabelled | None:
-        if not Unlabelled.wanted(self.training, self.model):
-            return None
-        return Unlabelled(data, self._targets(data), self.senses, self.training, self.model.window, self.seed)
+    def _terms(self, network: Network, data: Dataset) -> list[Term]:
+        """What is added to the objective."""
+        out: list[Term] = []
+        if self.training.contrastive != "none":
+            out.append(Contrast(self.training, data.histories, data.item_categories, network))
+        if Unlabelled.wanted(self.training, self.model):
+            out.append(Unlabelled(data, self._targets(data), self.senses, self.training, self.model.window, self.seed))
+        return out
 
     def _fit_biases(self, data: Dataset) -> None:
         self.biases = None

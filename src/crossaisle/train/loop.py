@@ -1,5 +1,4 @@
-"""The training loop. Imports: settings, packing, objective, adversarial, contrastive, noise, checkpoint, tracking, tuning,
-unlabelled.
+"""The training loop. Imports: settings, packing, objective, adversarial, noise, checkpoint, tracking, tuning.
 
 Order is meaning here: an epoch seeds its own random numbers from (seed, epoch), so a run that was killed and resumed takes the same steps
 as an unbroken one.
@@ -9,33 +8,38 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from crossaisle.contracts import Progress
 from crossaisle.data.histories import Histories
-from crossaisle.encode.senses import Senses
 from crossaisle.model.losses import fast_dtype
 from crossaisle.model.network import Network, PackedRows
-from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.schema import Bools, Floats
 from crossaisle.train.adversarial import Adversary
 from crossaisle.train.checkpoint import load_checkpoint, save_checkpoint
-from crossaisle.train.contrastive import Contrast
 from crossaisle.train.noise import NoisyTexts
 from crossaisle.train.objective import step_loss
 from crossaisle.train.packing import pack_for_training
 from crossaisle.train.settings import TrainSettings
 from crossaisle.train.tracking import Track
 from crossaisle.train.tuning import Tuning
-from crossaisle.train.unlabelled import Unlabelled
 
-__all__ = ["TrainingRun", "large_product_dtype", "train"]
+__all__ = ["Term", "TrainingRun", "large_product_dtype", "train"]
+
+
+class Term(Protocol):
+    """Something that is added to the objective."""
+
+    def term(self, network: Network, rows: PackedRows, generator: torch.Generator, dtype: torch.dtype, done: float) -> torch.Tensor | None:
+        """float32 (): what is added for the step ``rows``, None for nothing; ``done`` is the share of all steps before it."""
+        ...
 
 
 @dataclass
@@ -102,7 +106,6 @@ def train(
     epochs: int,
     target_mask: Bools | None = None,
     item_weights: Floats | None = None,
-    item_aisles: Ints | None = None,
     validate: Callable[[Network], float] | None = None,
     stage: str = "train",
     progress: Progress | None = None,
@@ -111,9 +114,8 @@ def train(
     resume: bool = False,
     tuning: Tuning | None = None,
     noise: NoisyTexts | None = None,
-    senses: Senses | None = None,
+    terms: Sequence[Term] = (),
     track: Track | None = None,
-    unlabelled: Unlabelled | None = None,
 ) -> TrainingRun:
     """Train ``network`` in place; with ``validate`` it ends with the weights of the best epoch.
 
@@ -125,20 +127,18 @@ def train(
         Which events may be targets (default: all).
     item_weights : float32 (N,), optional
         What an item weighs as a target (default: all 1).
-    item_aisles : int64 (N,), optional
-        The aisle of each item, where aisles are contrasted (default: one).
     validate : callable, optional
         Gives the validation N@10 of the network, higher is better.
     checkpoint : Path, optional
         Where to save after each epoch; with ``resume`` training goes on from there.
     tuning : Tuning, optional
         A language model that is trained along; it ends as that of the same epoch as the network.
-    noise, senses : NoisyTexts and dict, optional
-        The catalogue misspelt, and as it is.
+    noise : NoisyTexts, optional
+        The catalogue misspelt.
+    terms : sequence of Term
+        What is added to the objective.
     track : Track, optional
         Told of steps and epochs; what it raises ends the training.
-    unlabelled : Unlabelled, optional
-        What histories without a target, and views without ids, add to the loss.
     """
     device = next(network.parameters()).device
     dtype = large_product_dtype(settings, device)
@@ -146,10 +146,6 @@ def train(
     per_step = max(1, settings.tokens_per_step // width)
     negatives = settings.negatives_of(network.tower.n_items)
     optimizer, adversary = _optimizer(network, settings, tuning), Adversary(settings, network)
-    terms: list[Contrast] = []
-    if settings.contrastive != "none":
-        aisles = np.zeros(network.tower.n_items, np.int64) if item_aisles is None else item_aisles
-        terms.append(Contrast(settings, histories, aisles, network))
     run, best, first = TrainingRun(), None, 0
     best_tuned: dict[str, torch.Tensor] | None = None
     if checkpoint is not None and resume and (saved := load_checkpoint(checkpoint, fingerprint)) is not None:
@@ -176,17 +172,15 @@ def train(
             network.train()
             if tuning is not None:
                 tuning.begin_epoch(seed * 100_003 + epoch)
-            if noise is not None and senses is not None:
-                noise.begin_epoch(network, senses, seed * 100_003 + epoch)
+            if noise is not None:
+                noise.begin_epoch(network, seed * 100_003 + epoch)
             for step in range(steps):
                 part = rows.rows(slice(step * per_step, (step + 1) * per_step)).to(device)
                 for group in optimizer.param_groups:
                     group["lr"] = group["highest"] * _rate(epoch * steps + step, total, settings)
                 if tuning is not None:
                     tuning.read_step(network, part)
-                if unlabelled is not None:
-                    unlabelled.done = (epoch * steps + step) / total
-                loss_of = partial(_loss, network, part, negatives, generator, dtype, terms, unlabelled)
+                loss_of = partial(_loss, network, part, negatives, generator, dtype, terms, (epoch * steps + step) / total)
                 optimizer.zero_grad(set_to_none=True)
                 if adversary.active(epoch):
                     loss = adversary.backward(network, loss_of, part, generator, again=tuning is not None)
@@ -213,8 +207,8 @@ def train(
                     )
         run.losses.append(loss_sum / max(1, steps))
         network.eval()
-        if noise is not None and senses is not None:
-            noise.end_epoch(network, senses)
+        if noise is not None:
+            noise.end_epoch(network)
         if tuning is not None:
             tuning.end_epoch(network, progress)
         if validate is not None:
@@ -255,15 +249,14 @@ def _loss(
     negatives: int,
     generator: torch.Generator,
     dtype: torch.dtype,
-    terms: list[Contrast],
-    unlabelled: Unlabelled | None,
+    terms: Sequence[Term],
+    done: float,
 ) -> torch.Tensor:
     """The objective and the terms beside it."""
     loss = step_loss(network, rows, negatives, generator, dtype)
     for term in terms:
-        loss = loss + term.term(network, generator)
-    if unlabelled is not None and (more := unlabelled.term(network, rows, generator, dtype)) is not None:
-        loss = loss + more
+        more = term.term(network, rows, generator, dtype, done)
+        loss = loss if more is None else loss + more
     return loss
 
 

@@ -35,6 +35,8 @@ class NoisyTexts:
     Parameters
     ----------
     reader : TextsReader
+    senses : dict
+        The catalogue as it is.
     items : polars.DataFrame
         The catalogue, N rows.
     settings : TrainSettings
@@ -42,22 +44,30 @@ class NoisyTexts:
     """
 
     def __init__(
-        self, reader: TextsReader, items: pl.DataFrame, settings: TrainSettings, *, seed: int, progress: Progress | None = None
+        self,
+        reader: TextsReader,
+        senses: Senses,
+        items: pl.DataFrame,
+        settings: TrainSettings,
+        *,
+        seed: int,
+        progress: Progress | None = None,
     ) -> None:
+        self.senses = senses
         self.misread = [
             reader.read_texts(noisy_items(items, "typos", settings.char_noise, seed * 1009 + k + 1), progress)
             for k in range(settings.char_noise_sets)
         ]
 
-    def begin_epoch(self, network: Network, senses: Senses, seed: int) -> None:
+    def begin_epoch(self, network: Network, seed: int) -> None:
         """Each item, by chance, as it is or in one of the misspelt ways, all equally likely."""
-        n = len(next(iter(senses.values())).present)
+        n = len(next(iter(self.senses.values())).present)
         which = np.random.default_rng(seed).integers(len(self.misread) + 1, size=n)
-        self._attach(network, {name: self._mixed(name, sense, which) for name, sense in senses.items()})
+        self._attach(network, {name: self._mixed(name, sense, which) for name, sense in self.senses.items()})
 
-    def end_epoch(self, network: Network, senses: Senses) -> None:
+    def end_epoch(self, network: Network) -> None:
         """The catalogue as it is."""
-        self._attach(network, senses)
+        self._attach(network, self.senses)
 
     def _mixed(self, name: str, sense: Sense, which: Any) -> Sense:
         if name not in self.misread[0]:

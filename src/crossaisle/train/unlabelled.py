@@ -119,7 +119,7 @@ def capped(codes: Ints, shares: Floats, counts: Ints) -> Floats:
 
 
 class Unlabelled:
-    """What the two add to the loss of a step; ``done``, the share of all steps that are done, is set before each.
+    """What the two add to the loss of a step.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class Unlabelled:
     """
 
     def __init__(self, data: Dataset, target_mask: Bools | None, senses: Senses, settings: TrainSettings, window: int, seed: int) -> None:
-        self.settings, self.window, self.done = settings, window, 0.0
+        self.settings, self.window = settings, window
         self.histories = Histories.from_lists([])
         self.codes, self.shares = np.zeros((0, 0), np.int64), np.zeros((0, 0), np.float32)
         if settings.unlabelled == "none":
@@ -172,7 +172,7 @@ class Unlabelled:
             raise SettingError(found, "id and at least one other sense, so that there are two views", "change either")
         return True
 
-    def term(self, network: Network, rows: PackedRows, generator: torch.Generator, dtype: torch.dtype) -> Tensor | None:
+    def term(self, network: Network, rows: PackedRows, generator: torch.Generator, dtype: torch.dtype, done: float) -> Tensor | None:
         """float32 (): what is added to the loss of the step ``rows``; None where it is nothing.
 
         Parameters
@@ -181,8 +181,10 @@ class Unlabelled:
             Draws the histories, the places and the sampled items.
         dtype : torch.dtype
             Of the large products.
+        done : float
+            Share of all steps before this one: the terms grow over the first of them.
         """
-        ramp = min(1.0, self.done / RAMP)
+        ramp = min(1.0, done / RAMP)
         if ramp == 0:
             return None
         out = None
