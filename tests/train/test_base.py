@@ -257,6 +257,8 @@ def test_weights_of_the_base_stay_where_too_few_can_be_asked(base: Recommender) 
 
 
 REFUSED = [
+    ({"train.debias": "popularity"}, "Kitchen", ("Books", "Garden", "Kitchen"), "an aisle cannot join a model of train.debias=popularity"),
+    ({"train.char_noise": "0.1"}, "Kitchen", ("Books", "Garden", "Kitchen"), "train.char_noise is 0.1, and the base stays as it is"),
     ({}, "Toys", ("Books", "Garden", "Kitchen"), "the tables have no aisle 'Toys'; expected one of theirs (Books, Garden, Kitchen)"),
     ({}, "Books", ("Books", "Garden", "Kitchen"), "the base was trained on 20 items of 'Books' already; expected an aisle that is new"),
     ({}, "Kitchen", ("Kitchen", "Music"), "the tables hold no item that the base was trained on"),
@@ -284,6 +286,21 @@ def test_what_cannot_be_joined_is_one_clear_line(
 ) -> None:
     with pytest.raises((RequestError, SettingError), match=re.escape(line)):
         fitted(ALONE | changes, shop(*aisles), base=base, adapt=aisle)
+
+
+def test_a_base_of_another_objective_is_refused() -> None:
+    data = shop("Books", "Garden", "Kitchen")
+    factored = fitted(ALONE | {"train.objective": "factored", "train.epochs": "1"}, shop("Books", "Garden"))
+    with pytest.raises(RequestError, match="an aisle cannot join a model of train.objective=factored"):
+        fitted(ALONE, data, base=factored, adapt="Kitchen")
+    debiased = fitted(ALONE | {"train.debias": "popularity", "train.epochs": "1"}, shop("Books", "Garden"))
+    with pytest.raises(RequestError, match="an aisle cannot join a model of train.debias=popularity"):
+        fitted(ALONE, data, base=debiased, adapt="Kitchen")
+    events, items = tables(("Books", "Garden"))
+    rated = Dataset.from_frames(events.with_columns(rating=pl.lit(4.0)), items)
+    rating = fitted(ALONE | {"train.objective": "rating", "train.epochs": "1"}, rated)
+    with pytest.raises(RequestError, match="an aisle cannot join a model of train.objective=rating"):
+        fitted(ALONE, data, base=rating, adapt="Kitchen")
 
 
 def test_a_base_without_ids_is_refused_where_the_settings_have_them() -> None:
