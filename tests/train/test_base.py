@@ -291,22 +291,22 @@ def test_what_cannot_be_joined_is_one_clear_line(
 def test_a_base_of_another_objective_is_refused() -> None:
     data = shop("Books", "Garden", "Kitchen")
     factored = fitted(ALONE | {"train.objective": "factored", "train.epochs": "1"}, shop("Books", "Garden"))
-    with pytest.raises(RequestError, match="an aisle cannot join a model of train.objective=factored"):
+    with pytest.raises(RequestError, match=r"an aisle cannot join a model of train.objective=factored"):
         fitted(ALONE, data, base=factored, adapt="Kitchen")
     debiased = fitted(ALONE | {"train.debias": "popularity", "train.epochs": "1"}, shop("Books", "Garden"))
-    with pytest.raises(RequestError, match="an aisle cannot join a model of train.debias=popularity"):
+    with pytest.raises(RequestError, match=r"an aisle cannot join a model of train.debias=popularity"):
         fitted(ALONE, data, base=debiased, adapt="Kitchen")
     events, items = tables(("Books", "Garden"))
     rated = Dataset.from_frames(events.with_columns(rating=pl.lit(4.0)), items)
     rating = fitted(ALONE | {"train.objective": "rating", "train.epochs": "1"}, rated)
-    with pytest.raises(RequestError, match="an aisle cannot join a model of train.objective=rating"):
+    with pytest.raises(RequestError, match=r"an aisle cannot join a model of train.objective=rating"):
         fitted(ALONE, data, base=rating, adapt="Kitchen")
 
 
 def test_a_base_without_ids_is_refused_where_the_settings_have_them() -> None:
     without = fitted(ALONE | {"model.senses": "words"}, shop("Books", "Garden"))
     data = shop("Books", "Garden", "Kitchen")
-    with pytest.raises(SettingError, match="the base has no id vectors, and model.senses names id; expected model.senses=words"):
+    with pytest.raises(SettingError, match=r"the base has no id vectors, and model.senses names id; expected model.senses=words"):
         fitted(ALONE, data, base=without, adapt="Kitchen")
     model = fitted(ALONE | {"model.senses": "words"}, data, base=without, adapt="Kitchen")
     assert model.info()["adaptation"]["adapters"][0]["id rows"] == 0
@@ -366,7 +366,7 @@ def test_sampled_negatives_and_a_run_that_was_stopped(base: Recommender, tmp_pat
         fitted(sampled, data, base=base, adapt="Kitchen", out=tmp_path / "m", progress=stop)
     again = fitted(sampled, data, base=base, adapt="Kitchen", out=tmp_path / "m", resume=True)
     assert again.recommend(k=5).equals(whole.recommend(k=5))
-    with pytest.raises(CrossAisleError, match="other data or settings"):
+    with pytest.raises(CrossAisleError, match=r"other data or settings"):
         fitted(
             sampled,
             data,

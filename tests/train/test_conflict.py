@@ -106,13 +106,13 @@ def test_several_aisles_are_trained_in_another_way() -> None:
 
 def test_it_does_not_go_with_adversarial_training() -> None:
     network, histories = made()
-    with pytest.raises(SettingError, match="train.conflict is pcgrad beside train.adversarial=fgm; expected one of the two"):
+    with pytest.raises(SettingError, match=r"train.conflict is pcgrad beside train.adversarial=fgm; expected one of the two"):
         train(network, histories, dataclasses.replace(SETTINGS, adversarial="fgm"), seed=0, epochs=1)
 
 
 def test_it_does_not_go_with_a_tuned_language_model() -> None:
     network, histories = made()
-    with pytest.raises(SettingError, match="train.conflict is pcgrad and the language model is tuned"):
+    with pytest.raises(SettingError, match=r"train.conflict is pcgrad and the language model is tuned"):
         train(network, histories, SETTINGS, seed=0, epochs=1, tuning=_Tuning())  # type: ignore[arg-type]
 
 
