@@ -104,6 +104,11 @@ tune_cost() { for shop in beauty toys; do
 done; }
 wish() { echo "== wish"; for data in beauty chinese; do "$PY" benchmarks/wish.py "$data"; done; }
 writer() { echo "== writer"; for data in beauty chinese; do "$PY" benchmarks/writer.py "$data" --writer smollm2; done; }
+# a new aisle on a frozen trunk; by hand --users 1000 --epochs 3 makes it small
+adapter() {
+    prepare three Toys_and_Games Sports_and_Outdoors Beauty --apart
+    echo "== adapter"; "$PY" benchmarks/adapter.py "$TABLES/three" "$OUT/adapter/toys.json" "$@"
+}
 kill_nine() { echo "== kill -9"; "$PY" benchmarks/kill_nine.py --out "$OUT/kill_nine.json"; }
 rerank() { prepare beauty Beauty; echo "== rerank"; "$PY" benchmarks/rerank.py "$TABLES/beauty" "$OUT/rerank/rerank.json"; }
 # a model under attack: shifts, noise, made-up people, with and without the defence; hours, so only when named
@@ -143,4 +148,4 @@ debias_beauty() {
     done
 }
 
-for name in ${@:-beauty beauty_controls beauty_refit beauty_best beauty_refit_best toys_best sports_best beauty_dated beauty_shuffled beauty_cold toys toys_cold cold_aisle sports sports_ids food_kitchen hidden_aisle hidden_controls first_visit first_visit_supermarket abxi graph transfer ikea luma video photos chinese kill_nine reviews rerank scale debias}; do "$name"; done
+for name in ${@:-beauty beauty_controls beauty_refit beauty_best beauty_refit_best toys_best sports_best beauty_dated beauty_shuffled beauty_cold toys toys_cold cold_aisle sports sports_ids food_kitchen hidden_aisle hidden_controls first_visit first_visit_supermarket abxi graph transfer ikea luma video photos chinese kill_nine reviews rerank scale debias adapter}; do "$name"; done

@@ -170,8 +170,10 @@ class Recommender:
         resume: bool = False,
         progress: Progress | None = None,
         track: str | Path | None = None,
+        base: str | Path | Recommender | None = None,
+        adapt: str | None = None,
     ) -> Self:
-        """Train on a dataset.
+        """Train on a dataset; with ``base`` only what a new aisle adds to a model that is there already.
 
         Parameters
         ----------
@@ -181,16 +183,23 @@ class Recommender:
             Go on from the checkpoint in ``out``, if there is one.
         track : path, optional
             Folder for the figures of training, written while it runs; see the settings ``track``.
+        base : path or Recommender, optional
+            A fitted model, whose network and readers are taken over and stay as they are; goes with ``adapt``.
+        adapt : str, optional
+            The aisle that joins ``base``. The dataset holds it and the base's aisles; trained are an adapter of its items' vectors and the
+            id rows of items that the base did not know.
 
         Raises
         ------
         TableError
             If no user has two interactions, the newer of a target kind.
+        RequestError, SettingError
+            If one of ``base`` and ``adapt`` is missing, or the aisle cannot join the base; see `crossaisle.train.base`.
         OutputError, ModelError
             If ``out`` is held by another run or cannot be written, or its checkpoint belongs to other data or settings.
         """
         self.settings = with_media(self.settings, data)
-        scorer = blend_scorer(self.settings, media=data.media)
+        scorer = self._joined(base, adapt, data) if base is not None or adapt is not None else blend_scorer(self.settings, media=data.media)
         data = reviews_before(data, moment_of(self.settings.reviews)) if scorer.net.reads_reviews else data.without_reviews()
         folder, mined = None if out is None else Path(out), list[Mined]()
 
@@ -228,11 +237,20 @@ class Recommender:
             "blend": scorer.choice,
             **({"debias": scorer.net.debias} if scorer.net.debias else {}),
         }
+        adaptation = scorer.net.adaptation()
+        if adaptation is not None:
+            self.quality["what"] += "; only items that the base did not know are asked about"
+            self.quality["adaptation"] = adaptation
         note = getattr(scorer.net.reader, "note", "")
         found = getattr(scorer.net.reader, "found", {})
         if found:
             self.report = {**self.report, "media": found}
         self.notes = [*([note] if note and "text" in scorer.net.senses else []), *media_lines(found), *notices(data.report)]
+        if adaptation is not None:
+            self.notes.append(_said_of(adaptation))
+            gone = 0 if scorer.net.base is None else scorer.net.base.missing(data.items[schema.ITEM])
+            if gone:
+                self.notes.append(f"{gone:,} items of the base are not in these tables: they are left out")
         if self._second is not None:
             self.notes.append(self._second.note)
             self.quality["rerank"] = self._second.report
@@ -245,6 +263,20 @@ class Recommender:
                 f"no item has anything for {' and '.join(silent)}: items are known by what remains ({', '.join(scorer.net.senses) or 'id'})"
             )
         return self
+
+    def _joined(self, base: str | Path | Recommender | None, adapt: str | None, data: Dataset) -> BlendScorer:
+        """A scorer that lets an aisle join a base, not yet fitted; its items are read as the base reads them."""
+        if base is None or adapt is None:
+            found = "an aisle to adapt and no base" if base is None else "a base and no aisle to adapt"
+            raise RequestError(found, "both or none", "pass --base MODEL and --adapt AISLE")
+        known = base if isinstance(base, Recommender) else Recommender.load(base, device=self.settings.device)
+        fitted, catalogue = known._fitted()
+        reading = {name: getattr(known.settings, name) for name in ("text", "words", "reviews", "media")}
+        self.settings = dataclasses.replace(self.settings, **reading)
+        scorer = blend_scorer(self.settings, media=data.media).join(fitted, catalogue.items[schema.ITEM], catalogue.event_names, adapt)
+        if isinstance(scorer.net.reader, ItemReader):
+            scorer.net.reader.folder = data.media
+        return scorer
 
     def _fit_second(self, mined: Mined, counts: Ints, scorer: BlendScorer, data: Dataset, progress: Progress | None) -> SecondLook:
         text = scorer.net.senses.get("text")
@@ -287,7 +319,7 @@ class Recommender:
         """Data, settings, scores, size, seed and versions: plain values, ready for JSON."""
         scorer, catalogue = self._fitted()
         assert scorer.net.network is not None
-        reviews = scorer.net.senses.get("reviews")
+        reviews, adaptation = scorer.net.senses.get("reviews"), scorer.net.adaptation()
         return {
             "version": None if self._version is None else self._version.name,
             "crossaisle": crossaisle.__version__,
@@ -296,6 +328,7 @@ class Recommender:
             "categories": len(catalogue.aisles),
             **({"items with reviews": int(reviews.present.sum())} if reviews is not None else {}),
             "parameters": sum(p.numel() for p in scorer.net.network.parameters()),
+            **({"adaptation": adaptation} if adaptation is not None else {}),
             "senses": _senses(scorer),
             "reader": getattr(scorer.net.reader, "note", "") or "none",
             "seed": self.settings.seed,
@@ -755,6 +788,16 @@ class Recommender:
             out._users, out._histories = _read_histories(version / "histories.parquet", out._catalogue)
         out.notes = [_WITHOUT_BASKETS] if out._scorer.lacks_ridge else []
         return out
+
+
+def _said_of(adaptation: dict[str, Any]) -> str:
+    """One line about the aisle that joined last."""
+    trunk, new = adaptation["trunk parameters"], adaptation["adapters"][-1]
+    share = new["share of the trunk"]
+    return (
+        f"{new['aisle']} joined a base that stays as it is: an adapter of {new['parameters']:,} parameters, {share:.2%} of the trunk's "
+        f"{trunk:,}, and {new['id rows']:,} id rows of items that the base did not know"
+    )
 
 
 def _senses(scorer: BlendScorer) -> dict[str, Any]:

@@ -34,6 +34,15 @@ def test_value_and_gradients_equal_those_of_plain_cross_entropy(chunk):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("chunk", [7, 1024])
+def test_the_gradient_of_a_learned_bias_is_that_of_plain_cross_entropy(chunk):
+    h, e, scale, targets, weights, bias = _problem()
+    bias.requires_grad_()
+    wanted = torch.autograd.grad(_plain(h, e, scale, targets, weights, bias), bias)[0]
+    found = torch.autograd.grad(catalogue_cross_entropy(h, e, scale, targets, weights, bias, chunk=chunk), bias)[0]
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-7)
+
+
 def test_bfloat16_stays_close():
     h, e, scale, targets, weights, bias = _problem(p=200, n=300, d=32)
     wanted = torch.autograd.grad(_plain(h, e, scale, targets, weights, bias), (h, e))

@@ -63,6 +63,7 @@ class BlendScorer:
         self.near, self.far = Weights.only_first((_NEAR,)), Weights.only_first(_FAR)
         self.choice: dict[str, dict[str, float]] = {}
         self._penalty = across.penalty  # chosen with the weights
+        self._base: BlendScorer | None = None
         self._lacks_ridge = False
 
     @property
@@ -104,6 +105,16 @@ class BlendScorer:
 
     # fitting
 
+    def join(self, base: BlendScorer, items: pl.Series, event_names: tuple[str, ...], aisle: str) -> Self:
+        """From now on `fit` lets an aisle join a fitted scorer, whose network stays as it is; see `train.base`.
+
+        What joins the network is fitted anew. Its weights are chosen by questions whose targets the base did not know, because it may have
+        been trained on the others; where there are too few of those, the base's weights stay.
+        """
+        self._base = base
+        self.net.join(base.net.as_base(items, event_names, aisle))
+        return self
+
     def fit(
         self,
         data: Dataset,
@@ -123,6 +134,8 @@ class BlendScorer:
         if valid is None:
             full = full if full is not None else data if self.net.training.refit else None
             data, valid = hold_out(data, self.net.target_events, self.blend.hidden, self.net.seed, self.net.newer(data))
+        if self.net.base is not None:
+            valid = self.net.base.answerable(data.items["item_id"], valid)
         near, far = kinds(data, valid)
         stop_by = valid[np.flatnonzero(near)] if near.any() else valid
 
@@ -149,6 +162,8 @@ class BlendScorer:
 
     def _choose(self, data: Dataset, valid: Queries, near: Bools, far: Ints, progress: Progress | None) -> None:
         self.near, self.far, self.choice = Weights.only_first((_NEAR, *self._parts().names)), Weights.only_first(_FAR), {}
+        if self._base is not None and self._base.near.names == self.near.names:
+            self.near = self._base.near
         rows = at_most(np.flatnonzero(near), self.blend.questions, self.net.seed)
         if self._parts().names and len(rows) >= _LEAST_QUESTIONS:
             asked = self._ask_near(data, valid, rows, progress)
@@ -160,8 +175,12 @@ class BlendScorer:
         if self.ridge is None:
             return
         rows = at_most(np.flatnonzero((far >= 0) & np.isin(far, list(self.ridge.aisles))), self.blend.questions, self.net.seed)
-        if len(rows) < _LEAST_QUESTIONS:  # its scores are no probabilities until they are weighed
-            self.ridge = None
+        if len(rows) < _LEAST_QUESTIONS:
+            if self._base is None or self._base.ridge is None:  # its scores are no probabilities until they are weighed
+                self.ridge = None
+                return
+            self.far, self._penalty = self._base.far, self._base.ridge.penalty
+            self.ridge.penalty = self._penalty
             return
         self._penalty = self.ridge.penalty = self._choose_penalty(valid, at_most(rows, _PENALTY_QUESTIONS, self.net.seed), far)
         asked = self._ask_far(valid, rows, far, progress)

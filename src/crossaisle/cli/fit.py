@@ -35,6 +35,12 @@ def fit(
     columns: options.Columns = None,
     encoding: options.Encoding = None,
     max_rejected: options.MaxRejected = None,
+    base: Annotated[
+        str | None, typer.Option("--base", metavar="MODEL", help="A fitted model that stays as it is and that the aisle of --adapt joins.")
+    ] = None,
+    adapt: Annotated[
+        str | None, typer.Option("--adapt", metavar="AISLE", help="With --base: the new aisle; the tables hold it and those of the base.")
+    ] = None,
     histories: Annotated[bool, typer.Option("--histories/--no-histories", help="Keep the histories beside the model, for --user.")] = True,
     as_json: options.Json = False,
 ) -> None:
@@ -51,7 +57,7 @@ def fit(
     tables = (interactions, items, reviews)
     with tables_read(Path(out) / "rejected.jsonl", tables, model.settings.data, names, encoding, media) as data, folder_lock(out):
         with progress_bar(quiet=as_json) as progress:
-            model.fit(data, out=out, resume=resume, progress=progress, track=track)
+            model.fit(data, out=out, resume=resume, progress=progress, track=track, base=base, adapt=adapt)
         version = model.save(out, histories=histories)
     result: dict[str, Any] = {"model": str(version), "users": data.n_users, "items": data.n_items, "quality": model.quality}
     if as_json:

@@ -1,10 +1,11 @@
-"""The item tower: a mapping of senses with presence marks becomes one vector an item. Imports: settings, fusion.
+"""The item tower: a mapping of senses with presence marks becomes one vector an item. Imports: settings, fusion, adapter.
 
     e_i = a_i m_i v_i  +  fusion over senses s present at i of  P_s(x_is)
 
 v_i is the id vector, a_i marks items that were trained on (a never-trained id vector would be noise, so cold items have none) and
 m_i ~ Bernoulli(1 - id_dropout) while training. P_s is a linear map of whitened vectors for a dense sense (Su et al. 2021,
-"Whitening Sentence Representations", eq. 6, as the fixed first layer) and a learned vector a word for a sparse one.
+"Whitening Sentence Representations", eq. 6, as the fixed first layer) and a learned vector a word for a sparse one. Items of an aisle
+that joined a finished network are corrected by its adapter.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from torch import Tensor, nn
 
 from crossaisle.encode.senses import Sense, Senses
 from crossaisle.errors import SettingError
+from crossaisle.model.adapter import AisleAdapter
 from crossaisle.model.fusion import Fusion
 from crossaisle.model.settings import ModelSettings
-from crossaisle.schema import Bools, Floats
+from crossaisle.schema import Bools, Floats, Ints
 
 __all__ = ["ItemTower", "Shift", "Whitening"]
 
@@ -229,8 +231,41 @@ class ItemTower(nn.Module):
             {name: (_DenseSense if dense else _BagSense)(width, settings) for name, (width, dense) in sorted(widths.items())}
         )
         self.fusion = Fusion(settings, list(self.senses))
+        self.adapters = nn.ModuleList()
+        self.register_parameter("fresh_ids", None)
         self.n_items = n_items
+        self._fresh: Tensor | None = None
+        self._adapter_of: Tensor | None = None
         self._shift: Shift | None = None
+
+    def add_adapter(self, settings: ModelSettings) -> None:
+        """One aisle more has a correction of its own; see `place_adapters`."""
+        self.adapters.append(AisleAdapter(settings))
+
+    def place_adapters(self, which: Ints) -> None:
+        """Say which adapter each item of the catalogue has: int64 (N,), -1 for none."""
+        self._adapter_of = torch.from_numpy(np.ascontiguousarray(which)).to(self.trained.device) if len(self.adapters) else None
+
+    def item_bias(self) -> Tensor | None:
+        """float32 (N,): what is added to each item's logit, 0 where its aisle has no adapter; None where no aisle has one."""
+        if self._adapter_of is None:
+            return None
+        biases = [cast(AisleAdapter, a).bias for a in self.adapters]
+        return torch.stack([torch.zeros_like(biases[0]), *biases])[self._adapter_of + 1]
+
+    def thaw_ids(self, codes: Ints) -> None:
+        """From now on the id rows of these items are a parameter of their own, ``fresh_ids``, until `settle_ids`."""
+        if self.id_table is not None:
+            self._fresh = torch.from_numpy(np.ascontiguousarray(codes)).to(self.id_table.device)
+            self.fresh_ids = nn.Parameter(self.id_table.detach()[self._fresh].clone())
+
+    def settle_ids(self) -> None:
+        """Put the thawed id rows back into the table."""
+        if self.id_table is not None and self.fresh_ids is not None and self._fresh is not None:
+            with torch.no_grad():
+                self.id_table[self._fresh] = self.fresh_ids
+            self._fresh = None
+            self.register_parameter("fresh_ids", None)
 
     @property
     def shift(self) -> Shift | None:
@@ -255,7 +290,7 @@ class ItemTower(nn.Module):
         """Set the catalogue: N rows of each sense; ``trained`` (N,) marks items whose id vector may be used."""
         for name, module in self.senses.items():
             module.attach(senses[name])  # type: ignore[operator]
-        self.n_items = len(trained)
+        self.n_items, self._adapter_of = len(trained), None
         self.trained = torch.from_numpy(np.ascontiguousarray(trained)).to(self.trained.device)
 
     def put(self, name: str, fresh: tuple[Tensor, Tensor] | None) -> None:
@@ -269,6 +304,7 @@ class ItemTower(nn.Module):
             out = part if out is None else out + part
         if out is None:
             raise ValueError("an item tower without ids and without senses; expected at least one")
+        out = self._adapted(out, rows)
         return out if self._shift is None or self._shift.sense else self._shift.add(out, rows)
 
     def parts(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -276,7 +312,7 @@ class ItemTower(nn.Module):
         ids, fused = self._ids(rows), self._fused(rows)
         if ids is None or not fused:
             raise ValueError("an item tower without ids or without senses; expected both")
-        return ids, torch.stack(fused).sum(0)
+        return self._adapted(ids, rows), self._adapted(torch.stack(fused).sum(0), rows)
 
     def shares(self, rows: Tensor | None = None) -> dict[str, Tensor]:
         """How much the id and each sense weigh in an item's vector: share_s = (part_s . e) / (e . e), which add up to 1.
@@ -288,9 +324,21 @@ class ItemTower(nn.Module):
         """
         ids = self._ids(rows)
         parts = ({} if ids is None else {"id": ids}) | dict(zip(self.senses, self._fused(rows), strict=True))
+        parts = {name: self._adapted(part, rows) for name, part in parts.items()}
         whole = torch.stack(list(parts.values())).sum(0)
         length = (whole * whole).sum(1).clamp(min=1e-12)
         return {name: (part * whole).sum(1) / length for name, part in parts.items()}
+
+    def _adapted(self, out: Tensor, rows: Tensor | None) -> Tensor:
+        """The same vectors (R, D), those of aisles with an adapter corrected."""
+        if self._adapter_of is None:
+            return out
+        which = self._adapter_of if rows is None else self._adapter_of[rows]
+        for k, adapter in enumerate(self.adapters):
+            here = torch.nonzero(which == k)[:, 0]
+            if len(here):
+                out = out.index_copy(0, here, adapter(out[here]))
+        return out
 
     def _fused(self, rows: Tensor | None) -> list[Tensor]:
         """What each sense adds to the chosen rows, (R, D) each."""
@@ -308,6 +356,8 @@ class ItemTower(nn.Module):
         if self.id_table is None:
             return None
         table: Tensor = self.id_table
+        if self.fresh_ids is not None and self._fresh is not None:
+            table = table.index_copy(0, self._fresh, self.fresh_ids)
         if len(table) < self.n_items:  # items that joined after training have no id vector
             table = torch.cat([table, table.new_zeros(self.n_items - len(table), table.shape[1])])
         keep = self.trained if rows is None else self.trained[rows]

@@ -37,6 +37,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
         factor = float(scale)
         d_states = torch.empty_like(states)
         d_items = torch.zeros_like(items)
+        d_bias = torch.zeros_like(column_bias) if column_bias is not None and ctx.needs_input_grad[5] else None
         loss = states.new_zeros(())
         for start in range(0, len(states), chunk):
             part = slice(start, start + chunk)
@@ -58,14 +59,17 @@ class _FusedCrossEntropy(torch.autograd.Function):
             d_states[part] = factor * ((p @ items_fast).float() - w[:, None] * target_items)
             d_items += (p.T @ (h * factor).to(dtype)).float()
             d_items.index_add_(0, t, h * (-factor * w[:, None]))
-        ctx.save_for_backward(d_states, d_items, (d_states * states).sum() / factor)
+            if d_bias is not None:
+                d_bias += p.float().sum(0)
+                d_bias.index_add_(0, t, -w)
+        ctx.save_for_backward(d_states, d_items, (d_states * states).sum() / factor, d_bias)
         return loss
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        d_states, d_items, d_scale = ctx.saved_tensors
+        d_states, d_items, d_scale, d_bias = ctx.saved_tensors
         g = grads[0]
-        return g * d_states, g * d_items, g * d_scale, None, None, None, None, None
+        return g * d_states, g * d_items, g * d_scale, None, None, None if d_bias is None else g * d_bias, None, None
 
 
 def catalogue_cross_entropy(
@@ -96,7 +100,7 @@ def catalogue_cross_entropy(
     weights : float32 (P,), optional
         Weight of each position; 0 leaves it out. Default: all 1.
     column_bias : float32 (N,), optional
-        Added to the logits of each item, for the correction of sampled negatives.
+        Added to the logits of each item: the correction of sampled negatives, and what an aisle has learned.
     dtype : torch.dtype
         Precision of the large products; see `fast_dtype`.
 

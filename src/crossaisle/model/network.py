@@ -1,16 +1,16 @@
 """The network: P(next item | history, text). Imports: settings, item_tower, user_encoder, aisle_head, popularity.
 
 score(history, item) = s * cos(state(history), vector(item)), with s a learned temperature. Restricting the candidates to an aisle
-gives P(item | history, aisle) without another model, because a softmax restricted to a subset keeps its odds. With an aisle head the
-score is log P(aisle | history) + log P(item | aisle, history), and the same holds. Where popularity is kept apart (`popularity`), scores
-hold as much of it as is to be served.
+gives P(item | history, aisle) without another model, because a softmax restricted to a subset keeps its odds. The items of an aisle with
+an adapter have its bias added. With an aisle head the score is log P(aisle | history) + log P(item | aisle, history), and the same holds.
+Where popularity is kept apart (`popularity`), scores hold as much of it as is to be served.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -70,6 +70,7 @@ class Network(nn.Module):
 
     ``popularity`` is set from outside, where training is to keep popularity apart.
     ``signed``: the weight of an event multiplies its item, see `UserEncoder.forward`.
+    ``adapter_ranks`` has the rank of each adapter of the tower, in their order.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Network(nn.Module):
         n_aisles: int = 0,
         review_width: int = 0,
         signed: bool = False,
+        adapter_ranks: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
         self.tower = ItemTower(settings, widths, n_items)
@@ -90,6 +92,8 @@ class Network(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(math.log(settings.temperature)))
         self.head = AisleHead(settings, n_aisles) if n_aisles > 1 else None
         self.popularity: PopularityBias | None = None
+        for rank in adapter_ranks:
+            self.tower.add_adapter(replace(settings, adapter_rank=rank))
 
     @property
     def scale(self) -> Tensor:
@@ -129,7 +133,7 @@ class Network(nn.Module):
             out = self.scale * (states @ (vectors if columns is None else vectors[columns]).T)
             if self.popularity is not None and log_m is not None:
                 out = out + self.popularity.serve * (log_m if columns is None else log_m[columns])
-            return out
+            return self.biased(out, columns)
         if self.popularity is None or log_m is None:
             out = self.head.log_probabilities(states, vectors, self.scale)
         else:  # P_served(i | h) ~ P_trained(i | h) m_i^(gamma' - gamma), summed over the items that training knows
@@ -137,3 +141,8 @@ class Network(nn.Module):
             out = self.head.log_probabilities(states, vectors, self.scale, gamma * log_m) + (self.popularity.serve - gamma) * log_m
             out = out - torch.logsumexp(out[:, self.tower.trained], 1, keepdim=True)
         return out if columns is None else out[:, columns]
+
+    def biased(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
+        """Logits (B, N) or (B, K) with the bias of aisles that have an adapter."""
+        bias = self.tower.item_bias()
+        return logits if bias is None else logits + (bias if columns is None else bias[columns])

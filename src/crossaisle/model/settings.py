@@ -36,6 +36,9 @@ class ModelSettings(Settings):
     aisle_rank: int = setting(
         0, "with train.objective=factored: rank of each aisle's own correction of the history vector; 0 = none", low=0, high=256
     )
+    adapter_rank: int = setting(
+        8, "with fit --base --adapt: rank of the new aisle's correction of its items' vectors; 0 = only a bias", low=0, high=256
+    )
     temperature: float = setting(16.0, "starting factor between cosine and logit (learned)", low=0.1, high=100.0)
     use_events: bool = setting(True, "tokens carry the event kind, where there are several")
     use_weights: bool = setting(True, "tokens carry the event weight, where weights differ")

@@ -114,7 +114,8 @@ class Adversary:
         def log_p() -> Tensor:
             vectors = tower()
             states = network.states(vectors, part)[where]
-            return F.log_softmax(network.scale * states @ F.normalize(vectors[columns], dim=-1).T, dim=1)
+            logits = network.scale * states @ F.normalize(vectors[columns], dim=-1).T
+            return F.log_softmax(network.biased(logits, columns), dim=1)
 
         training = network.training
         network.eval()

@@ -1,5 +1,5 @@
-"""The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, contrastive, debias, loop,
-noise, packing, ratings, tracking, tuning, unlabelled."""
+"""The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, base, contrastive, debias,
+loop, noise, packing, ratings, tracking, tuning, unlabelled."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from crossaisle.model.network import Network
 from crossaisle.model.popularity import PopularityBias
 from crossaisle.model.settings import ModelSettings
 from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.train.base import Adapted, Base, trunk_parameters
 from crossaisle.train.contrastive import Contrast
 from crossaisle.train.debias import SERVED, target_weights
 from crossaisle.train.loop import Term, TrainingRun, train
@@ -98,6 +99,8 @@ class NetworkScorer:
         self.track: Track | None = None  # told of every step and epoch, where somebody listens
         self.senses: Senses = {}
         self.network: Network | None = None
+        self.base: Base | None = None
+        self.adapted: tuple[Adapted, ...] = ()
         self.counts: Ints = np.zeros(0, np.int64)
         self.categories: tuple[str, ...] = ()
         self.item_categories: Ints = np.zeros(0, np.int64)
@@ -112,6 +115,17 @@ class NetworkScorer:
         return ", ".join(f"{what} {figure:,.0f}" if figure >= 1000 else f"{what} {figure:.4g}" for what, figure in self.debias.items())
 
     # fitting
+
+    def as_base(self, items: pl.Series, event_names: tuple[str, ...], aisle: str) -> Base:
+        """This fitted scorer as what an aisle may join; ``items`` are the ids of its catalogue, ``event_names`` its kinds of events."""
+        network = self._fitted()[0]
+        aisles = tuple(self.categories[c] for c in self.item_categories.tolist())
+        return Base(network, self.reader, self.model, self.senses, items, aisles, event_names, self.adapted, aisle, self.biases is not None)
+
+    def join(self, base: Base) -> Self:
+        """From now on `fit` trains what ``base.aisle`` adds to a base, which stays as it is; see `train.base`."""
+        self.base, self.reader = base, base.reader
+        return self
 
     def fit(
         self,
@@ -132,12 +146,19 @@ class NetworkScorer:
         if valid is None:
             full = full if full is not None else data if self.training.refit else None
             data, valid = hold_out_last(data, self.target_events, self.newer(data))
+        if self.base is not None:
+            self.base.check(data, self.model, self.training, self.tune)
+            valid = self.base.answerable(data.items["item_id"], valid)
         if not self.reads_reviews:
             data, full = data.without_reviews(), None if full is None else full.without_reviews()
         if self.reader is not None:
             reviews = {"reviews": data.reviews} if self.reads_reviews else {}
-            read = self.reader.fit(data.items).read(data.items, progress, **reviews)
-            self.senses = {name: sense for name, sense in read.items() if sense.present.any()}
+            reader = self.reader
+            if self.base is None:
+                read = reader.fit(data.items).read(data.items, progress, **reviews)
+                self.senses = {name: sense for name, sense in read.items() if sense.present.any()}
+            else:
+                self.senses = self.base.told(data.items, lambda items: reader.read(items, progress, **reviews))
             if not self.senses and "id" not in self.model.senses:
                 raise RequestError(
                     "no item says anything, and the model is to read no ids", "items with text", "pass --items, or add id to model.senses"
@@ -157,6 +178,7 @@ class NetworkScorer:
             epochs=self.training.epochs,
             target_mask=self._targets(data),
             item_weights=self._target_weights(data),
+            item_aisles=data.item_categories,
             validate=self._validation(data, chosen),
             stage="choosing when to stop" if full is not None else "training",
             progress=progress,
@@ -192,6 +214,7 @@ class NetworkScorer:
                 epochs=self.selection.best_epoch,
                 target_mask=self._targets(full),
                 item_weights=self._target_weights(full),
+                item_aisles=full.item_categories,
                 stage="training on everything",
                 progress=progress,
                 checkpoint=checkpoint,
@@ -260,9 +283,18 @@ class NetworkScorer:
         """The reviews that may be read beside another part of the data; all other senses stay."""
         if not self.reads_reviews:
             return
+        if self.base is not None:
+            self.senses = dict(self.senses) | self._reviews_beside(self.base, data, progress)
+            return
         sense = self.reader.read_reviews(data.items, progress, data.reviews)  # type: ignore[union-attr]
         rest = {name: s for name, s in self.senses.items() if name != "reviews"}
         self.senses = rest | ({"reviews": sense} if sense.present.any() else {})
+
+    def _reviews_beside(self, base: Base, data: Dataset, progress: Progress | None) -> dict[str, Sense]:
+        if "reviews" not in base.senses:
+            return {}
+        read: Any = self.reader
+        return base.told(data.items, lambda items: {"reviews": read.read_reviews(items, progress, data.reviews)}, ("reviews",))
 
     def _own_reviews(self, data: Dataset) -> tuple[Floats, Floats] | None:
         """float32 (n, W) vectors of what the people wrote and (m,) their ratings; None where nothing is, or is to be read."""
@@ -279,6 +311,8 @@ class NetworkScorer:
         timed = self.model.use_times and bool(np.isfinite(data.histories.times).any())
         apart = self.training.objective == "factored" and len(np.unique(data.item_categories[data.item_counts > 0])) > 1
         self.categories, self.item_categories = data.categories, data.item_categories
+        if self.base is not None:
+            return self._grown(self.base, data)
         n_aisles = len(data.categories) if apart else 0
         wrote = self._own_reviews(data)
         width = 0 if wrote is None else wrote[0].shape[1]
@@ -297,14 +331,32 @@ class NetworkScorer:
         gamma, served = self.training.debias_gamma, self.training.served_gamma
         return PopularityBias(counts, known, gamma, gamma if served is None else served).to(self.device)
 
+    def _grown(self, base: Base, data: Dataset) -> Network:
+        """The network of a base with an adapter more; the rest of it is frozen."""
+        encoder = base.network.encoder
+        n_events = 1 if encoder.event is None else max(2, len(data.event_names))
+        width = 0 if encoder.own is None else len(encoder.own.whiten.mean)
+        self.adapted = (*base.adapted, Adapted(base.aisle, self.model.adapter_rank, 0))
+        network = self._build(
+            data.item_counts, n_events, encoder.weight is not None, encoder.gap is not None, 0, width, fit_whitening=False
+        )
+        fresh = base.grow(network, data)
+        self.adapted = (*base.adapted, Adapted(base.aisle, self.model.adapter_rank, len(fresh)))
+        # attached once more: the whitening of the senses is the base's now
+        self._attach(network, (data.item_counts > 0) | (base.rows(data.items["item_id"]) >= 0))
+        return network
+
+    def _widths(self) -> dict[str, tuple[int, bool]]:
+        return {name: (s.dim, isinstance(s.values, np.ndarray)) for name, s in self.senses.items()}
+
     def _build(
         self, counts: Ints, n_events: int, weighted: bool, timed: bool, n_aisles: int, review_width: int, fit_whitening: bool
     ) -> Network:
-        widths = {name: (s.dim, isinstance(s.values, np.ndarray)) for name, s in self.senses.items()}
+        widths, ranks = self._widths(), tuple(a.rank for a in self.adapted)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             n_ids = len(counts) if "id" in self.model.senses else 0
-            network = Network(self.model, widths, n_ids, n_events, weighted, timed, n_aisles, review_width, self.biases is not None)
+            network = Network(self.model, widths, n_ids, n_events, weighted, timed, n_aisles, review_width, self.biases is not None, ranks)
         if fit_whitening:
             network.tower.fit_whitening(self.senses)
         network.to(self.device)
@@ -335,6 +387,10 @@ class NetworkScorer:
     def _attach(self, network: Network, trained: Bools) -> None:
         """Set the catalogue of a network; ``trained`` (N,) marks the items that its training knew."""
         network.tower.attach(self.senses, trained)
+        if self.adapted:
+            places = {a.aisle: k for k, a in enumerate(self.adapted)}
+            of_aisle = np.array([places.get(name, -1) for name in self.categories], dtype=np.int64)
+            network.tower.place_adapters(of_aisle[self.item_categories[: len(trained)]])
         if network.head is not None:
             network.head.attach(self.item_categories[: len(trained)], network.tower.trained)
 
@@ -415,6 +471,8 @@ class NetworkScorer:
 
     def _use(self, network: Network, data: Dataset, tuning: Tuning | None) -> None:
         self.network, self.counts, self._vectors = network, data.item_counts, None
+        if self.base is not None:
+            network.tower.settle_ids()
         if tuning is not None:
             self.senses = {**self.senses, "text": tuning.sense}
 
@@ -427,6 +485,10 @@ class NetworkScorer:
             digest.update(json.dumps(self.tune.to_dict()).encode())
         if self.training.debias == "ips" and data.propensities is not None:
             digest.update(data.propensities.tobytes())
+        if self.base is not None:
+            digest.update(self.base.aisle.encode())
+            for name, value in self.base.network.state_dict().items():
+                digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
         for d in (data, full):
             if d is not None:
                 for array in (d.histories.offsets, d.histories.items, d.histories.events, d.histories.weights, d.histories.times):
@@ -446,6 +508,26 @@ class NetworkScorer:
             for part in (v,) if isinstance(v, np.ndarray) else (v.data, v.indices, v.indptr):
                 digest.update(name.encode() + np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
+
+    def adaptation(self) -> dict[str, Any] | None:
+        """Parameters of the trunk and of each aisle that joined it, id rows apart; None where none did."""
+        if not self.adapted:
+            return None
+        network = self._fitted()[0]
+        trunk, joined = trunk_parameters(network), []
+        for known, adapter in zip(self.adapted, network.tower.adapters, strict=True):
+            n = sum(p.numel() for p in adapter.parameters())
+            joined.append(
+                {
+                    "aisle": known.aisle,
+                    "rank": known.rank,
+                    "parameters": n,
+                    "share of the trunk": round(n / trunk, 5),
+                    "id rows": known.id_rows,
+                    "parameters of id rows": known.id_rows * self.model.dim,
+                }
+            )
+        return {"trunk parameters": trunk, "adapters": joined}
 
     # scoring
 
@@ -601,6 +683,7 @@ class NetworkScorer:
             "n_aisles": 0 if network.head is None else network.head.n_aisles,
             "review_width": 0 if encoder.own is None else len(encoder.own.whiten.mean),
             "categories": list(self.categories),
+            "adapted": [vars(a) for a in self.adapted],
             "n_trained_items": 0 if network.tower.id_table is None else len(network.tower.id_table),
             "sense_widths": {name: s.dim for name, s in self.senses.items()},
             "selection": vars(self.selection),
@@ -638,6 +721,7 @@ class NetworkScorer:
         out.item_categories = tensors["item_categories"].numpy() if "item_categories" in tensors else np.zeros(len(out.counts), np.int64)
         if "rating_biases" in tensors:
             out.biases = RatingBiases(config["rating_mean"], tensors["rating_biases"].numpy(), out.training.rating_shrink)
+        out.adapted = tuple(Adapted(**a) for a in config.get("adapted", ()))
         trained_items = int(config["n_trained_items"]) or len(out.counts)
         first = {n: Sense(s.values[:trained_items], s.present[:trained_items]) for n, s in senses.items()}
         out.senses = first

@@ -1,4 +1,4 @@
-"""The training loop. Imports: settings, packing, objective, adversarial, noise, checkpoint, tracking, tuning.
+"""The training loop. Imports: settings, packing, objective, adversarial, conflict, noise, checkpoint, tracking, tuning.
 
 Order is meaning here: an epoch seeds its own random numbers from (seed, epoch), so a run that was killed and resumed takes the same steps
 as an unbroken one.
@@ -19,11 +19,13 @@ import torch
 
 from crossaisle.contracts import Progress
 from crossaisle.data.histories import Histories
+from crossaisle.errors import SettingError
 from crossaisle.model.losses import fast_dtype
 from crossaisle.model.network import Network, PackedRows
-from crossaisle.schema import Bools, Floats
+from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.train.adversarial import Adversary
 from crossaisle.train.checkpoint import load_checkpoint, save_checkpoint
+from crossaisle.train.conflict import Conflict
 from crossaisle.train.noise import NoisyTexts
 from crossaisle.train.objective import step_loss
 from crossaisle.train.packing import pack_for_training
@@ -69,12 +71,14 @@ def large_product_dtype(settings: TrainSettings, device: torch.device) -> torch.
 
 
 def _optimizer(network: Network, settings: TrainSettings, tuning: Tuning | None) -> torch.optim.Optimizer:
-    ids = network.tower.id_table
-    plain = {id(p) for n, p in network.named_parameters() if p.ndim < 2 or n.endswith(("position", "bias", "event", "gap"))}
+    """Over what is not frozen."""
+    named = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
+    ids = {id(p) for p in (network.tower.id_table, network.tower.fresh_ids) if p is not None}
+    plain = {id(p) for n, p in named if p.ndim < 2 or n.endswith(("position", "bias", "event", "gap"))}
     groups = [
-        {"params": [p for p in network.parameters() if id(p) not in plain and p is not ids], "weight_decay": settings.weight_decay},
-        {"params": [p for p in network.parameters() if id(p) in plain], "weight_decay": 0.0},
-        {"params": [] if ids is None else [ids], "weight_decay": settings.id_weight_decay},
+        {"params": [p for _, p in named if id(p) not in plain | ids], "weight_decay": settings.weight_decay},
+        {"params": [p for _, p in named if id(p) in plain], "weight_decay": 0.0},
+        {"params": [p for _, p in named if id(p) in ids], "weight_decay": settings.id_weight_decay},
     ]
     groups += [] if tuning is None else tuning.parameter_groups()
     optimizer: torch.optim.Optimizer
@@ -106,6 +110,7 @@ def train(
     epochs: int,
     target_mask: Bools | None = None,
     item_weights: Floats | None = None,
+    item_aisles: Ints | None = None,
     validate: Callable[[Network], float] | None = None,
     stage: str = "train",
     progress: Progress | None = None,
@@ -127,6 +132,8 @@ def train(
         Which events may be targets (default: all).
     item_weights : float32 (N,), optional
         What an item weighs as a target (default: all 1).
+    item_aisles : int64 (N,), optional
+        The aisle of each item, where gradients of aisles are projected (default: one).
     validate : callable, optional
         Gives the validation N@10 of the network, higher is better.
     checkpoint : Path, optional
@@ -146,6 +153,14 @@ def train(
     per_step = max(1, settings.tokens_per_step // width)
     negatives = settings.negatives_of(network.tower.n_items)
     optimizer, adversary = _optimizer(network, settings, tuning), Adversary(settings, network)
+    conflict = None
+    if settings.conflict != "none":
+        if tuning is not None:
+            raise SettingError(
+                f"train.conflict is {settings.conflict} and the language model is tuned", "one of the two", "set train.conflict to none"
+            )
+        aisles = np.zeros(network.tower.n_items, np.int64) if item_aisles is None else item_aisles
+        conflict = Conflict(settings, histories.items, aisles, device)
     run, best, first = TrainingRun(), None, 0
     best_tuned: dict[str, torch.Tensor] | None = None
     if checkpoint is not None and resume and (saved := load_checkpoint(checkpoint, fingerprint)) is not None:
@@ -184,6 +199,11 @@ def train(
                 optimizer.zero_grad(set_to_none=True)
                 if adversary.active(epoch):
                     loss = adversary.backward(network, loss_of, part, generator, again=tuning is not None)
+                elif conflict is not None:
+                    loss = conflict.backward(network, part, partial(_plain, network, negatives, generator, dtype), generator)
+                    beside = _beside(network, part, generator, dtype, terms, (epoch * steps + step) / total)
+                    if beside is not None:
+                        beside.backward()  # type: ignore[no-untyped-call]
                 else:
                     loss = loss_of()
                     loss.backward()  # type: ignore[no-untyped-call]
@@ -258,6 +278,18 @@ def _loss(
         more = term.term(network, rows, generator, dtype, done)
         loss = loss if more is None else loss + more
     return loss
+
+
+def _beside(
+    network: Network, rows: PackedRows, generator: torch.Generator, dtype: torch.dtype, terms: Sequence[Term], done: float
+) -> torch.Tensor | None:
+    """The terms beside the objective alone; None where there is none."""
+    found = [more for term in terms if (more := term.term(network, rows, generator, dtype, done)) is not None]
+    return torch.stack(found).sum() if found else None
+
+
+def _plain(network: Network, negatives: int, generator: torch.Generator, dtype: torch.dtype, rows: PackedRows) -> torch.Tensor:
+    return step_loss(network, rows, negatives, generator, dtype)
 
 
 def _copy(network: Network) -> dict[str, Any]:

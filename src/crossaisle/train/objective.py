@@ -115,6 +115,14 @@ def _states_and_columns(network: Network, rows: PackedRows, ranking: _Ranking, s
     return states, F.normalize(columns, dim=-1)
 
 
+def _added(learned: Tensor | None, codes: Tensor | None, bias: Tensor | None) -> Tensor | None:
+    """float32 (K,): what is added to the logits of the columns: learned biases of aisles beside what is added already."""
+    if learned is None:
+        return bias
+    here = learned if codes is None else learned[codes]
+    return here if bias is None else here + bias
+
+
 def step_loss(network: Network, rows: PackedRows, negatives: int, generator: torch.Generator, dtype: torch.dtype) -> Tensor:
     """Weighted mean of -log P(target | history) over the places of some rows that predict something.
 
@@ -154,7 +162,8 @@ def step_loss(network: Network, rows: PackedRows, negatives: int, generator: tor
     states = all_states[chosen]
     rank = targets if ranking.place is None else ranking.place[targets]
     if head is None:
-        return catalogue_cross_entropy(states, columns, network.scale, rank, weights, biases[0], dtype=dtype)
+        added = _added(network.tower.item_bias(), ranking.codes, biases[0])
+        return catalogue_cross_entropy(states, columns, network.scale, rank, weights, added, dtype=dtype)
     order = torch.argsort(aisles, stable=True)
     counts = torch.bincount(aisles, minlength=present[-1] + 1)[present].tolist()
     loss, total = head.aisle_loss(states, network.scale, aisles, weights), weights.sum()

@@ -91,6 +91,12 @@ class TrainSettings(Settings):
         0.0, "share of an item's letters that are mistyped in some epochs, so that typos harm less; 0 = none", low=0.0, high=1.0
     )
     char_noise_sets: int = setting(2, "sets of such errors; the catalogue is read once for each", low=1, high=100)
+    conflict: str = setting(
+        "none",
+        "where aisles (the three largest and the rest) pull the history encoder in opposite directions: the sum of their gradients (none), or "
+        "that without what each has against the others (pcgrad); a step costs as many as there are groups",
+        choices=("none", "pcgrad"),
+    )
     contrastive: str = setting(
         "none",
         "a contrast beside the loss: two changed views of a history (views), what one person did in different aisles (aisles), an item's "
