@@ -93,8 +93,8 @@ class TrainSettings(Settings):
     char_noise_sets: int = setting(2, "sets of such errors; the catalogue is read once for each", low=1, high=100)
     conflict: str = setting(
         "none",
-        "where aisles (the three largest and the rest) pull the history encoder in opposite directions: the sum of their gradients (none), or "
-        "that without what each has against the others (pcgrad); a step costs as many as there are groups",
+        "where aisles (the three largest and the rest) pull the history encoder in opposite directions: the sum of their gradients (none), "
+        "or that without what each has against the others (pcgrad); a step costs as many as there are groups",
         choices=("none", "pcgrad"),
     )
     contrastive: str = setting(
