@@ -180,3 +180,26 @@ def test_joining_widens_to_the_widest():
 def test_settings_refuse_what_is_no_part():
     with pytest.raises(SettingError, match=r"blend\.parts names 'magic'; expected any of markov, word-knn, text-knn"):
         BlendSettings(parts=("magic",))
+
+
+def test_items_rarer_than_any_candidate_count_as_the_rarest_of_them():
+    rng = np.random.default_rng(0)
+    q, m = 200, 30
+    counts = rng.integers(4, 9, size=m)
+    network, words = rng.normal(size=(q, m)).astype(np.float32), rng.normal(size=(q, m)).astype(np.float32)
+    truth = network + 8 / (1 + counts) * words
+    targets = [[int(row.argmax())] for row in truth + rng.gumbel(size=(q, m))]
+    asked = gather({"network": network, "words": words}, counts, np.ones((q, m), bool), targets, 20)
+    weights, _ = choose_weights(asked, ("network", "words"), 1e-4, new_share=0.3)
+    assert weights.least == counts.min() == 4
+    assert not weights.alone
+    features = {"network": network[:, :3], "words": words[:, :3]}
+    rarest = weights.apply(features, np.full(3, 4))
+    np.testing.assert_array_equal(weights.apply(features, np.array([0, 1, 3])), rarest)
+    assert not np.array_equal(weights.apply(features, np.full(3, 9)), rarest)
+    assert Weights.from_dict(weights.to_dict()).least == 4
+    before = {k: v for k, v in weights.to_dict().items() if k != "least"}
+    assert Weights.from_dict(before).least == 0
+    # with an item that nobody has bought among the candidates there is nothing to carry on
+    seen = gather({"network": network, "words": words}, np.where(np.arange(m) == 0, 0, counts), np.ones((q, m), bool), targets, 30)
+    assert choose_weights(seen, ("network", "words"), 1e-4, new_share=0.3)[0].least == 0

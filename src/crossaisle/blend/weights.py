@@ -5,7 +5,9 @@
 with c_i the events of item i, g_i = 1 / (1 + c_i), n_i = [c_i = 0] and f_p(u, i) the part's normalised score. So words can serve the new
 and behaviour the known, and an item that nobody has bought yet stands where validation says that such items stand. The weights maximise
 the likelihood of the validation targets among the best candidates of every part (conditional logit; McFadden 1974), which is smooth,
-unlike N@10, and needs no grid.
+unlike N@10, and needs no grid. Where validation had no item that nobody has bought yet, nothing says where such items stand, and weights
+for rare items would be carried on to where they were never seen: an item with fewer events than any of the candidates counts as the
+rarest of them.
 """
 
 from __future__ import annotations
@@ -38,10 +40,13 @@ class Weights:
         The P parts; the first one is what the others join.
     values : float32 (3 P + 3,)
         base, rare, new, then rarity, never, count.
+    least : int
+        Items with fewer events than this count as having so many.
     """
 
     names: tuple[str, ...]
     values: Floats
+    least: int = 0
 
     @classmethod
     def only_first(cls, names: tuple[str, ...]) -> Self:
@@ -65,7 +70,7 @@ class Weights:
     def parts(self, features: Mapping[str, Floats], counts: Ints) -> dict[str, Floats]:
         """What each part adds, (B, C) each, and under "count" what the item's count adds, (C,); ``counts``: int64 (C,)."""
         base, rare, new = self.values[:-_EXTRA].reshape(_KINDS, -1, 1)
-        of_count = _of_count(counts)
+        of_count = _of_count(np.maximum(counts, self.least))
         each = (base + rare * of_count[:, 0] + new * of_count[:, 1]).astype(np.float32)
         out = {name: each[k] * features[name] for k, name in enumerate(self.names)}
         out["count"] = (of_count @ self.values[-_EXTRA:]).astype(np.float32)
@@ -86,14 +91,16 @@ class Weights:
         """Ready for JSON."""
         each = self.values[:-_EXTRA].reshape(_KINDS, -1)
         named = {name: [float(value) for value in each[:, k]] for k, name in enumerate(self.names)}
-        return {"parts": named, **{name: float(value) for name, value in zip(_EXTRAS, self.values[-_EXTRA:], strict=True)}}
+        extras = {name: float(value) for name, value in zip(_EXTRAS, self.values[-_EXTRA:], strict=True)}
+        return {"parts": named, **extras, "least": self.least}
 
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`."""
         names = tuple(kept["parts"])
         each = np.array([kept["parts"][name] for name in names], dtype=np.float32)
-        return cls(names, np.concatenate([each.T.ravel(), np.array([kept[name] for name in _EXTRAS], dtype=np.float32)]))
+        extras = np.array([kept[name] for name in _EXTRAS], dtype=np.float32)
+        return cls(names, np.concatenate([each.T.ravel(), extras]), int(kept.get("least", 0)))  # models saved before have none
 
 
 def _of_count(counts: Ints) -> Floats:
@@ -240,7 +247,13 @@ def choose_weights(
         return kept, {"ndcg@10": alone, "alone": alone, "questions": n}
     blind = _fit(asked, first.values, shrink, most=len(names))
     chosen = _chance_of_the_new(asked, _fit(asked, first.values, shrink), blind, new_share)
-    return Weights(names, chosen), {"ndcg@10": alone + float(gain.mean()), "alone": alone, "questions": n}
+    return Weights(names, chosen, _least(asked)), {"ndcg@10": alone + float(gain.mean()), "alone": alone, "questions": n}
+
+
+def _least(asked: Asked) -> int:
+    """The fewest events that any candidate has; 0 where the weights do not depend on them."""
+    rarest = float(asked.features[:, :, -_EXTRA][asked.there].max(initial=0.0))
+    return round(1 / rarest) - 1 if rarest > 0 else 0
 
 
 def _chance_of_the_new(asked: Asked, values: Floats, blind: Floats, new_share: float) -> Floats:
