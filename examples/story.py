@@ -290,11 +290,11 @@ for who in (None, shoppers[:1]):
 # Now the two items come that were set aside. `add_items` reads what is said of them; nothing is trained. The households who really bought
 # them are known to us and not to the model. Ranked inside their aisle, where do the new items stand for those, and where for the others?
 #
-# In this run, first for everybody, buyer or not, and far too high in the whole shop too, as the last line shows. So it shows that a new
-# item can be recommended at once, with a reason, and not that it is recommended to the right people. Every item learned from here has
-# five purchases or more, so validation held next to no item without any, and nothing put new ones in their place. Where validation does
-# see new items, it sets what being new counts; `evaluate --protocol cold-item` measures new items, and what known ones lose. The README
-# has such figures.
+# Every item learned from here has five purchases or more, so validation held no item without any, and nothing says where new ones stand:
+# each counts as the rarest item that was learned from. Inside their aisle that puts them near the top, for people who never visited the
+# aisle even first, which is too high. So this shows that a new item can be recommended at once, with a reason, and not that it is
+# recommended to the right people. Where validation does see new items, it sets what being new counts; `evaluate --protocol cold-item`
+# measures new items, and what known ones lose. The README has such figures.
 
 # %% [zh]
 # ## 7. 从未有人买过的商品
@@ -302,10 +302,9 @@ for who in (None, shoppers[:1]):
 # 现在请出先前放在一边的两件商品。`add_items` 只阅读它们的文字，不做任何训练。哪些家庭后来真的买了，我们知道，模型不知道。在各自的品类之内，
 # 新商品对这些家庭排在第几？对其他家庭呢？
 #
-# 在这次运行中，无论是否买过，新商品对所有人都排在第一；在整个商店中也排得过高，最后一行就是证明。所以这里只能说明新商品可以立即被推荐并附
-# 上理由，不能说明推荐给了合适的人。参与训练的商品都至少有五次购买，验证集中几乎没有从未买过的商品，也就没有什么能把新商品放到恰当的位置。
-# 验证集中有新商品时，会据此决定“新”占多少分量；`evaluate --protocol cold-item` 度量新商品的效果，以及已有商品因此损失多少，README 中有这
-# 样的数字。
+# 参与训练的商品都至少有五次购买，验证集中没有从未买过的商品，无从得知新商品该排在哪里：这里把它们当作学到过的最冷门的商品。在各自的品类之内，
+# 它们排得很靠前；对从未逛过这个品类的人甚至排在第一，这偏高了。所以这里只能说明新商品可以立即被推荐并附上理由，不能说明推荐给了合适的人。
+# 验证集中有新商品时，会据此决定“新”占多少分量；`evaluate --protocol cold-item` 度量新商品的效果，以及已有商品因此损失多少，README 中有这样的数字。
 
 # %%
 model.add_items(new_items)
