@@ -98,6 +98,7 @@ pretrain_labels() {
 }
 chinese() { echo "== chinese"; "$PY" benchmarks/chinese_similar.py; "$PY" benchmarks/chinese_tuned.py "$OUT/chinese_tuned.json"; }
 # the language model trained inside the recommender: hours; TUNE="--users 2000 --epochs 3" makes it small
+# what is kept in results/tune-cost was run in parts: --arms, --users and --epochs of each stand in its file
 tune_cost() { for shop in beauty toys; do
     if [ $shop = beauty ]; then prepare beauty Beauty; else prepare toys Toys_and_Games; fi
     echo "== tune-cost $shop"; "$PY" benchmarks/tune_cost.py "$TABLES/$shop" "$OUT/tune-cost/$shop.json" ${TUNE:-}
