@@ -41,9 +41,7 @@ def ask(
     columns: options.Columns = None,
     encoding: options.Encoding = None,
     max_rejected: options.MaxRejected = None,
-    out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE", help="Write .parquet, .csv, .tsv or .jsonl instead of printing.")
-    ] = None,
+    out: options.TableOut = None,
     as_json: options.Json = False,
 ) -> None:
     """Choose what to ask people next, or read their answers.

@@ -31,6 +31,7 @@ __all__ = [
     "parse_columns",
     "parse_settings",
     "split_names",
+    "TableOut",
 ]
 
 Interactions = Annotated[
@@ -62,6 +63,7 @@ SettingsFile = Annotated[
     typer.Option("--settings", metavar="FILE", help='JSON of {"section.key": "value"}, such as tune writes; --set comes after it.'),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text for people.")]
+TableOut = Annotated[str | None, typer.Option("--out", metavar="FILE", help="Write .parquet, .csv, .tsv or .jsonl instead of printing.")]
 Lang = Annotated[Literal["en", "zh"], typer.Option("--lang", help="Language of sentences and reports.")]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model folder, as written by fit.")]
 

@@ -56,9 +56,7 @@ def recommend(
     columns: options.Columns = None,
     encoding: options.Encoding = None,
     max_rejected: options.MaxRejected = None,
-    out: Annotated[
-        str | None, typer.Option("--out", metavar="FILE", help="Write .parquet, .csv, .tsv or .jsonl instead of printing.")
-    ] = None,
+    out: options.TableOut = None,
     as_json: options.Json = False,
 ) -> None:
     """List what people may like.
