@@ -66,6 +66,16 @@ def test_a_view_is_a_part_of_its_history_and_never_empty(lengths: list[int], see
         assert len(apart) == 0 or apart.max() - apart.min() < max(2, np.ceil(0.3 * n))
 
 
+def test_an_event_keeps_its_kind_and_weight_wherever_it_is_moved() -> None:
+    lists = [list(range(10 * b, 10 * b + 9)) for b in range(12)]
+    plain = Histories.from_lists(lists)
+    histories = Histories.from_arrays(plain.offsets, plain.items, plain.items % 4, (plain.items + 1).astype(np.float32))
+    rng = np.random.default_rng(1)
+    for changed in (reordered(histories, rng), _view(histories, rng), _view(histories, rng)):
+        assert np.array_equal(changed.events, changed.items % 4)
+        assert np.array_equal(changed.weights, changed.items + 1)
+
+
 def test_parts_of_one_history_in_different_aisles_are_contrasted() -> None:
     network, histories = made()
     contrast = Contrast(TrainSettings(contrastive="aisles"), histories, AISLES, network)

@@ -152,6 +152,11 @@ def reordered(histories: Histories, rng: np.random.Generator, share: float = _SH
     >>> sorted(reordered(h, np.random.default_rng(0)).row(0).tolist()), reordered(h, np.random.default_rng(0)).row(1).tolist()
     ([1, 2, 3, 4, 5, 6], [7])
     """
+    return _in_order(histories, _stretched(histories, rng, share))
+
+
+def _stretched(histories: Histories, rng: np.random.Generator, share: float) -> Ints:
+    """int64 (E,): the event that stands at each place once a stretch of each history is in another order."""
     n = histories.lengths
     size = np.minimum(np.maximum(np.ceil(share * n).astype(np.int64), 2), n)
     start = histories.offsets[:-1] + np.floor(rng.random(len(n)) * (n - size + 1)).astype(np.int64)
@@ -160,7 +165,11 @@ def reordered(histories: Histories, rng: np.random.Generator, share: float = _SH
     key = place.astype(np.float64)
     key[inside] = (start[histories.owners] + rng.random(len(place)) * size[histories.owners])[inside]
     order = np.lexsort((key, histories.owners))
-    order = np.where(inside[order] | inside, order, place)
+    return np.where(inside[order] | inside, order, place)
+
+
+def _in_order(histories: Histories, order: Ints) -> Histories:
+    """The same histories with their events, kinds and weights in another order."""
     return replace(histories, items=histories.items[order], events=histories.events[order], weights=histories.weights[order])
 
 
@@ -174,6 +183,5 @@ def _view(histories: Histories, rng: np.random.Generator) -> Histories:
     thinned = rng.random(len(place)) >= _SHARE
     newest = place == n[histories.owners] - 1
     keep = np.where(kind == 0, cropped, np.where(kind == 1, thinned | newest, True))
-    moved = reordered(histories, rng)
-    mixed = np.where(kind == 2, moved.items, histories.items)
-    return replace(histories, items=mixed).keep(keep)
+    order = np.where(kind == 2, _stretched(histories, rng, _SHARE), np.arange(len(histories.items)))
+    return _in_order(histories, order).keep(keep)
