@@ -127,6 +127,15 @@ switches() {
 asking() { prepare beauty Beauty; echo "== asking"; "$PY" benchmarks/ask.py "$TABLES/beauty" "$OUT/ask/beauty.json" "$@"; }
 ratings() { echo "== ratings"; "$PY" benchmarks/ratings.py "$OUT/ratings/ratings.json" "$@"; } # only when named
 labels() { prepare beauty Beauty; echo "== labels"; "$PY" benchmarks/labels.py "$TABLES/beauty" "$OUT/labels/beauty.json" "$@"; } # only when named
+# sixty minutes of search, killed (-9) after 18 and after 38 of them, resumed each time; its default and its winner are asked the unseen test; only when named
+tune() {
+    prepare beauty Beauty
+    echo "== tune"
+    local search=("$PY" -m crossaisle tune --interactions "$TABLES/beauty/interactions.parquet" --items "$TABLES/beauty/items.parquet" --preset quick --trials 1000 --out "$OUT/tune/beauty" --json)
+    timeout -s KILL 18m "${search[@]}" --minutes 60 || true
+    timeout -s KILL 20m "${search[@]}" --minutes 42 --resume || true
+    "${search[@]}" --minutes 22 --resume
+}
 reviews() { echo "== reviews"; "$PY" benchmarks/reviews.py "$OUT/reviews/reviews.json"; }
 scale() { echo "== scale"; "$PY" benchmarks/scale.py read; "$PY" benchmarks/scale.py epoch; "$PY" benchmarks/scale.py table; }
 

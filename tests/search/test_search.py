@@ -21,6 +21,7 @@ from crossaisle.errors import ModelError, OutputError, RequestError
 from crossaisle.presets import AllSettings, preset_settings
 from crossaisle.recommender import network_scorer
 from crossaisle.search import Material, compare, parse_space, search, write_search
+from crossaisle.search.run import _start
 from crossaisle.search.trials import ask, importance, load_study, open_study, put_back, spent, table
 from crossaisle.search.verdict import changes
 from crossaisle.search.work import Stopped, StopWish, sigterm_as_interrupt
@@ -188,6 +189,19 @@ def test_workers_whose_parent_is_killed_go_too(split, tmp_path):
     while time.monotonic() < end and any(os.path.exists(f"/proc/{pid}/status") and _alive(pid) for pid in pids):
         time.sleep(0.1)
     assert not any(_alive(pid) for pid in pids)
+
+
+class _FakeProcess:
+    """A worker in whose start Ctrl-C is pressed."""
+
+    def start(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_while_the_workers_start_is_not_lost():
+    with StopWish() as stop:
+        _start([_FakeProcess()])
+    assert stop.asked
 
 
 @pytest.mark.slow

@@ -8,9 +8,9 @@ import multiprocessing
 import os
 import pickle
 import signal
-import threading
 import time
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -156,15 +156,21 @@ def _together(material: Material, folder: Path, left: int, until: float, stop: S
 
 
 def _start(running: list[Any]) -> None:
-    """Start the workers deaf to Ctrl-C, which reaches every process of a terminal: their parent tells them when to stop."""
-    here = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if here else None
+    """Start the workers deaf to Ctrl-C, which reaches every process of a terminal: their parent tells them when to stop.
+
+    They inherit that it is blocked; the parent hears a Ctrl-C of this moment when all are started. Ignored, it would be lost.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        for process in running:
+            process.start()
+        return
+    resource_tracker.ensure_running()  # whoever starts it unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         for process in running:
             process.start()
     finally:
-        if here:
-            signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(running: list[Any]) -> None:
