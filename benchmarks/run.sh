@@ -116,12 +116,14 @@ rerank() { prepare beauty Beauty; echo "== rerank"; "$PY" benchmarks/rerank.py "
 attack() { prepare beauty Beauty; prepare toys Toys_and_Games; echo "== attack"; "$PY" benchmarks/attack.py "$TABLES/beauty" "$OUT/attack/beauty.json" "$@"; "$PY" benchmarks/attack.py "$TABLES/toys" "$OUT/attack/toys.json" --arms detection; }
 encode_speed() { echo "== encode speed"; "$PY" benchmarks/encode_speed.py --out "$OUT/encode_speed"; } # only when named: it needs an idle machine
 speed() { echo "== speed"; bash benchmarks/speed/run.sh; } # only when named: it needs an idle machine
-# each switch of training alone, 3 seeds, with controls of equal compute; hours, so only when named
+# each switch of training alone, 3 seeds, with controls of equal compute, on some of the people; hours, so only when named
+# (shops of one aisle have nothing to set aisles apart; the blend's parts do not join the network that is asked alone)
 switches() {
     prepare beauty Beauty; prepare toys Toys_and_Games; prepare six all --apart
     echo "== switches"
-    for shop in beauty toys; do "$PY" benchmarks/switches.py "$TABLES/$shop" "$OUT/switches/$shop.json" "$@"; done
-    "$PY" benchmarks/switches.py "$TABLES/six" "$OUT/switches/hidden-aisle.json" --protocol hidden-aisle --models crossaisle "$@"
+    local arms=plain,longer,dropout,noise,fgm,fgm-text,pgd,vat,views,item,ips,popularity,typos
+    for shop in beauty toys; do "$PY" benchmarks/switches.py "$TABLES/$shop" "$OUT/switches/$shop.json" --arms $arms --users 8000 "$@"; done
+    "$PY" benchmarks/switches.py "$TABLES/six" "$OUT/switches/hidden-aisle.json" --protocol hidden-aisle --models crossaisle --users 20000 "$@"
 }
 # asking played through: 3 seeds x 14 arms and budgets, a training of the small network each; only when named
 asking() { prepare beauty Beauty; echo "== asking"; "$PY" benchmarks/ask.py "$TABLES/beauty" "$OUT/ask/beauty.json" "$@"; }

@@ -7,7 +7,10 @@
 TABLES: benchmarks/prepare_amazon6.py. Preset ``quick``. Arms change settings and nothing else; ``longer`` is plain training for twice the
 epochs, the control of equal compute for whatever takes twice the time; ``dropout`` has more of it, the plain remedy for overfitting;
 ``noise`` changes vectors at random by the size that ``fgm`` changes them for the worse. ``A+B`` are two arms together. Every arm is asked
-the same questions; a question's value is its mean over the seeds, differences are paired over questions. Arms that OUT holds are kept.
+the same questions; a question's value is its mean over the seeds, differences are paired over questions. Beside them stand the validation
+N@10, by which a combination may be chosen (``better on validation``: above plain training and above the arm's control with every seed), and
+N@10 of training: the newest event that was learned from, asked after those before it, so that training less test is how far it is
+overfitted. Arms that OUT holds are kept.
 """
 
 from __future__ import annotations
@@ -20,11 +23,16 @@ from typing import Any
 
 import numpy as np
 
+from crossaisle.contracts import Scorer
 from crossaisle.data.dataset import Dataset
+from crossaisle.data.split import Split, hold_out_last
+from crossaisle.data.split_parts import at_most
 from crossaisle.evaluate import facts
-from crossaisle.evaluate.looks import PROTOCOLS, make_split
+from crossaisle.evaluate.attack.asking import ask
+from crossaisle.evaluate.looks import make_split
+from crossaisle.evaluate.models import ModelSource
 from crossaisle.evaluate.protocol import evaluate
-from crossaisle.presets import preset_settings
+from crossaisle.presets import AllSettings, preset_settings
 from crossaisle.stats import bootstrap_interval, paired_test
 from crossaisle.train.device import choose_device
 
@@ -50,6 +58,10 @@ CONTROL = {"fgm": "noise", "fgm-text": "noise", "pgd": "noise"}
 """Which arm has the same cost and lacks the idea; ``longer`` for the rest."""
 
 
+TRAINED = 5_000
+"""Most questions about what was learned from."""
+
+
 def changes_of(arm: str) -> dict[str, str]:
     """The settings of an arm, or of several joined by +."""
     out: dict[str, str] = {}
@@ -58,36 +70,60 @@ def changes_of(arm: str) -> dict[str, str]:
     return out
 
 
-def run(data: Dataset, split: Any, arm: str, asked: argparse.Namespace, seed: int) -> dict[str, Any]:
-    """One fit: N@10 of each question, and what it cost."""
+def run(data: Dataset, split: Split, arm: str, asked: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """One fit: N@10 of each question, on validation and on training, and what it cost."""
     changes = dict(pair.split("=", 1) for pair in asked.set) | changes_of(arm)
     settings = preset_settings(asked.preset, changes, seed=seed)
-    view = PROTOCOLS[asked.protocol].views[0].name
+    source, made = ModelSource(data, settings), []
+
+    def make(name: str, settings: AllSettings, seed: int, data: Dataset) -> Scorer:
+        made.append(source.make(name, settings, seed, data))
+        return made[-1]
+
     clock, cpu = time.monotonic(), time.process_time()
-    found = evaluate(data, protocol=asked.protocol, models=[asked.models], settings=settings, split=split)
-    rows = found.per_query.filter((found.per_query["view"] == view) & (found.per_query["model"] == asked.models)).sort("query")
+    found = evaluate(data, protocol=asked.protocol, models=[asked.models], settings=settings, split=split, make_scorer=make)
+    seconds = time.monotonic() - clock, time.process_time() - cpu
+    (scorer,) = made
+    view = found.views[0].name
+    rows = found.per_query.filter(found.per_query["view"] == view).sort("query")
+    learned = hold_out_last(split.train)[1].unseen()
+    learned = learned[at_most(np.arange(len(learned)), TRAINED, 0)]
     return {
         "values": [round(float(v), 6) for v in rows["ndcg@10"].to_numpy()],
-        "seconds": time.monotonic() - clock,
-        "cpu_seconds": time.process_time() - cpu,
+        "valid": max(scorer.selection.scores),
+        "train": float(ask(scorer, learned, data.n_items).ndcg.mean()),
+        "fit_minutes": float(found.runs["fit_minutes"][0]),
+        "seconds": seconds[0],
+        "cpu_seconds": seconds[1],
     }
 
 
 def table(runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Means, intervals, and paired differences from plain training and from the control of the same cost."""
-    means = {arm: np.mean([r["values"] for r in by_seed.values()], axis=0) for arm, by_seed in runs.items() if by_seed}
+    runs = {arm: by_seed for arm, by_seed in runs.items() if by_seed}
     rows: dict[str, Any] = {}
-    for arm, values in means.items():
+
+    def mean(arm: str, name: str, seeds: Any) -> Any:
+        return np.mean([runs[arm][seed][name] for seed in seeds], axis=0)
+
+    for arm, by_seed in runs.items():
+        values = mean(arm, "values", by_seed)
         low, high = bootstrap_interval(values, seed=0)
         rows[arm] = {
             "N@10": float(values.mean()),
             "interval": [float(low), float(high)],
-            "by seed": [float(np.mean(r["values"])) for r in runs[arm].values()],
-            "cpu_seconds": float(np.mean([r["cpu_seconds"] for r in runs[arm].values()])),
+            "by seed": [float(np.mean(r["values"])) for r in by_seed.values()],
+            **{name: float(mean(arm, name, by_seed)) for name in ("valid", "train", "fit_minutes", "cpu_seconds")},
         }
-        for other in dict.fromkeys(("plain", CONTROL.get(arm, "longer"))):
-            if other in means and other != arm:
-                rows[arm][f"minus {other}"] = paired_test(values, means[other], seed=0)._asdict()
+        rows[arm]["training less test"] = rows[arm]["train"] - rows[arm]["N@10"]
+        others = [other for other in dict.fromkeys(("plain", CONTROL.get(arm, "longer"))) if other in runs and other != arm]
+        for other in others:
+            both = [seed for seed in by_seed if seed in runs[other]]
+            if both:
+                rows[arm][f"minus {other}"] = paired_test(mean(arm, "values", both), mean(other, "values", both), seed=0)._asdict()
+        rows[arm]["better on validation"] = bool(others) and all(
+            by_seed[seed]["valid"] > runs[other][seed]["valid"] for other in others for seed in by_seed if seed in runs[other]
+        )
     return rows
 
 
@@ -135,7 +171,8 @@ def main() -> None:
             told = {
                 k: (round(v["difference"], 4), round(v["low"], 4), round(v["high"], 4)) for k, v in row.items() if k.startswith("minus")
             }
-            print(f"seed {seed} {arm:12} N@10 {row['N@10']:.4f}, {row['cpu_seconds']:.0f} s of the processor {told}", flush=True)
+            figures = ", ".join(f"{name} {row[name]:.4f}" for name in ("valid", "train", "N@10"))
+            print(f"seed {seed} {arm:12} {figures}, {row['cpu_seconds']:.0f} s of the processor {told}", flush=True)
 
 
 if __name__ == "__main__":
