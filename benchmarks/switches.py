@@ -74,7 +74,8 @@ def run(data: Dataset, split: Split, arm: str, asked: argparse.Namespace, seed: 
     """One fit: N@10 of each question, on validation and on training, and what it cost."""
     changes = dict(pair.split("=", 1) for pair in asked.set) | changes_of(arm)
     settings = preset_settings(asked.preset, changes, seed=seed)
-    source, made = ModelSource(data, settings), []
+    source = ModelSource(data, settings)
+    made: list[Any] = []
 
     def make(name: str, settings: AllSettings, seed: int, data: Dataset) -> Scorer:
         made.append(source.make(name, settings, seed, data))
