@@ -117,12 +117,12 @@ attack() { prepare beauty Beauty; prepare toys Toys_and_Games; echo "== attack";
 encode_speed() { echo "== encode speed"; "$PY" benchmarks/encode_speed.py --out "$OUT/encode_speed"; } # only when named: it needs an idle machine
 speed() { echo "== speed"; bash benchmarks/speed/run.sh; } # only when named: it needs an idle machine
 # each switch of training alone, 3 seeds, with controls of equal compute, on some of the people; hours, so only when named
-# (shops of one aisle have nothing to set aisles apart; the blend's parts do not join the network that is asked alone)
+# (few people want small steps; shops of one aisle have nothing to set aisles apart; the blend's parts do not join the network that is asked alone)
 switches() {
     prepare beauty Beauty; prepare toys Toys_and_Games; prepare six all --apart
     echo "== switches"
     local arms=plain,longer,dropout,noise,fgm,fgm-text,pgd,vat,views,item,ips,popularity,typos
-    for shop in beauty toys; do "$PY" benchmarks/switches.py "$TABLES/$shop" "$OUT/switches/$shop.json" --arms $arms --users 8000 "$@"; done
+    for shop in beauty toys; do "$PY" benchmarks/switches.py "$TABLES/$shop" "$OUT/switches/$shop.json" --arms $arms --users 8000 --set train.tokens_per_step=1024 "$@"; done
     "$PY" benchmarks/switches.py "$TABLES/six" "$OUT/switches/hidden-aisle.json" --protocol hidden-aisle --models crossaisle --users 20000 "$@"
 }
 # asking played through: 3 seeds x 14 arms and budgets, a training of the small network each; only when named
