@@ -1,20 +1,23 @@
-"""A model under attack, and its defence against made-up people, on one table.
+"""Models under attack: trained plainly, trained against it, and defended against made-up people, on one table.
 
     python benchmarks/attack.py TABLES OUT.json                                       # full size: hours on two cores
     python benchmarks/attack.py TABLES OUT.json --seeds 1 --arms detection            # minutes
-    python benchmarks/attack.py TABLES OUT.json --seeds 1 --arms off --people 3000 --set train.epochs=1 --set attack.kinds=shilling
+    python benchmarks/attack.py TABLES OUT.json --seeds 1 --arms longer,fgm --people 3000 --set attack.kinds=vectors
 
 TABLES holds interactions.parquet and items.parquet (benchmarks/prepare_amazon6.py OUT Beauty). Arms:
 
 - ``detection``: made-up people planted among the training events, no model: precision, recall, AUC of the detector by filler, share and
   place, and what it flags in clean data. The detector was built on Beauty's seed 1 and its threshold settled with seeds 1 and 2
   of Beauty and Toys in view: seed 3 and other tables are the check.
-- ``off``: accuracy under shifts of item vectors (random ones are the control of the gradient's), noise in texts, and the push of tail
-  items beside as many copied genuine users (the control) and beside items that nobody pushes (the placebo).
-- ``downweight``: the push once more with ``data.shilling=downweight``, its own clean fit included: what the defence costs without attack.
+- ``plain``, ``longer`` (twice the epochs), ``noise`` (random changes), ``fgm`` and ``typos`` of benchmarks/switches.py, the network alone:
+  accuracy under shifts of item vectors (random ones are the control of the gradient's) and noise in texts. A remedy is compared under each
+  attack with every other arm, question by question: ``longer`` is plain training of at least equal compute.
+- ``off`` and ``downweight``: the push of tail items beside as many copied genuine users (the control) and beside items that nobody pushes
+  (the placebo), by the whole model without and with ``data.shilling=downweight``; compared item by item.
 
-Every arm runs once a seed; targets, fillers, people asked and the network's start all follow from it. Intervals over people or items
-stand in the raw result. Each noise in texts is read anew by the language model, which takes most of the time of ``off``.
+Every arm runs once a seed; targets, fillers, people asked and the network's start all follow from it. What is compared is the mean over
+seeds for each question, and each item of each seed. Runs that OUT holds are kept; figures of each question and item lie in a folder beside
+it. Each noise in texts is read anew by the language model, once a seed, which takes most of the time of the trained arms.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from switches import changes_of
 
 from crossaisle import Dataset
 from crossaisle.attack.shilling import FILLERS, PLACES, fake_profiles, tail_items
@@ -36,9 +40,11 @@ from crossaisle.data.split import leave_one_out
 from crossaisle.evaluate.attack import under_attack
 from crossaisle.evaluate.attack.people import detection, interactions_of, with_people
 from crossaisle.presets import preset_settings
+from crossaisle.stats import paired_test
 
 SHARES = (0.005, 0.01, 0.03)
-ARMS = ("detection", "off", "downweight")
+TRAINED = ("plain", "longer", "noise", "fgm", "typos")
+DEFENDED = ("off", "downweight")
 FULL = {"attack.shares": ",".join(map(str, SHARES)), "attack.fillers": ",".join(FILLERS), "attack.questions": "20000"}
 
 
@@ -46,7 +52,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--arms", default=",".join(ARMS), help="by comma")
+    parser.add_argument("--arms", default=",".join(("detection", *TRAINED, *DEFENDED)), help="by comma")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--people", type=int, default=0, help="of the table, drawn by chance; 0 takes all")
     parser.add_argument("--preset", default="quick")
@@ -70,42 +76,84 @@ def detected(data: Dataset, seed: int, settings: DataSettings) -> list[dict[str,
     return [{"seed": seed, **row} for row in out]
 
 
+def attacked(data: Dataset, arm: str, changes: dict[str, str], asked: argparse.Namespace, seed: int, values: Path) -> dict[str, Any]:
+    """One trial of an arm that has a model."""
+    if arm in DEFENDED:
+        own = {"attack.kinds": "shilling", "data.shilling": arm}
+    else:
+        own = changes_of(arm) | {"attack.kinds": "vectors,texts", "blend.parts": ""}
+    report = under_attack(data, preset_settings(asked.preset, own | changes, seed=seed), data_name=asked.tables.name)
+    np.savez(values, **{f"answers {k}": v for k, v in report.answers.items()}, **{f"climbs {k}": v for k, v in report.climbs.items()})
+    return report.to_dict()
+
+
+def compared(folder: Path, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Of every attack: each arm's mean, and its paired difference from each other arm; answers by question, climbs by item of a seed."""
+    kept = {arm: {seed: dict(np.load(folder / f"{arm}-{seed}.npz")) for seed in by_seed} for arm, by_seed in runs.items()}
+    out: dict[str, Any] = {}
+    for group in (TRAINED, DEFENDED):
+        for arm in (a for a in group if kept.get(a)):
+            for name in next(iter(kept[arm].values())):
+                together = np.concatenate if name.startswith("climbs") else lambda values: np.mean(values, axis=0)
+                row = out.setdefault(name, {}).setdefault(arm, {})
+                row["mean"] = float(together([v[name] for v in kept[arm].values()]).mean())
+                for other in (o for o in group if o != arm and kept.get(o)):
+                    both = [s for s in kept[arm] if s in kept[other] and name in kept[other][s]]
+                    if both:
+                        a, b = (together([kept[one][s][name] for s in both]) for one in (arm, other))
+                        test = paired_test(a, b, seed=0)._asdict()
+                        row[f"minus {other}"] = test | {"relative": test["difference"] / max(float(b.mean()), 1e-12)}
+    return out
+
+
 def main() -> None:
     asked = arguments()
     data = Dataset.from_files(asked.tables / "interactions.parquet", asked.tables / "items.parquet")
     if asked.people:
         data = data.select_users(np.sort(np.random.default_rng(0).choice(data.n_users, min(asked.people, data.n_users), replace=False)))
-    changes, out = FULL | parse_settings(asked.set), dict[str, Any]()
-    for arm in asked.arms.split(","):
-        for seed in range(1, asked.seeds + 1):
+    changes = FULL | parse_settings(asked.set)
+    of = {"tables": asked.tables.name, "people": data.n_users, "preset": asked.preset, "settings": changes}
+    out: dict[str, Any] = of | {"detection": [], "runs": {}}
+    if asked.out.is_file():
+        out = json.loads(asked.out.read_text())
+        other = [k for k, v in of.items() if out[k] != v]
+        if other:
+            raise SystemExit(f"{asked.out} was made with other {', '.join(other)}; give another OUT.json")
+    folder = asked.out.with_suffix("")
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(1, asked.seeds + 1):
+        for arm in asked.arms.split(","):
             if arm == "detection":
-                out.setdefault(arm, []).extend(detected(data, seed, preset_settings(asked.preset, changes).data))
-                continue
-            only = {"attack.kinds": "shilling"} if arm == "downweight" else {}
-            settings = preset_settings(asked.preset, changes | only | {"data.shilling": arm}, seed=seed)
-            report = under_attack(data, settings, data_name=asked.tables.name)
-            out.setdefault(arm, []).append(report.to_dict())
-            asked.out.parent.mkdir(parents=True, exist_ok=True)
-            asked.out.write_text(json.dumps(plain(out), indent=1))  # what is complete stays if the rest is stopped
-        show(arm, out[arm])
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps(plain(out), indent=1))
+                if all(row["seed"] != seed for row in out[arm]):
+                    out[arm] += detected(data, seed, preset_settings(asked.preset, changes).data)
+            elif str(seed) not in out["runs"].setdefault(arm, {}):
+                out["runs"][arm][str(seed)] = plain(attacked(data, arm, changes, asked, seed, folder / f"{arm}-{seed}.npz"))
+                out["compared"] = compared(folder, out["runs"])
+            asked.out.write_text(json.dumps(plain(out), indent=1) + "\n")
+            print(f"seed {seed} {arm}", flush=True)
+    show(out)
 
 
-def show(arm: str, found: list[dict[str, Any]]) -> None:
-    """The arm's tables, each figure the mean over seeds."""
-    if arm == "detection":
-        print_table(means(found, ("filler", "share", "place"), ("precision", "recall", "false_positive_rate", "auc")), title=arm)
-        return
-    rows = [
-        {"attack": r["attack"], "level": r["level"], "N@10": r["ndcg"]["value"], "relative": r["relative"]}
-        for f in found
-        for r in f["rows"]
+def show(out: dict[str, Any]) -> None:
+    """Means over seeds, and each arm beside the others."""
+    if out["detection"]:
+        print_table(means(out["detection"], ("filler", "share", "place"), ("precision", "recall", "false_positive_rate", "auc")))
+    for name, arms in out.get("compared", {}).items():
+        rows = [
+            {"arm": arm, "mean": row["mean"]}
+            | {k: f"{v['difference']:+.4f} ({v['low']:+.4f} to {v['high']:+.4f})" for k, v in row.items() if k.startswith("minus")}
+            for arm, row in arms.items()
+        ]
+        print_table(rows, title=name)
+    pushed = [
+        {"arm": arm, **row} | {k: row[k]["value"] for k in ("gain", "others", "climb", "others_climb")}
+        for arm in DEFENDED
+        for run in out["runs"].get(arm, {}).values()
+        for row in run["shilling"]
     ]
-    print_table(means(rows, ("attack", "level"), ("N@10", "relative")), title=f"{arm}: accuracy")
-    names = ("gain", "others", "climb", "others_climb")
-    pushed = [r | {name: r[name]["value"] for name in names} for f in found for r in f["shilling"]]
-    print_table(means(pushed, ("filler", "share"), ("clean", "copied", "pushed", *names)), title=f"{arm}: HR@10 pushed")
+    if pushed:
+        columns = ("clean", "copied", "pushed", "gain", "others", "climb", "others_climb", "rank_copied", "rank_pushed")
+        print_table(means(pushed, ("arm", "filler", "share"), columns), title="HR@10 pushed; doublings of the rank; ranks")
 
 
 def means(rows: list[dict[str, Any]], keys: tuple[str, ...], values: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -122,11 +122,12 @@ switches() {
     prepare beauty Beauty; prepare toys Toys_and_Games; prepare six all --apart
     echo "== switches"
     local arms=plain,longer,dropout,noise,fgm,fgm-text,pgd,vat,views,item,ips,popularity,typos
-    for shop in beauty toys; do "$PY" benchmarks/switches.py "$TABLES/$shop" "$OUT/switches/$shop.json" --arms $arms --users 8000 --set train.tokens_per_step=1024 "$@"; done
+    "$PY" benchmarks/switches.py "$TABLES/beauty" "$OUT/switches/beauty.json" --arms $arms --users 8000 --set train.tokens_per_step=1024 "$@"
+    "$PY" benchmarks/switches.py "$TABLES/toys" "$OUT/switches/toys.json" --arms $arms --users 5000 --set train.tokens_per_step=1024 "$@"
     "$PY" benchmarks/switches.py "$TABLES/six" "$OUT/switches/hidden-aisle.json" --protocol hidden-aisle --models crossaisle --users 20000 "$@"
 }
 # asking played through: 3 seeds x 14 arms and budgets, a training of the small network each; only when named
-asking() { prepare beauty Beauty; echo "== asking"; "$PY" benchmarks/ask.py "$TABLES/beauty" "$OUT/ask/beauty.json" "$@"; }
+asking() { prepare beauty Beauty; echo "== asking"; "$PY" benchmarks/ask.py "$TABLES/beauty" "$OUT/ask/beauty.json" --users 8000 "$@"; }
 ratings() { echo "== ratings"; "$PY" benchmarks/ratings.py "$OUT/ratings/ratings.json" "$@"; } # only when named
 labels() { prepare beauty Beauty; echo "== labels"; "$PY" benchmarks/labels.py "$TABLES/beauty" "$OUT/labels/beauty.json" "$@"; } # only when named
 # sixty minutes of search, killed (-9) after 18 and after 38 of them, resumed each time; its default and its winner are asked the unseen test; only when named
@@ -143,10 +144,11 @@ scale() { echo "== scale"; "$PY" benchmarks/scale.py read; "$PY" benchmarks/scal
 
 # estimates from biased exposures, 1,000 draws: a minute
 debias() { prepare beauty Beauty; echo "== debias"; "$PY" benchmarks/debias.py "$TABLES/beauty" "$OUT/debias/simulation.json"; }
-# training against popularity: each arm by natural and by evenly asked validation questions; only when named
+# training against popularity, natural questions and evenly asked ones beside each other, when to stop chosen by even ones; only when named
 debias_beauty() {
     prepare beauty Beauty
     local arm settings
+    PRESET=quick trial debias-beauty-natural beauty leave-one-out popularity,crossaisle-network # stopped by natural questions
     for arm in none ips popularity popularity-auto afterwards; do
         case $arm in
             none) settings=(--set train.debias=none) ;;
@@ -155,8 +157,7 @@ debias_beauty() {
             popularity-auto) settings=(--set train.debias=popularity --set train.debias_serve=auto) ;;
             afterwards) settings=(--set train.debias=popularity --set train.debias_gamma=0 --set train.debias_serve=auto) ;; # the control
         esac
-        trial "debias-beauty-$arm" beauty leave-one-out popularity,crossaisle-network,crossaisle "${settings[@]}"
-        trial "debias-beauty-$arm-intervened" beauty leave-one-out popularity,crossaisle-network,crossaisle --intervened "${settings[@]}"
+        PRESET=quick trial "debias-beauty-$arm-intervened" beauty leave-one-out popularity,crossaisle-network --intervened "${settings[@]}"
     done
 }
 

@@ -185,6 +185,11 @@ def test_a_whole_trial_and_its_defence() -> None:
     assert len(report.pushed_items) == 3
     assert "were not measured" in report.notes[0]
     assert json.dumps(report.to_dict())
+    assert list(report.answers) == [f"{r.attack} {r.level:g}" for r in report.rows]
+    for row in report.rows:
+        assert report.answers[f"{row.attack} {row.level:g}"].mean() == pytest.approx(row.ndcg.value)
+    assert report.climbs["bandwagon 0.05"].shape == (3,)
+    assert report.climbs["bandwagon 0.05"].mean() == pytest.approx(pushed.climb.value)
 
 
 def test_nothing_to_read_is_said_and_not_measured() -> None:

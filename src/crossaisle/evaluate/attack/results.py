@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+from crossaisle.metrics import Values
+
 __all__ = ["AttackReport", "AttackRow", "DetectionRow", "Figure", "ShillingRow"]
 
 
@@ -107,9 +109,17 @@ class DetectionRow:
     defended: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AttackReport:
-    """All of it, and on what it was measured."""
+    """All of it, and on what it was measured.
+
+    Attributes
+    ----------
+    answers : dict of float64 (Q,)
+        NDCG@10 of each question under each attack of ``rows``, by "attack level", so that two models can be compared question by question.
+    climbs : dict of float64 (M,)
+        Doublings by which each pushed item climbs, by "filler share", so that two defences can be compared item by item.
+    """
 
     data_name: str
     questions: int
@@ -119,7 +129,10 @@ class AttackReport:
     pushed_items: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    answers: dict[str, Values] = field(default_factory=dict)
+    climbs: dict[str, Values] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return dataclasses.asdict(self)
+        """Plain values, ready for JSON; without what is told of each question and item."""
+        whole = dataclasses.asdict(self)
+        return {name: value for name, value in whole.items() if name not in ("answers", "climbs")}

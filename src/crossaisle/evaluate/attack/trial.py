@@ -33,6 +33,7 @@ from crossaisle.evaluate.attack.asking import Answers, ask, compared, figure
 from crossaisle.evaluate.attack.gradient import worst_directions
 from crossaisle.evaluate.attack.people import checked, detection, interactions_of, with_people
 from crossaisle.evaluate.attack.results import AttackReport, AttackRow, DetectionRow, Figure, ShillingRow
+from crossaisle.metrics import Values
 from crossaisle.presets import AllSettings
 from crossaisle.recommender import blend_scorer, with_media
 from crossaisle.stats import paired_test
@@ -64,7 +65,7 @@ def under_attack(data: Dataset, settings: AllSettings, *, data_name: str = "data
     """
     clock = time.perf_counter()
     trial = _Trial(data, settings, progress)
-    rows = [compared("none", 0.0, trial.clean, trial.clean, settings.seed)]
+    rows = [trial.row("none", 0.0, trial.clean)]
     kinds = settings.attack.kinds
     if "vectors" in kinds:
         rows += trial.vectors()
@@ -89,6 +90,8 @@ def under_attack(data: Dataset, settings: AllSettings, *, data_name: str = "data
             "versions": facts.versions(),
             "minutes": (time.perf_counter() - clock) / 60,
         },
+        answers=trial.answers,
+        climbs=trial.climbs,
     )
 
 
@@ -106,6 +109,8 @@ class _Trial:
         self.notes: list[str] = []
         self.shilling: list[ShillingRow] = []
         self.detections: list[DetectionRow] = []
+        self.answers: dict[str, Values] = {}
+        self.climbs: dict[str, Values] = {}
         self.events = interactions_of(self.split.train)
         tail = tail_items(self.events, 2 * settings.attack.targets, seed=settings.seed)
         self.targets, self.others = tail[: (len(tail) + 1) // 2], tail[(len(tail) + 1) // 2 :]
@@ -129,8 +134,13 @@ class _Trial:
         if self.progress is not None:
             self.progress(stage, done, 1, "")
 
+    def row(self, attack: str, level: float, answers: Answers) -> AttackRow:
+        """The row of what was answered under an attack; each answer is kept."""
+        self.answers[f"{attack} {level:g}"] = answers.ndcg
+        return compared(attack, level, self.clean, answers, self.settings.seed)
+
     def _row(self, attack: str, level: float) -> AttackRow:
-        return compared(attack, level, self.clean, self._ask(self.scorer, f"{attack} {level:g}"), self.settings.seed)
+        return self.row(attack, level, self._ask(self.scorer, f"{attack} {level:g}"))
 
     def vectors(self) -> Iterator[AttackRow]:
         """Shifts of the network's item vectors."""
@@ -201,6 +211,7 @@ class _Trial:
         places = [np.maximum(answers.mean_ranks(), 1.0) for answers in (self.clean, copied, pushed)]
         ranks = [float(np.median(some[:n])) for some in places]
         climbs = np.log2(places[1] / places[2])
+        self.climbs[f"{filler} {share:g}"] = climbs[:n]
         gains = (hits[2] - hits[0]) - (hits[1] - hits[0])
         test = paired_test(pushed.ndcg, copied.ndcg, seed)
         nobody = Figure(float("nan"), float("nan"), float("nan"))
