@@ -10,14 +10,14 @@ TABLES holds interactions.parquet and items.parquet (benchmarks/prepare_amazon6.
   place, and what it flags in clean data. The detector was built on Beauty's seed 1 and its threshold settled with seeds 1 and 2
   of Beauty and Toys in view: seed 3 and other tables are the check.
 - ``plain``, ``longer`` (twice the epochs), ``noise`` (random changes), ``fgm`` and ``typos`` of benchmarks/switches.py, the network alone:
-  accuracy under shifts of item vectors (random ones are the control of the gradient's) and noise in texts. A remedy is compared under each
-  attack with every other arm, question by question: ``longer`` is plain training of at least equal compute.
+  accuracy under shifts of item vectors (random ones are the control of the gradient's) and, for ``longer`` and ``typos``, noise in texts. A
+  remedy is compared under each attack with every other arm, question by question: ``longer`` is plain training of at least equal compute.
 - ``off`` and ``downweight``: the push of tail items beside as many copied genuine users (the control) and beside items that nobody pushes
   (the placebo), by the whole model without and with ``data.shilling=downweight``; compared item by item.
 
 Every arm runs once a seed; targets, fillers, people asked and the network's start all follow from it. What is compared is the mean over
 seeds for each question, and each item of each seed. Runs that OUT holds are kept; figures of each question and item lie in a folder beside
-it. Each noise in texts is read anew by the language model, once a seed, which takes most of the time of the trained arms.
+it. Each noise in texts is read anew by the language model for each run, which takes most of their time; --items makes the catalogue small.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ from crossaisle.presets import preset_settings
 from crossaisle.stats import paired_test
 
 SHARES = (0.005, 0.01, 0.03)
-TRAINED = ("plain", "longer", "noise", "fgm", "typos")
+TRAINED = {"plain": "vectors", "longer": "vectors,texts", "noise": "vectors", "fgm": "vectors", "typos": "vectors,texts"}
+"""Which attacks each meets."""
 DEFENDED = ("off", "downweight")
 FULL = {"attack.shares": ",".join(map(str, SHARES)), "attack.fillers": ",".join(FILLERS), "attack.questions": "20000"}
 
@@ -55,6 +56,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--arms", default=",".join(("detection", *TRAINED, *DEFENDED)), help="by comma")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--people", type=int, default=0, help="of the table, drawn by chance; 0 takes all")
+    parser.add_argument("--items", type=int, default=0, help="so many of most events, and what people did with them; 0 takes all")
     parser.add_argument("--preset", default="quick")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="as of crossaisle fit")
     return parser.parse_args()
@@ -81,7 +83,7 @@ def attacked(data: Dataset, arm: str, changes: dict[str, str], asked: argparse.N
     if arm in DEFENDED:
         own = {"attack.kinds": "shilling", "data.shilling": arm}
     else:
-        own = changes_of(arm) | {"attack.kinds": "vectors,texts", "blend.parts": ""}
+        own = changes_of(arm) | {"attack.kinds": TRAINED[arm], "blend.parts": ""}
     report = under_attack(data, preset_settings(asked.preset, own | changes, seed=seed), data_name=asked.tables.name)
     np.savez(values, **{f"answers {k}": v for k, v in report.answers.items()}, **{f"climbs {k}": v for k, v in report.climbs.items()})
     return report.to_dict()
@@ -93,7 +95,7 @@ def compared(folder: Path, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for group in (TRAINED, DEFENDED):
         for arm in (a for a in group if kept.get(a)):
-            for name in next(iter(kept[arm].values())):
+            for name in next(iter(kept[arm].values())):  # attacks that it met
                 together = np.concatenate if name.startswith("climbs") else lambda values: np.mean(values, axis=0)
                 row = out.setdefault(name, {}).setdefault(arm, {})
                 row["mean"] = float(together([v[name] for v in kept[arm].values()]).mean())
@@ -111,8 +113,15 @@ def main() -> None:
     data = Dataset.from_files(asked.tables / "interactions.parquet", asked.tables / "items.parquet")
     if asked.people:
         data = data.select_users(np.sort(np.random.default_rng(0).choice(data.n_users, min(asked.people, data.n_users), replace=False)))
+    if asked.items:
+        most = np.sort(np.argsort(-data.item_counts, kind="stable")[: asked.items])
+        place = np.full(data.n_items, -1)
+        place[most] = np.arange(len(most))
+        kept = data.histories.keep(place[data.histories.items] >= 0)
+        data = Dataset(data.items[most], data.users, dataclasses.replace(kept, items=place[kept.items]), data.event_names)
+        data = data.select_users(np.flatnonzero(data.histories.lengths > 2))
     changes = FULL | parse_settings(asked.set)
-    of = {"tables": asked.tables.name, "people": data.n_users, "preset": asked.preset, "settings": changes}
+    of = {"tables": asked.tables.name, "people": data.n_users, "items": data.n_items, "preset": asked.preset, "settings": changes}
     out: dict[str, Any] = of | {"detection": [], "runs": {}}
     if asked.out.is_file():
         out = json.loads(asked.out.read_text())
