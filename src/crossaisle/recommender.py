@@ -20,7 +20,7 @@ from crossaisle.data.histories import Histories
 from crossaisle.data.rejected import Rejected
 from crossaisle.encode.items import ItemReader
 from crossaisle.encode.media import media_lines
-from crossaisle.errors import OutputError, RequestError
+from crossaisle.errors import RequestError
 from crossaisle.graph.category_graph import CategoryGraph
 from crossaisle.graph.item_lift import companions, same_kind, unlike_kind
 from crossaisle.graph.permuted import Survivors, survivors
@@ -30,9 +30,9 @@ from crossaisle.presets import AllSettings, preset_settings
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.request import Request
 from crossaisle.rank.settings import WishSettings
-from crossaisle.rank.similar import complements, similar_items
+from crossaisle.rank.similar import RELATIONS, complements, similar_items
 from crossaisle.rerank.second import SecondLook
-from crossaisle.store import current_version, folder_lock, open_version, write_version
+from crossaisle.store import folder_lock, open_version, refuse_lost_update, write_version
 from crossaisle.whole.account import facts_of
 from crossaisle.whole.fit import fit_contents
 from crossaisle.whole.lists import ListMaker, checked
@@ -40,13 +40,6 @@ from crossaisle.whole.people import People
 from crossaisle.whole.version import OPTIONAL, WITHOUT_BASKETS, Contents, remove_training
 
 __all__ = ["Recommender"]
-
-RELATIONS = {
-    "similar": "similar: alike to the model and in the same category, so a likely substitute; no record says that people compared them",
-    "complement": "complement: bought together beyond chance and of another kind; purchases alone do not tell what completes an item from "
-    "what the same people like, so it is a weak label. Few shared buyers: the lift is mostly that of the two categories",
-}
-"""Relations between items, and what each means on data without records of what was viewed together."""
 
 
 class Recommender:
@@ -473,23 +466,11 @@ class Recommender:
         """
         contents, folder = self._contents(), Path(folder)
         with folder_lock(folder):
-            self._refuse_lost_update(folder)
+            refuse_lost_update(folder, self._version)
             self._version = write_version(folder, lambda new: contents.write(new, histories), optional=OPTIONAL)
             if self._folder is not None and self._folder.resolve() == folder.resolve():
                 remove_training(folder)
         return self._version
-
-    def _refuse_lost_update(self, folder: Path) -> None:
-        """A model that was loaded from this folder may only follow the version it was loaded from."""
-        if self._version is None or self._version.parent.resolve() != folder.resolve():
-            return
-        now = current_version(folder)
-        if now != self._version.name:
-            raise OutputError(
-                f"{folder} moved from {self._version.name} to {now} since this model was loaded",
-                "no other change in between",
-                "load it again and repeat the change",
-            )
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto") -> Recommender:

@@ -22,10 +22,10 @@ def quality_of(scorer: BlendScorer, data: Dataset, second: SecondLook | None) ->
     whose = "each history" if scorer.net.newer(data) == 1 else "the newer half of the histories"
     asked = f"the newest item of {whose}, held back"
     best = max(run.scores, default=None)
-    measured = {"ndcg@10": best, "what": f"{asked}; the whole catalogue ranked, items already seen left out"}
+    measured: dict[str, Any] = {"ndcg@10": best, "what": f"{asked}; the whole catalogue ranked, items already seen left out"}
     if scorer.net.biases is not None:
         measured = {"rmse": None if best is None else -best, "what": f"ratings of {asked}"}
-    out = {
+    out: dict[str, Any] = {
         **measured,
         "epoch": run.best_epoch,
         "minutes": round((run.seconds + scorer.net.refitting.seconds) / 60, 2),
