@@ -31,8 +31,8 @@ from crossaisle.data.histories import Histories
 from crossaisle.data.split import Queries, leave_one_out
 from crossaisle.metrics import ndcg
 from crossaisle.presets import AllSettings, preset_settings
-from crossaisle.recommender import network_scorer
 from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.scorers import network_scorer
 from crossaisle.train.fit import NetworkScorer
 
 

@@ -24,7 +24,7 @@ from crossaisle.data.dataset import Dataset
 from crossaisle.data.split import Queries, leave_one_out
 from crossaisle.metrics import ndcg
 from crossaisle.presets import preset_settings
-from crossaisle.recommender import network_scorer
+from crossaisle.scorers import network_scorer
 
 
 class StepClock:

@@ -35,7 +35,7 @@ from crossaisle.learn.ask import questions
 from crossaisle.learn.settings import STRATEGIES
 from crossaisle.metrics import ndcg
 from crossaisle.presets import AllSettings, preset_settings
-from crossaisle.recommender import network_scorer
+from crossaisle.scorers import network_scorer
 from crossaisle.stats import paired_test
 from crossaisle.train.device import choose_device
 from crossaisle.train.fit import NetworkScorer

@@ -26,7 +26,7 @@ from crossaisle.data.split import Queries, cold_item
 from crossaisle.evaluate.models import ModelSource
 from crossaisle.metrics import ndcg, recall
 from crossaisle.presets import preset_settings
-from crossaisle.recommender import network_scorer
+from crossaisle.scorers import network_scorer
 from crossaisle.train import objective
 
 OFFSETS = (-4.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0)

@@ -80,7 +80,7 @@ def falls(model: Recommender, user: int, listed: Any, allowed: Any, k: int) -> t
     Ranks are among the `allowed` (N,) items; the history items (V,) come newest first.
     """
     scorer, _ = model._fitted()
-    past = model._histories[np.array([user])]
+    past = model._people.histories[np.array([user])]
     named = distinct_newest_first(past.items)
     repeated = past[0 * np.arange(len(named) + 1)]
     variants = repeated.keep(repeated.items != np.concatenate([[-1], named])[repeated.owners])
@@ -92,7 +92,7 @@ def falls(model: Recommender, user: int, listed: Any, allowed: Any, k: int) -> t
 def one_list(model: Recommender, known: Associations, texts: Any, user: int, table: pl.DataFrame, beyond: bool) -> list[dict[str, Any]]:
     """What each way of naming a history item does to each row of one person's list."""
     _, catalogue = model._fitted()
-    past = model._histories[np.array([user])].items
+    past = model._people.histories[np.array([user])].items
     allowed = catalogue.available.copy()
     allowed[past] = False
     if beyond:
@@ -171,7 +171,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def cost(model: Recommender, ids: list[str]) -> dict[str, float]:
     """Processor seconds a list, plain and explained, and of the graph."""
-    model._associations = None
+    model._lists.forget()
     out = {}
     for name, call in (
         ("graph", lambda: model.recommend(ids[:1], explain=True)),
@@ -190,7 +190,9 @@ def reasons_alone(model: Recommender, ids: list[str]) -> Any:
     scorer, catalogue = model._fitted()
     rows = np.array([model.users.index(u) for u in ids])
     best = np.argsort(-catalogue.counts, kind="stable")[:10]
-    return because_items(scorer, model._histories[rows], np.repeat(np.arange(len(rows)), 10), np.tile(best, len(rows)), catalogue.n_items)
+    return because_items(
+        scorer, model._people.histories[rows], np.repeat(np.arange(len(rows)), 10), np.tile(best, len(rows)), catalogue.n_items
+    )
 
 
 def main() -> None:
@@ -203,7 +205,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=200)
     asked = parser.parse_args()
     model = fitted(asked.model, asked.people, asked.least)
-    lengths = np.array([len(np.unique(row)) for row in model._histories.rows()])
+    lengths = np.array([len(np.unique(row)) for row in model._people.histories.rows()])
     rows = np.random.default_rng(SEED).permutation(np.flatnonzero(lengths >= 5))[: asked.users]
     ids = [model.users[r] for r in rows]
     known, texts = model._known_associations("en"), unit_texts(model)
@@ -212,7 +214,7 @@ def main() -> None:
         "command": f"python benchmarks/explain.py --people {asked.people} --least {asked.least} --users {asked.users}",
         "seed": SEED,
         "settings": SETTINGS,
-        "data": {"people": len(model.users), "items": model.items.height, "events": len(model._histories.items)},
+        "data": {"people": len(model.users), "items": model.items.height, "events": len(model._people.histories.items)},
         "quality": model.quality["blend"],
         "fall": "log2 of the rank without the history item over the rank with it: 1 is twice as far down",
     }

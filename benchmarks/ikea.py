@@ -32,7 +32,7 @@ from crossaisle.encode.senses import Sense
 from crossaisle.evaluate.facts import hardware, versions
 from crossaisle.metrics import mrr, ndcg, recall
 from crossaisle.presets import preset_settings
-from crossaisle.recommender import blend_scorer
+from crossaisle.scorers import blend_scorer
 from crossaisle.stats import bootstrap_interval, paired_test
 
 HELD_OUT = 0.3

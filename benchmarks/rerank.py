@@ -30,13 +30,13 @@ import crossaisle
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.split import leave_one_out
 from crossaisle.presets import preset_settings
-from crossaisle.recommender import blend_scorer
 from crossaisle.rerank.answers import answers, best_threshold
 from crossaisle.rerank.cross import CrossEncoder
 from crossaisle.rerank.letters import LetterRanker
 from crossaisle.rerank.mine import Mined, draw_lists, mine, parted
 from crossaisle.rerank.mix import choose_mix, control_features, order_ndcg, standardised
 from crossaisle.rerank.pairs import PairWriter
+from crossaisle.scorers import blend_scorer
 from crossaisle.stats import bootstrap_interval, paired_test
 
 FEW = 5

@@ -42,7 +42,7 @@ from crossaisle.evaluate import facts
 from crossaisle.metrics import ndcg
 from crossaisle.presets import AllSettings, preset_settings
 from crossaisle.rank.topk import top_k
-from crossaisle.recommender import network_scorer
+from crossaisle.scorers import network_scorer
 from crossaisle.stats import bootstrap_interval, paired_test
 
 Values = npt.NDArray[np.float64]

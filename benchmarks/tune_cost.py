@@ -41,7 +41,7 @@ from crossaisle.encode.text import TextSettings, choose_reader
 from crossaisle.metrics import ndcg
 from crossaisle.model.network import Network
 from crossaisle.presets import preset_settings
-from crossaisle.recommender import network_scorer
+from crossaisle.scorers import network_scorer
 from crossaisle.stats import paired_test
 from crossaisle.train import fit
 from crossaisle.tune.adapt import adapt

@@ -35,6 +35,8 @@ ROOMS = [
     "learn",
     "store",
     "presets",
+    "scorers",
+    "whole",
     "recommender",
     "forecast",
     "evaluate",

@@ -15,7 +15,7 @@ from crossaisle import Dataset, Recommender
 from crossaisle.data.split import Split
 from crossaisle.evaluate.looks import make_split
 from crossaisle.presets import AllSettings, preset_settings
-from crossaisle.recommender import blend_scorer
+from crossaisle.scorers import blend_scorer
 from crossaisle.testing import toy_dataset
 
 SMALL = {

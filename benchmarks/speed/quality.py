@@ -25,7 +25,7 @@ from crossaisle.encode.items import ItemReader
 from crossaisle.evaluate.looks import Look, look_at
 from crossaisle.presets import preset_settings
 from crossaisle.rank.topk import top_k
-from crossaisle.recommender import network_scorer
+from crossaisle.scorers import network_scorer
 
 RECORDS = (("ndcg@10", 0.0531, "GRAM (ACL 2025) and SASRec with sampled softmax"), ("recall@10", 0.0928, "eSASRec"))
 """The best published figures on these files under this protocol, and whose they are."""

@@ -22,7 +22,7 @@ from crossaisle import Dataset
 from crossaisle.data.split import leave_one_out
 from crossaisle.evaluate.models import SASREC
 from crossaisle.presets import preset_settings
-from crossaisle.recommender import network_scorer
+from crossaisle.scorers import network_scorer
 from crossaisle.train.loop import large_product_dtype
 from crossaisle.train.packing import pack_for_training
 

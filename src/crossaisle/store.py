@@ -29,7 +29,16 @@ from typing import Any
 
 from crossaisle.errors import ModelError, OutputError
 
-__all__ = ["FORMAT_VERSION", "current_version", "folder_lock", "open_version", "read_manifest", "version_names", "write_version"]
+__all__ = [
+    "FORMAT_VERSION",
+    "current_version",
+    "folder_lock",
+    "open_version",
+    "read_manifest",
+    "refuse_lost_update",
+    "version_names",
+    "write_version",
+]
 
 FORMAT_VERSION = 2
 """Raised when a model written from now on could not be read by older code."""
@@ -315,6 +324,25 @@ def current_version(folder: str | Path) -> str:
         If the folder has no readable pointer.
     """
     return _pointed_to(Path(folder))
+
+
+def refuse_lost_update(folder: Path, loaded: Path | None) -> None:
+    """A model that was loaded from this folder may only follow the version it was loaded from; ``loaded`` is that version's folder.
+
+    Raises
+    ------
+    OutputError
+        If there is a newer version meanwhile.
+    """
+    if loaded is None or loaded.parent.resolve() != folder.resolve():
+        return
+    now = current_version(folder)
+    if now != loaded.name:
+        raise OutputError(
+            f"{folder} moved from {loaded.name} to {now} since this model was loaded",
+            "no other change in between",
+            "load it again and repeat the change",
+        )
 
 
 def _pointed_to(folder: Path) -> str:

@@ -26,8 +26,8 @@ from crossaisle.evaluate.attack.asking import ask, compared
 from crossaisle.evaluate.attack.gradient import worst_directions
 from crossaisle.evaluate.attack.people import detection, interactions_of, with_people
 from crossaisle.presets import AllSettings, preset_settings
-from crossaisle.recommender import blend_scorer
 from crossaisle.schema import Floats, Ints
+from crossaisle.scorers import blend_scorer
 from crossaisle.testing import toy_dataset
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "encode"))

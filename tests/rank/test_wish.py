@@ -86,7 +86,7 @@ def test_options_of_a_list_hold_for_a_wish(model):
     assert set(table["category"]) == {"Garden"}
     assert "(wish)" not in model.recommend(wish=WISH, k=200, keep_seen=True)["item_id"].to_list()
     beyond = model.recommend(["user0003"], wish=WISH, beyond_history=True, k=3)
-    touched = {model.items["category"][i] for i in model._histories.row(3).tolist()}
+    touched = {model.items["category"][i] for i in model._people.histories.row(3).tolist()}
     assert not touched & set(beyond["category"])
     candidates = pl.DataFrame({"query_id": ["wish"] * 2, "item_id": ["item0001", "item0002"]})
     assert set(model.recommend(wish=WISH, candidates=candidates)["item_id"]) == {"item0001", "item0002"}
@@ -114,7 +114,7 @@ def test_the_vector_of_a_wish_is_that_of_an_added_item(model, tmp_path):
 
 def test_scores_are_those_of_bayes_rule(model, wishing):
     scorer, _ = model._fitted()
-    past = model._histories[np.arange(3)]
+    past = model._people.histories[np.arange(3)]
     whole = wishing.score(append_wish(past, wishing.code))
     np.testing.assert_allclose(whole[:, :-1] - scorer.score(past), np.tile(0.5 * sum(wishing._parts.values()), (3, 1)), atol=1e-4)
     assert np.array_equal(wishing.score(past)[:, :-1], scorer.score(past))  # without the wish: the served model

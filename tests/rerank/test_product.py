@@ -93,7 +93,7 @@ def test_the_retriever_that_mines_has_not_seen_the_answers(bert, monkeypatch):
         trained.append((histories, lists))
         return self
 
-    monkeypatch.setattr("crossaisle.recommender.mine", mining)
+    monkeypatch.setattr("crossaisle.whole.fit.mine", mining)
     monkeypatch.setattr(CrossEncoder, "train", spy)
     Recommender.preset("quick", settings={**SMALL, "rerank.model": str(bert)}).fit(data)
     newest = np.bincount([row[-1] for row in data.histories.rows()], minlength=data.n_items)

@@ -19,7 +19,7 @@ pytest.importorskip("optuna")
 from crossaisle.data.split import leave_one_out
 from crossaisle.errors import ModelError, OutputError, RequestError
 from crossaisle.presets import AllSettings, preset_settings
-from crossaisle.recommender import network_scorer
+from crossaisle.scorers import network_scorer
 from crossaisle.search import Material, compare, parse_space, search, write_search
 from crossaisle.search.run import _start
 from crossaisle.search.trials import ask, importance, load_study, open_study, put_back, spent, table

@@ -17,10 +17,12 @@ from crossaisle.cli.main import run
 from crossaisle.data.histories import Histories
 from crossaisle.data.split import hold_out_last
 from crossaisle.errors import CrossAisleError, RequestError, SettingError
+from crossaisle.presets import preset_settings
 from crossaisle.testing import toy_dataset
 from crossaisle.train.base import MOST_SHARE, trunk_parameters
 from crossaisle.train.loop import _optimizer
 from crossaisle.train.settings import TrainSettings
+from crossaisle.whole.fit import joining_scorer
 
 SETTINGS = {
     "model.senses": "id,words",
@@ -79,7 +81,7 @@ def codes_in(model: Recommender, items: pl.DataFrame) -> np.ndarray:
 
 def old_scores(model: Recommender, base: Recommender, kinds: bool = True) -> np.ndarray:
     """Scores of the base's items for the histories that the base holds, in its order."""
-    histories, codes = base._histories, codes_in(model, base.items)
+    histories, codes = base._people.histories, codes_in(model, base.items)
     assert histories is not None
     events = [model._fitted()[1].event_names.index(name) for name in base._fitted()[1].event_names] if kinds else [0]
     moved = dataclasses.replace(histories, items=codes[histories.items], events=np.array(events)[histories.events])
@@ -87,7 +89,7 @@ def old_scores(model: Recommender, base: Recommender, kinds: bool = True) -> np.
 
 
 def test_old_aisles_are_as_they_were_to_the_last_bit(base: Recommender, joined: Recommender) -> None:
-    assert np.array_equal(old_scores(joined, base), base._fitted()[0].score(base._histories))
+    assert np.array_equal(old_scores(joined, base), base._fitted()[0].score(base._people.histories))
     mine = np.sort(codes_in(joined, base.items))
     assert np.array_equal(joined._fitted()[0].item_vectors()[mine], base._fitted()[0].item_vectors()[codes_in(base, joined.items[mine])])
     asked = tables(("Books", "Garden"))[0].rename({"user_id": "query_id"}).head(60)
@@ -141,7 +143,7 @@ def test_nothing_else_is_trained_and_the_numbers_are_told(base: Recommender, joi
 
 def test_the_optimiser_leaves_out_what_is_frozen(base: Recommender) -> None:
     data = shop("Books", "Garden", "Kitchen")
-    scorer = Recommender.preset("quick", settings=ALONE)._joined(base, "Kitchen", data).net
+    scorer = joining_scorer(preset_settings("quick", ALONE), base._contents(), "Kitchen", data)[1].net
     scorer.senses = scorer.reader.read(data.items)  # type: ignore[union-attr]
     network = scorer._new_network(data)
     groups = _optimizer(network, TrainSettings(), None).param_groups
@@ -201,8 +203,8 @@ def test_saved_loaded_added_to_and_adapted_again(base: Recommender, joined: Reco
         ALONE | {"model.adapter_rank": "2"}, shop("Books", "Garden", "Kitchen", "Music"), base=tmp_path / "three.model", adapt="Music"
     )
     assert [(a["aisle"], a["rank"], a["id rows"]) for a in four.info()["adaptation"]["adapters"]] == [("Kitchen", 4, 20), ("Music", 2, 20)]
-    assert np.array_equal(old_scores(four, base), base._fitted()[0].score(base._histories))
-    assert np.array_equal(old_scores(four, joined), joined._fitted()[0].score(joined._histories))
+    assert np.array_equal(old_scores(four, base), base._fitted()[0].score(base._people.histories))
+    assert np.array_equal(old_scores(four, joined), joined._fitted()[0].score(joined._people.histories))
     four.save(tmp_path / "four.model")
     assert Recommender.load(tmp_path / "four.model").recommend(k=5).equals(four.recommend(k=5))
 
@@ -222,7 +224,7 @@ def test_kinds_of_events_are_known_by_name(base: Recommender) -> None:
         data, event_names=("sight", *data.event_names), histories=dataclasses.replace(data.histories, events=data.histories.events + 1)
     )
     model = fitted(ALONE, swapped, base=base, adapt="Kitchen")
-    assert np.array_equal(old_scores(model, base), base._fitted()[0].score(base._histories))
+    assert np.array_equal(old_scores(model, base), base._fitted()[0].score(base._people.histories))
     event = model._fitted()[0].net.network.encoder.event  # type: ignore[union-attr]
     assert event is not None
     assert not event[0].any()
@@ -310,7 +312,7 @@ def test_a_base_without_ids_is_refused_where_the_settings_have_them() -> None:
         fitted(ALONE, data, base=without, adapt="Kitchen")
     model = fitted(ALONE | {"model.senses": "words"}, data, base=without, adapt="Kitchen")
     assert model.info()["adaptation"]["adapters"][0]["id rows"] == 0
-    assert np.array_equal(old_scores(model, without), without._fitted()[0].score(without._histories))
+    assert np.array_equal(old_scores(model, without), without._fitted()[0].score(without._people.histories))
 
 
 def test_what_the_base_knows_of_its_items_stays(tmp_path: Any) -> None:
@@ -326,7 +328,7 @@ def test_what_the_base_knows_of_its_items_stays(tmp_path: Any) -> None:
     known = fitted(settings, told("Books", "Garden"))
     model = fitted(settings, told("Books", "Garden", "Kitchen", title=" lamp"), base=known, adapt="Kitchen")
     assert model._fitted()[0].net.senses["reviews"].present.all()
-    assert np.array_equal(old_scores(model, known), known._fitted()[0].score(known._histories))
+    assert np.array_equal(old_scores(model, known), known._fitted()[0].score(known._people.histories))
     model.save(tmp_path / "m")
     assert Recommender.load(tmp_path / "m").recommend(k=5).equals(model.recommend(k=5))
 
@@ -335,7 +337,7 @@ def test_a_base_of_ids_alone_can_be_joined() -> None:
     ids = ALONE | {"model.senses": "id", "model.adapter_rank": "2"}
     known = fitted(ids, shop("Books", "Garden", kinds=False))
     model = fitted(ids, shop("Books", "Garden", "Kitchen", kinds=False), base=known, adapt="Kitchen")
-    assert np.array_equal(old_scores(model, known, kinds=False), known._fitted()[0].score(known._histories))
+    assert np.array_equal(old_scores(model, known, kinds=False), known._fitted()[0].score(known._people.histories))
 
 
 def test_items_of_the_base_that_the_tables_lack_are_told(base: Recommender) -> None:
@@ -356,7 +358,7 @@ def test_base_and_adapt_go_together(given: dict[str, str], line: str) -> None:
 def test_sampled_negatives_and_a_run_that_was_stopped(base: Recommender, tmp_path: Any) -> None:
     data, sampled = shop("Books", "Garden", "Kitchen"), ALONE | {"train.negatives": "16"}
     whole = fitted(sampled, data, base=base, adapt="Kitchen")
-    assert np.array_equal(old_scores(whole, base), base._fitted()[0].score(base._histories))
+    assert np.array_equal(old_scores(whole, base), base._fitted()[0].score(base._people.histories))
 
     def stop(stage: str, done: int, total: int, note: str) -> None:
         if stage == "training on everything" and done > 2:

@@ -16,7 +16,8 @@ from crossaisle.testing import scorer_contract, toy_dataset
 from crossaisle.train import objective
 from crossaisle.train.checkpoint import load_checkpoint, save_checkpoint
 from crossaisle.train.device import choose_device
-from crossaisle.train.fit import NetworkScorer, _new_targets
+from crossaisle.train.fit import NetworkScorer
+from crossaisle.train.material import new_targets, target_mask
 from crossaisle.train.packing import pack_for_training
 from crossaisle.train.settings import TrainSettings
 
@@ -161,7 +162,7 @@ def test_an_unfinished_validation_stops_early(data):
 
 def test_only_target_events_are_learned(data):
     scorer = _scorer(target_events=("purchase",)).fit(data)
-    mask = scorer._targets(data)
+    mask = target_mask(data, scorer.target_events)
     kinds = np.array(data.event_names)[data.histories.events]
     np.testing.assert_array_equal(mask, kinds == "purchase")
     assert 0 < mask.sum() < len(mask)
@@ -188,9 +189,9 @@ def test_a_validation_target_that_was_seen_is_no_question(data):
         Histories.from_lists([[*row.tolist(), row[0]] if u % 2 else row.tolist() for u, row in enumerate(data.histories.rows())])
     )
     train, valid = hold_out_last(again)
-    kept = _new_targets(valid)
+    kept = new_targets(valid)
     assert kept.users.tolist() == [u for u in valid.users.tolist() if u % 2 == 0]
-    all_seen = _new_targets(valid[np.flatnonzero(valid.users % 2)])
+    all_seen = new_targets(valid[np.flatnonzero(valid.users % 2)])
     assert len(all_seen) == (valid.users % 2).sum()
     scorer = _scorer().fit(train, valid)
     assert max(scorer.selection.scores) > 3 * 4.54 / data.n_items

@@ -21,6 +21,7 @@ from scipy.special import expit
 from crossaisle.baselines.matrices import history_matrix
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
+from crossaisle.encode.components import fixed_signs, principal_components
 from crossaisle.encode.senses import Sense, Senses
 from crossaisle.schema import Floats, Ints
 
@@ -139,9 +140,5 @@ def _components(values: Floats) -> tuple[Floats, Floats]:
     """Mean (width,) and map (width, C) to principal components of unit variance, those with any variance."""
     mean = values.mean(axis=0)
     centred = (values - mean).astype(np.float64)
-    variances, directions = np.linalg.eigh(centred.T @ centred / len(values))
-    variances, directions = variances[::-1][:_COMPONENTS], directions[:, ::-1][:, :_COMPONENTS]
-    kept = variances > 1e-7 * max(float(variances[0]), 1e-12)
-    directions = directions[:, kept] / np.sqrt(variances[kept])
-    directions *= np.where(directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])] < 0, -1.0, 1.0)
-    return mean.astype(np.float32), directions.astype(np.float32)
+    variances, directions = principal_components(centred.T @ centred / len(values), _COMPONENTS)
+    return mean.astype(np.float32), fixed_signs(directions / np.sqrt(variances)).astype(np.float32)

@@ -246,7 +246,7 @@ class ModelSource:
         """An unfitted model; see the file's first lines for the names."""
         if role(name) == "baseline" and name != "sasrec":
             return self._baseline(name)
-        from crossaisle.recommender import blend_scorer, network_scorer, with_media
+        from crossaisle.scorers import blend_scorer, network_scorer, with_media
 
         settings, senses = settings.changed({"seed": str(seed)}), _senses(name)
         if name == "sasrec":

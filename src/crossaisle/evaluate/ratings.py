@@ -13,8 +13,8 @@ from crossaisle.data.dataset import Dataset
 from crossaisle.data.split import leave_one_out
 from crossaisle.errors import TableError
 from crossaisle.presets import AllSettings
-from crossaisle.recommender import network_scorer
 from crossaisle.schema import Floats
+from crossaisle.scorers import network_scorer
 from crossaisle.stats import bootstrap_interval, paired_test
 from crossaisle.train.ratings import RatingBiases, rated_targets
 

@@ -18,6 +18,7 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
+from crossaisle.encode.components import fixed_signs, principal_components
 from crossaisle.encode.senses import Sense, Senses
 from crossaisle.errors import SettingError
 from crossaisle.model.adapter import AisleAdapter
@@ -46,15 +47,12 @@ class Whitening(nn.Module):
         x64 = x.astype(np.float64)
         mean = x64.mean(0)
         covariance = np.cov((x64 - mean).T) if len(x) > 1 else np.zeros((x.shape[1],) * 2)
-        values, vectors = np.linalg.eigh(np.atleast_2d(covariance))
-        values, vectors = values[::-1], vectors[:, ::-1]
-        k = min(self.matrix.shape[1], int((values > 1e-7 * max(float(values[0]), 1e-12)).sum()))
+        variances, directions = principal_components(np.atleast_2d(covariance), self.matrix.shape[1])
+        k = len(variances)
         matrix = np.zeros(self.matrix.shape)
-        matrix[:, :k] = vectors[:, :k] / np.sqrt(values[:k]) / np.sqrt(max(k, 1))
-        # the sign of an eigenvector is arbitrary: fix it, so that two machines agree
-        matrix *= np.where(matrix[np.abs(matrix).argmax(0), np.arange(matrix.shape[1])] < 0, -1.0, 1.0)
+        matrix[:, :k] = directions / np.sqrt(variances) / np.sqrt(max(k, 1))
         self.mean.copy_(torch.from_numpy(mean))
-        self.matrix.copy_(torch.from_numpy(matrix))
+        self.matrix.copy_(torch.from_numpy(fixed_signs(matrix)))
 
     def forward(self, x: Tensor) -> Tensor:
         return (x - self.mean) @ self.matrix

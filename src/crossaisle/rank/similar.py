@@ -13,7 +13,14 @@ from crossaisle.rank.slate import unit_rows
 from crossaisle.rank.topk import top_k
 from crossaisle.schema import Bools, Floats, Ints
 
-__all__ = ["complements", "similar_items"]
+__all__ = ["RELATIONS", "complements", "similar_items"]
+
+RELATIONS = {
+    "similar": "similar: alike to the model and in the same category, so a likely substitute; no record says that people compared them",
+    "complement": "complement: bought together beyond chance and of another kind; purchases alone do not tell what completes an item from "
+    "what the same people like, so it is a weak label. Few shared buyers: the lift is mostly that of the two categories",
+}
+"""Relations between items, and what each means on data without records of what was viewed together."""
 
 
 def similar_items(

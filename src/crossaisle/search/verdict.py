@@ -19,7 +19,7 @@ from crossaisle.evaluate.facts import versions
 from crossaisle.evaluate.protocol import evaluate
 from crossaisle.evaluate.report.files import write_folder
 from crossaisle.presets import AllSettings
-from crossaisle.recommender import network_scorer, with_media
+from crossaisle.scorers import network_scorer, with_media
 from crossaisle.search.picture import draw
 from crossaisle.search.space import as_text
 from crossaisle.search.trials import best_of, importance, table

@@ -26,7 +26,7 @@ from crossaisle.data.split import Queries
 from crossaisle.encode.senses import Sense
 from crossaisle.errors import BadInput
 from crossaisle.presets import AllSettings
-from crossaisle.recommender import network_scorer, with_media
+from crossaisle.scorers import network_scorer, with_media
 from crossaisle.search.space import Axis, as_text
 from crossaisle.search.trials import ask, best_of, end, load_study, put_back
 from crossaisle.train.tracking import Event, Track

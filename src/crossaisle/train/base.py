@@ -24,7 +24,7 @@ from crossaisle.schema import Bools, Ints
 from crossaisle.train.settings import TrainSettings
 from crossaisle.tune.settings import TuneSettings
 
-__all__ = ["MOST_SHARE", "Adapted", "Base", "trunk_parameters"]
+__all__ = ["MOST_SHARE", "Adapted", "Base", "adaptation", "trunk_parameters"]
 
 MOST_SHARE = 0.02
 """An adapter has less than this share of the parameters of the trunk."""
@@ -227,3 +227,23 @@ def trunk_parameters(network: Network) -> int:
     """Parameters that all aisles share: neither id rows nor adapters; a frozen language model is not among them."""
     apart = ("tower.adapters.", "tower.id_table", "tower.fresh_ids")
     return sum(p.numel() for name, p in network.named_parameters() if not name.startswith(apart))
+
+
+def adaptation(network: Network, adapted: tuple[Adapted, ...]) -> dict[str, Any] | None:
+    """Parameters of the trunk and of each aisle that joined it, id rows apart; None where none did."""
+    if not adapted:
+        return None
+    trunk, joined = trunk_parameters(network), []
+    for known, adapter in zip(adapted, network.tower.adapters, strict=True):
+        n = sum(p.numel() for p in adapter.parameters())
+        joined.append(
+            {
+                "aisle": known.aisle,
+                "rank": known.rank,
+                "parameters": n,
+                "share of the trunk": round(n / trunk, 5),
+                "id rows": known.id_rows,
+                "parameters of id rows": known.id_rows * network.tower.settings.dim,
+            }
+        )
+    return {"trunk parameters": trunk, "adapters": joined}

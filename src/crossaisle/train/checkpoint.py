@@ -1,18 +1,27 @@
-"""Checkpoints: written whole or not at all. Imports: errors."""
+"""Checkpoints: written whole or not at all, and what they belong to. Imports: settings, base."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
+import json
 import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from crossaisle.data.dataset import Dataset
+from crossaisle.encode.senses import Senses
 from crossaisle.errors import ModelError, OutputError
+from crossaisle.model.settings import ModelSettings
+from crossaisle.train.base import Base
+from crossaisle.train.settings import TrainSettings
+from crossaisle.tune.settings import TuneSettings
 
-__all__ = ["load_checkpoint", "save_checkpoint"]
+__all__ = ["fingerprint", "load_checkpoint", "save_checkpoint"]
 
 
 def save_checkpoint(path: Path, payload: dict[str, Any]) -> None:
@@ -65,3 +74,49 @@ def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
             f"checkpoint {path} was made from other data or settings", "the same tables, settings and seed", "start again without --resume"
         )
     return payload
+
+
+def fingerprint(
+    data: Dataset,
+    full: Dataset | None,
+    senses: Senses,
+    *,
+    model: ModelSettings,
+    training: TrainSettings,
+    tune: TuneSettings,
+    seed: int,
+    target_events: tuple[str, ...],
+    base: Base | None = None,
+) -> str:
+    """A hash of all that decides what training gives, so that a checkpoint of other data or settings is not taken up."""
+    learning = training.to_dict()
+    if learning["optimizer"] == "adamw":  # checkpoints of before there was a choice stay good
+        del learning["optimizer"]
+    digest = hashlib.sha256(json.dumps([model.to_dict(), learning, seed, target_events]).encode())
+    if tune.active:
+        digest.update(json.dumps(tune.to_dict()).encode())
+    if training.debias == "ips" and data.propensities is not None:
+        digest.update(data.propensities.tobytes())
+    if base is not None:
+        digest.update(base.aisle.encode())
+        for name, value in base.network.state_dict().items():
+            digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
+    for d in (data, full):
+        if d is not None:
+            for array in (d.histories.offsets, d.histories.items, d.histories.events, d.histories.weights, d.histories.times):
+                digest.update(array.tobytes())
+            if d.histories.trust is not None:
+                digest.update(d.histories.trust.tobytes())
+            if d.reviews is not None:
+                digest.update(d.reviews.hash_rows().to_numpy().tobytes())
+            if d.histories.own is not None:
+                digest.update(d.histories.own.times.tobytes())
+            if training.objective == "rating" and d.histories.ratings is not None:
+                digest.update(d.histories.ratings.tobytes())
+    for column in ("item_id", "category"):
+        digest.update("\x00".join(data.items[column].to_list()).encode())
+    for name, sense in sorted(senses.items()):
+        v = sense.values
+        for part in (v,) if isinstance(v, np.ndarray) else (v.data, v.indices, v.indptr):
+            digest.update(name.encode() + np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""What a target weighs: by its aisle, and by how likely it was seen at all. Imports: settings, objective.
+"""What a target weighs: by its aisle, and by how likely it was seen at all; how much of popularity is served. Imports: settings, objective.
 
 Inverse propensity weights (Schnabel et al. 2016, "Recommendations as Treatments", arXiv:1602.05352): an item that was seen with probability
 p_i stands for 1 / p_i, so that what was shown to few counts as much as what was shown to all.
@@ -6,16 +6,19 @@ p_i stands for 1 / p_i, so that what was shown to few counts as much as what was
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from crossaisle import schema
 from crossaisle.data.dataset import Dataset
 from crossaisle.errors import RequestError
+from crossaisle.model.popularity import PopularityBias
 from crossaisle.schema import Bools, Floats, Ints, Times
 from crossaisle.train.objective import aisle_weights
 from crossaisle.train.settings import TrainSettings
 
-__all__ = ["SERVED", "effective_size", "inverse_propensity", "propensities", "target_weights"]
+__all__ = ["SERVED", "choose_served", "effective_size", "inverse_propensity", "kept_apart", "propensities", "target_weights"]
 
 SERVED = (-0.5, -0.25, -0.1, 0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 """The gamma' that are tried where validation chooses, beside the gamma of training."""
@@ -107,3 +110,37 @@ def target_weights(data: Dataset, settings: TrainSettings, targets: Bools | None
         "largest weight / smallest": round(float(used.max() / used.min()), 3) if len(used) else 1.0,
     }
     return w.astype(np.float32), facts
+
+
+def kept_apart(counts: Ints, known: Bools, settings: TrainSettings) -> PopularityBias:
+    """Popularity as a part of its own in each logit, see `model.popularity`; gamma' is at first what the settings say, or gamma.
+
+    Parameters
+    ----------
+    counts : int64 (N,)
+        How often each item is a target.
+    known : bool (N,)
+        Items that training knows.
+    """
+    gamma, served = settings.debias_gamma, settings.served_gamma
+    return PopularityBias(counts, known, gamma, gamma if served is None else served)
+
+
+def choose_served(popularity: PopularityBias, settings: TrainSettings, ask: Callable[[], float] | None) -> dict[str, float]:
+    """Where gamma' is to be chosen, set the one of a grid that ranks best on validation, the nearest to 0 of equals; the facts.
+
+    Parameters
+    ----------
+    ask : callable, optional
+        How good the ranking is with what is served now; without it gamma' stays.
+    """
+    if settings.served_gamma is None and ask is not None:
+        found: dict[float, float] = {}
+        for served in sorted({*SERVED, settings.debias_gamma}, key=abs):
+            popularity.serve.fill_(served)
+            found[served] = ask()
+        popularity.serve.fill_(max(found, key=lambda served: found[served]))
+    return {
+        "popularity learned beside, gamma": popularity.gamma,
+        "served, gamma'": round(float(popularity.serve), 6),
+    }

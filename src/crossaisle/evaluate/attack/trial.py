@@ -35,7 +35,7 @@ from crossaisle.evaluate.attack.people import checked, detection, interactions_o
 from crossaisle.evaluate.attack.results import AttackReport, AttackRow, DetectionRow, Figure, ShillingRow
 from crossaisle.metrics import Values
 from crossaisle.presets import AllSettings
-from crossaisle.recommender import blend_scorer, with_media
+from crossaisle.scorers import blend_scorer, with_media
 from crossaisle.stats import paired_test
 from crossaisle.train.device import choose_device
 

@@ -26,7 +26,7 @@ from crossaisle.evaluate.transfer.questions import one_aisle_each
 from crossaisle.evaluate.transfer.results import AisleRow, ArmRow, LeftOut, PairRow, TotalRow, TransferResults
 from crossaisle.evaluate.transfer.scores import compare, macro_weights
 from crossaisle.presets import AllSettings
-from crossaisle.recommender import network_scorer
+from crossaisle.scorers import network_scorer
 from crossaisle.train.device import choose_device
 
 __all__ = ["FEWEST", "transfer"]
