@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from switches import changes_of
+from switches import settings_of
 
 from crossaisle import Dataset
 from crossaisle.attack.shilling import FILLERS, PLACES, fake_profiles, tail_items
@@ -81,10 +81,10 @@ def detected(data: Dataset, seed: int, settings: DataSettings) -> list[dict[str,
 def attacked(data: Dataset, arm: str, changes: dict[str, str], asked: argparse.Namespace, seed: int, values: Path) -> dict[str, Any]:
     """One trial of an arm that has a model."""
     if arm in DEFENDED:
-        own = {"attack.kinds": "shilling", "data.shilling": arm}
+        settings = preset_settings(asked.preset, {"attack.kinds": "shilling", "data.shilling": arm} | changes, seed=seed)
     else:
-        own = changes_of(arm) | {"attack.kinds": TRAINED[arm], "blend.parts": ""}
-    report = under_attack(data, preset_settings(asked.preset, own | changes, seed=seed), data_name=asked.tables.name)
+        settings = settings_of(asked.preset, arm, {"attack.kinds": TRAINED[arm], "blend.parts": ""} | changes, seed)
+    report = under_attack(data, settings, data_name=asked.tables.name)
     np.savez(values, **{f"answers {k}": v for k, v in report.answers.items()}, **{f"climbs {k}": v for k, v in report.climbs.items()})
     return report.to_dict()
 
