@@ -151,3 +151,18 @@ def test_what_cannot_be_read_or_asked(blend):
     tensors, config = blend.net.state()
     with pytest.raises(ModelError, match="saved before other parts joined the network; expected one that this version wrote; next: fit"):
         BlendScorer.from_state(tensors, config, FakeReader())
+
+
+def test_in_an_untouched_aisle_an_item_that_joins_stands_where_the_network_and_its_words_put_it():
+    data = toy_dataset(n_users=500)
+    blend = _blend().fit(data)
+    (aisle,) = {int(blend.ridge.aisles[0])}
+    known = np.flatnonzero(data.item_categories == aisle)
+    like = data.items[[int(known[0])]].with_columns(pl.lit("new").alias("item_id"))
+    blend.add_items(like, data.item_categories[known[:1]])
+    away = Histories.from_lists([[int(i)] for i in np.flatnonzero(data.item_categories != aisle)[:12]])
+    columns = np.append(known, data.n_items)
+    near = blend.near.apply(blend._near_features(away), blend.counts)[:, columns]
+    inside = blend.score(away)[:, columns]
+    assert blend.far.least > 0
+    np.testing.assert_array_equal((inside[:, :-1] > inside[:, -1:]).sum(1), (near[:, :-1] >= near[:, -1:]).sum(1))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossaisle.blend.settings import BlendSettings
-from crossaisle.blend.weights import Asked, Weights, choose_weights, gather, mean_ndcg
+from crossaisle.blend.weights import Asked, Weights, _least, choose_weights, gather, mean_ndcg
 from crossaisle.data.histories import Histories
 from crossaisle.errors import SettingError
 from crossaisle.metrics import ndcg
@@ -182,7 +182,7 @@ def test_settings_refuse_what_is_no_part():
         BlendSettings(parts=("magic",))
 
 
-def test_items_rarer_than_any_candidate_count_as_the_rarest_of_them():
+def test_items_rarer_than_the_rarest_targets_count_as_they_do():
     rng = np.random.default_rng(0)
     q, m = 200, 30
     counts = rng.integers(4, 9, size=m)
@@ -200,6 +200,9 @@ def test_items_rarer_than_any_candidate_count_as_the_rarest_of_them():
     assert Weights.from_dict(weights.to_dict()).least == 4
     before = {k: v for k, v in weights.to_dict().items() if k != "least"}
     assert Weights.from_dict(before).least == 0
-    # with an item that nobody has bought among the candidates there is nothing to carry on
-    seen = gather({"network": network, "words": words}, np.where(np.arange(m) == 0, 0, counts), np.ones((q, m), bool), targets, 30)
-    assert choose_weights(seen, ("network", "words"), 1e-4, new_share=0.3)[0].least == 0
+    # a rarer item among the candidates changes nothing as long as hardly anybody wanted it; twenty targets tell enough
+    first = np.where(np.arange(m) == 0, 0, counts)
+    for wanted, least in ((0, 4), (19, 4), (20, 0)):
+        some = [[0] if n < wanted else ts if ts != [0] else [1] for n, ts in enumerate(targets)]
+        seen = gather({"network": network, "words": words}, first, np.ones((q, m), bool), some, 30)
+        assert _least(seen) == least

@@ -22,12 +22,14 @@ from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.encode.senses import Senses
 from crossaisle.encode.spread import Spread
-from crossaisle.schema import Floats
+from crossaisle.schema import Bools, Floats
 
-__all__ = ["Parts"]
+__all__ = ["Parts", "stand_as_in", "standardised"]
 
 _TEXT_DECAY = 0.8
 """Weight of a history's event against the one after it, where texts are compared."""
+_BEYOND = 0.01
+"""By half so much an item is put above the first of all, or below the last."""
 
 
 class Parts:
@@ -154,3 +156,30 @@ def standardised(raw: Floats) -> Floats:
         return raw
     spread = raw.std(axis=1, keepdims=True)
     return np.asarray((raw - raw.mean(axis=1, keepdims=True)) / np.where(spread > 1e-12, spread, 1.0), dtype=np.float32)
+
+
+def stand_as_in(scores: Floats, other: Floats, which: Bools) -> Floats:
+    """The scores, with these columns where they stand in ``other``: row by row half-way between the two that they stand between there.
+
+    Parameters
+    ----------
+    scores, other : float32 (B, C)
+    which : bool (C,)
+
+    Examples
+    --------
+    >>> scores, other = np.array([[9.0, 5.0, 1.0, 0.0]], np.float32), np.array([[3.0, 2.0, 1.0, 2.5]], np.float32)
+    >>> stand_as_in(scores, other, np.array([False, False, False, True])).tolist()
+    [[9.0, 5.0, 1.0, 7.0]]
+    """
+    if not which.any() or which.all():
+        return scores
+    out = scores.copy()
+    falling = -np.sort(-scores[:, ~which], axis=1)
+    ends = np.pad(falling, ((0, 0), (1, 1)), mode="edge")
+    ends[:, 0] += _BEYOND
+    ends[:, -1] -= _BEYOND
+    for row, here, there in zip(out, other, ends, strict=True):
+        before = np.searchsorted(np.sort(-here[~which]), -here[which], side="right")
+        row[which] = (there[before] + there[before + 1]) / 2
+    return out

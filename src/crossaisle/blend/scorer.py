@@ -22,7 +22,7 @@ from scipy.special import log_softmax, logsumexp
 from crossaisle.across.ridge import CrossAisleRidge
 from crossaisle.across.settings import AcrossSettings
 from crossaisle.blend.holdout import hold_out, kinds
-from crossaisle.blend.parts import Parts, standardised
+from crossaisle.blend.parts import Parts, stand_as_in, standardised
 from crossaisle.blend.settings import BlendSettings
 from crossaisle.blend.weights import Asked, Weights, choose_weights, gather, mean_ndcg
 from crossaisle.contracts import Progress
@@ -279,6 +279,8 @@ class BlendScorer:
             near = out[np.ix_(rows, columns)]
             weights, found = self._inside(histories[rows], aisle, near, features, np.ix_(rows, columns))
             inside = weights.apply(found, self.counts[columns])
+            if weights is self.far and weights.least:  # no target of the kind was ever seen, and nobody's purchases speak of them
+                inside = stand_as_in(inside, near, self.counts[columns] == 0)
             out[np.ix_(rows, columns)] = logsumexp(near, axis=1, keepdims=True) + log_softmax(inside, axis=1)
         empty = np.flatnonzero(histories.lengths == 0)
         if len(empty):

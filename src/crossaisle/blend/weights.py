@@ -251,9 +251,13 @@ def choose_weights(
 
 
 def _least(asked: Asked) -> int:
-    """The fewest events that any candidate has; 0 where the weights do not depend on them."""
-    rarest = float(asked.features[:, :, -_EXTRA][asked.there].max(initial=0.0))
-    return round(1 / rarest) - 1 if rarest > 0 else 0
+    """The fewest events of which enough targets tell: `_LEAST_NEW` of them have as many or fewer. 0 where there is nothing to tell.
+
+    Below that a few targets, or none, decide what rarity is worth, and one over the count grows fastest there.
+    """
+    rarest = np.sort(asked.features[:, :, -_EXTRA][asked.hits & asked.there])[::-1]
+    enough = float(rarest[min(_LEAST_NEW, len(rarest)) - 1]) if len(rarest) else 0.0
+    return round(1 / enough) - 1 if enough > 0 else 0
 
 
 def _chance_of_the_new(asked: Asked, values: Floats, blind: Floats, new_share: float) -> Floats:
