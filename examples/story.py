@@ -193,16 +193,15 @@ crossaisle(
 #
 # The association graph: two categories are tied where more households have both than chance explains, given how much each household buys
 # and how many go to each category. It has a placebo: the baskets permuted, so that every household keeps the number of its items and
-# every item the number of its households, and nothing goes together any more. A trustworthy graph then has next to no edge left. Here
-# that holds for kinds of items (level 2), which we read; among these fifteen whole aisles (level 1) it does not, so what level 1 says is
-# not to be believed at this size.
+# every item the number of its households, and nothing goes together any more. A trustworthy graph then has next to no edge left: compare
+# the two numbers of each level. We read kinds of items (level 2), of which there are more than of whole aisles (level 1).
 
 # %% [zh]
 # ## 3. 哪个品类通向哪个品类
 #
 # 关联图：考虑到每户家庭买了多少、每个品类有多少人光顾，若同时拥有两个品类的家庭仍多于偶然，两者就有关联。它有一个安慰剂对照：打乱购物篮，
-# 每户家庭的商品数和每件商品的家庭数都不变，但商品之间不再有任何联系。可信的关联图此时应几乎没有关联。这里细分类别（第 2 层）满足这一点，
-# 所以我们看第 2 层；而这十五个大类之间（第 1 层）并不满足，在这样的规模下第 1 层的结果不可信。
+# 每户家庭的商品数和每件商品的家庭数都不变，但商品之间不再有任何联系。可信的关联图此时应几乎没有关联：请比较每一层的两个数字。这里我们看
+# 细分类别（第 2 层），它比大类（第 1 层）多。
 
 # %%
 graph = model.graph()

@@ -104,19 +104,20 @@ def test_a_bulk_buyer_weighs_as_much_as_one_at_the_limit():
     assert user_weights(np.array([2, 2, 2, 100]), 0)[3] == pytest.approx(90 / 9900)  # nobody's median is above the floor of 10
 
 
-@pytest.mark.parametrize("k", [1, 2, 3, 4, 5])
-def test_chance_is_that_of_all_sets(k):
-    w = np.array([0.5, 0.2, 0.15, 0.1, 0.05])
-    sets = list(itertools.combinations(range(5), k))
+@pytest.mark.parametrize("spread", [1.0, 8.0, 30.0], ids=["even", "steep", "a few that everybody has"])
+@pytest.mark.parametrize(("n", "k"), [(5, 1), (5, 2), (5, 3), (5, 4), (5, 5), (12, 2), (12, 5)])
+def test_chance_is_that_of_all_sets(n, k, spread):
+    w = np.exp(spread * np.linspace(0, -1, n) ** 3)
+    sets = list(itertools.combinations(range(n), k))
     odds = np.array([np.prod(w[list(s)]) for s in sets])
     odds /= odds.sum()
-    each, pair = np.zeros(5), np.zeros((5, 5))
+    each, pair = np.zeros(n), np.zeros((n, n))
     for s, p in zip(sets, odds, strict=True):
         each[list(s)] += p
         for a, b in itertools.permutations(s, 2):
             pair[a, b] += p
     assert inclusion(w, k) == pytest.approx(each, abs=1e-12)
-    assert _pairs(w, k)[~np.eye(5, dtype=bool)] == pytest.approx(pair[~np.eye(5, dtype=bool)], abs=1e-12)
+    assert _pairs(w, k)[~np.eye(n, dtype=bool)] == pytest.approx(pair[~np.eye(n, dtype=bool)], abs=1e-12)
 
 
 @pytest.mark.parametrize(("least", "most"), [(1, 6), (4, 30)], ids=["exact", "approximated"])

@@ -19,7 +19,7 @@ __all__ = ["expected_pairs", "inclusion", "visit_shares"]
 _ROUNDS = 200
 _CLOSE = 1e-4
 _EXACT = 10
-"""Sets of up to so many categories are summed exactly; beyond, the sums cancel badly and the approximation is close."""
+"""Sets of up to so many categories are summed exactly; beyond, the sums grow long and the approximation is close."""
 
 
 def _symmetric(w: Times, most: int) -> Times:
@@ -44,6 +44,32 @@ def _rates(y: Times, sizes: Ints, start: Times | None = None, steps: int = 60) -
     return np.asarray(np.minimum(log_x, 500.0))
 
 
+def _leave_out(w: Times, heavy: Ints, most: int) -> tuple[Times, Times]:
+    """float64 (H, most + 1) and (H, H, most + 1): the same of all but each heavy one, and of all but two of them; no term is negative."""
+    h = len(heavy)
+    light = np.ones(len(w), dtype=bool)
+    light[heavy] = False
+    start = _symmetric(w[light], most)
+    one, two = np.tile(start, (h, 1)), np.tile(start, (h, h, 1))
+    for place, value in enumerate(w[heavy]):
+        kept = np.arange(h) != place
+        one[kept, 1:] += value * one[kept, :-1]
+        both = np.ix_(kept, kept)
+        grown = two[both]
+        grown[..., 1:] += value * grown[..., :-1]
+        two[both] = grown
+    return one, two
+
+
+def _heaviest(w: Times, k: int) -> Ints:
+    """Places of the 2 k largest odds. A user with k categories has any other with a probability below a half.
+
+    So the alternating sums that take one of the others away shrink from term to term; those that take away what nearly everybody has would
+    cancel to the last digit.
+    """
+    return np.argsort(-w, kind="stable")[: 2 * k]
+
+
 def inclusion(w: Times, k: int) -> Times:
     """float64 (C,): the probability that a user with k of the categories, at most `_EXACT`, has each, given the odds w.
 
@@ -51,28 +77,38 @@ def inclusion(w: Times, k: int) -> Times:
     --------
     >>> inclusion(np.array([0.5, 0.25, 0.25]), 2).round(3).tolist()
     [0.8, 0.6, 0.6]
+    >>> inclusion(np.array([1e13, 1e12, 1.0, 1.0]), 3).round(3).tolist()
+    [1.0, 1.0, 0.5, 0.5]
     """
     if k >= len(w):
         return np.ones(len(w))
     w = w / w.sum()
-    e = _symmetric(w, k)
+    e, heavy = _symmetric(w, k), _heaviest(w, k)
     without = np.ones_like(w)  # of the others: 0, then 1, ... of them
     for j in range(1, k):
         without = e[j] - w * without
+    without[heavy] = _leave_out(w, heavy, k)[0][:, k - 1]
     return np.asarray(np.clip(w * without / e[k], 0.0, 1.0))
 
 
 def _pairs(w: Times, k: int) -> Times:
     """float64 (C, C): the probability that a user with k of the categories, at most `_EXACT`, has both; the diagonal means nothing."""
-    if k >= len(w):
-        return np.ones((len(w), len(w)))
+    if k >= len(w) or k < 2:
+        return np.full((len(w), len(w)), float(k > 1))
     w = w / w.sum()
-    e = _symmetric(w, k)
+    e, heavy = _symmetric(w, k), _heaviest(w, k)
     powers = np.power(-w[:, None], np.arange(k - 1))
     # of the others, k - 2: e without a and b = sum over i, j of (-w_a)^i (-w_b)^j e_(k - 2 - i - j)
     place = k - 2 - np.add.outer(np.arange(k - 1), np.arange(k - 1))
     middle = np.where(place >= 0, e[np.maximum(place, 0)], 0.0)
-    return np.asarray(np.clip(np.outer(w, w) * (powers @ middle @ powers.T) / e[k], 0.0, 1.0))
+    without = powers @ middle @ powers.T
+    one, two = _leave_out(w, heavy, k)
+    half = np.ones((len(heavy), len(w)))  # without a heavy one and any other
+    for j in range(1, k - 1):
+        half = one[:, j, None] - w * half
+    without[heavy], without[:, heavy] = half, half.T
+    without[np.ix_(heavy, heavy)] = two[..., k - 2]
+    return np.asarray(np.clip(np.outer(w, w) * without / e[k], 0.0, 1.0))
 
 
 def _many_pairs(p: Times, factors: Times) -> Times:
