@@ -290,8 +290,8 @@ for who in (None, shoppers[:1]):
 # them are known to us and not to the model. Ranked inside their aisle, where do the new items stand for those, and where for the others?
 #
 # Every item learned from here has five purchases or more, so validation held no item without any, and nothing says where new ones stand:
-# each counts as the rarest item that was learned from. Inside their aisle that puts them near the top, for people who never visited the
-# aisle even first, which is too high. So this shows that a new item can be recommended at once, with a reason, and not that it is
+# each counts as the rarest items that validation tells of, and inside an aisle that somebody never visited it stands where the network and
+# its words put it. So this shows that a new item can be recommended at once, with a reason, and not that it is
 # recommended to the right people. Where validation does see new items, it sets what being new counts; `evaluate --protocol cold-item`
 # measures new items, and what known ones lose. The README has such figures.
 
@@ -301,8 +301,8 @@ for who in (None, shoppers[:1]):
 # 现在请出先前放在一边的两件商品。`add_items` 只阅读它们的文字，不做任何训练。哪些家庭后来真的买了，我们知道，模型不知道。在各自的品类之内，
 # 新商品对这些家庭排在第几？对其他家庭呢？
 #
-# 参与训练的商品都至少有五次购买，验证集中没有从未买过的商品，无从得知新商品该排在哪里：这里把它们当作学到过的最冷门的商品。
-# 在各自的品类之内，它们排得很靠前；对从未逛过这个品类的人甚至排在第一，这偏高了。所以这里只能说明新商品可以立即被推荐并附上理由，
+# 参与训练的商品都至少有五次购买，验证集中没有从未买过的商品，无从得知新商品该排在哪里：这里把它们当作验证集里最冷门的商品；
+# 对从未逛过这个品类的人，由网络和文字决定它的位置。所以这里只能说明新商品可以立即被推荐并附上理由，
 # 不能说明推荐给了合适的人。验证集中有新商品时，会据此决定“新”占多少分量；`evaluate --protocol cold-item` 度量新商品的效果，
 # 以及已有商品因此损失多少，README 中有这样的数字。
 
