@@ -133,7 +133,9 @@ switches() {
     echo "== switches"
     local arms=plain,longer,dropout,noise,fgm,fgm-text,pgd,vat,views,item,ips,popularity,typos
     "$PY" benchmarks/switches.py "$TABLES/beauty" "$OUT/switches/beauty.json" --arms $arms --users 8000 --set train.tokens_per_step=1024 "$@"
-    "$PY" benchmarks/switches.py "$TABLES/toys" "$OUT/switches/toys.json" --arms $arms --users 5000 --set train.tokens_per_step=1024 "$@"
+    "$PY" benchmarks/switches.py "$TABLES/toys" "$OUT/switches/toys.json" --arms ${arms%,typos} --users 4000 --set train.tokens_per_step=1024 "$@"
+    # what helped on validation, where plain training is longer: the preset balanced
+    "$PY" benchmarks/switches.py "$TABLES/beauty" "$OUT/switches/beauty-balanced.json" --preset balanced --arms plain,longer,noise,fgm,fgm-text --users 8000 --set train.tokens_per_step=1024 "$@"
     "$PY" benchmarks/switches.py "$TABLES/six" "$OUT/switches/hidden-aisle.json" --protocol hidden-aisle --models crossaisle --users 20000 "$@"
 }
 # asking played through: 3 seeds x 14 arms and budgets, a training of the small network each; only when named
