@@ -85,7 +85,8 @@ def attacked(data: Dataset, arm: str, changes: dict[str, str], asked: argparse.N
     else:
         settings = settings_of(asked.preset, arm, {"attack.kinds": TRAINED[arm], "blend.parts": ""} | changes, seed)
     report = under_attack(data, settings, data_name=asked.tables.name)
-    np.savez(values, **{f"answers {k}": v for k, v in report.answers.items()}, **{f"climbs {k}": v for k, v in report.climbs.items()})
+    each: dict[str, Any] = {f"answers {k}": v for k, v in report.answers.items()} | {f"climbs {k}": v for k, v in report.climbs.items()}
+    np.savez(values, **each)
     return report.to_dict()
 
 

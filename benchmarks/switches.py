@@ -55,8 +55,8 @@ ARMS: dict[str, dict[str, str]] = {
     "pairs": {"blend.parts": "markov,word-knn,text-knn,pairs"},
     "factored": {"train.objective": "factored"},
 }
-CONTROL = {"fgm": "noise", "fgm-text": "noise", "pgd": "noise"}
-"""Which arm has the same cost and lacks the idea; ``longer`` for the rest."""
+CONTROL = {"fgm": ("noise",), "fgm-text": ("noise",), "pgd": ("noise",)}
+"""Which arm has the same cost and lacks the idea, beside ``longer``."""
 
 
 TRAINED = 5_000
@@ -84,8 +84,9 @@ def run(data: Dataset, split: Split, arm: str, asked: argparse.Namespace, seed: 
     made: list[Any] = []
 
     def make(name: str, settings: AllSettings, seed: int, data: Dataset) -> Scorer:
-        made.append(source.make(name, settings, seed, data))
-        return made[-1]
+        scorer = source.make(name, settings, seed, data)
+        made.append(scorer)
+        return scorer
 
     clock, cpu = time.monotonic(), time.process_time()
     found = evaluate(data, protocol=asked.protocol, models=[asked.models], settings=settings, split=split, make_scorer=make)
@@ -123,7 +124,7 @@ def table(runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
             **{name: float(mean(arm, name, by_seed)) for name in ("valid", "train", "fit_minutes", "cpu_seconds")},
         }
         rows[arm]["training less test"] = rows[arm]["train"] - rows[arm]["N@10"]
-        others = [other for other in dict.fromkeys(("plain", CONTROL.get(arm, "longer"))) if other in runs and other != arm]
+        others = [other for other in ("plain", "longer", *CONTROL.get(arm, ())) if other in runs and other != arm]
         for other in others:
             both = [seed for seed in by_seed if seed in runs[other]]
             if both:
@@ -153,33 +154,35 @@ def main() -> None:
     split = make_split(asked.protocol, data, 0, False, (), None)
     kept = json.loads(asked.out.read_text()) if asked.out.is_file() else {"runs": {}}
     runs: dict[str, dict[str, Any]] = kept["runs"]
+    of = {"tables": asked.tables.name, "protocol": asked.protocol, "model": asked.models, "preset": asked.preset, "settings": asked.set}
+    of |= {"users": data.n_users, "items": data.n_items}
+    if other := [name for name, value in of.items() if kept.get(name, value) != value]:
+        parser.error(f"{asked.out} was made with other {', '.join(other)}; give another OUT.json")
     asked.out.parent.mkdir(parents=True, exist_ok=True)
+
+    def write() -> None:
+        content = of | {
+            "arms": {name: changes_of(name) for name in runs},
+            "table": table(runs),
+            "hardware": facts.hardware(choose_device("auto")),
+            "versions": facts.versions(),
+            "runs": runs,
+        }
+        asked.out.write_text(json.dumps(content) + "\n")
+
     for seed in range(asked.seeds):
         for arm in asked.arms.split(","):
             if str(seed) in runs.setdefault(arm, {}):
                 continue
             runs[arm][str(seed)] = run(data, split, arm, asked, seed)
-            content = {
-                "tables": asked.tables.name,
-                "protocol": asked.protocol,
-                "model": asked.models,
-                "preset": asked.preset,
-                "settings": asked.set,
-                "users": data.n_users,
-                "items": data.n_items,
-                "arms": {name: changes_of(name) for name in runs},
-                "table": table(runs),
-                "hardware": facts.hardware(choose_device("auto")),
-                "versions": facts.versions(),
-                "runs": runs,
-            }
-            asked.out.write_text(json.dumps(content) + "\n")
-            row = content["table"][arm]
+            write()
+            row = table(runs)[arm]
             told = {
                 k: (round(v["difference"], 4), round(v["low"], 4), round(v["high"], 4)) for k, v in row.items() if k.startswith("minus")
             }
             figures = ", ".join(f"{name} {row[name]:.4f}" for name in ("valid", "train", "N@10"))
             print(f"seed {seed} {arm:12} {figures}, {row['cpu_seconds']:.0f} s of the processor {told}", flush=True)
+    write()
 
 
 if __name__ == "__main__":
