@@ -213,6 +213,10 @@ def test_the_command(shop: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "vectors, gradient" in out
     assert "pushed by made-up people" in out
     assert "report: hit/report.json" in out
+    assert run([*tables, "--out", "hit", "--attacks", "shilling", *small, "--lang", "zh"]) == 0
+    out = capfd.readouterr().out
+    assert "在训练数据中找到的虚假用户" in out
+    assert "召回率" in out
 
     before = everything_in(shop)
     for more, part in (

@@ -38,6 +38,7 @@ def attack(
     columns: options.Columns = None,
     encoding: options.Encoding = None,
     max_rejected: options.MaxRejected = None,
+    lang: options.Lang = "en",
     as_json: options.Json = False,
 ) -> None:
     """Measure a model under attack.
@@ -61,16 +62,55 @@ def attack(
         Path(out).mkdir(parents=True, exist_ok=True)
         page = Path(out) / "report.json"
         write_bytes(json.dumps(plain(report.to_dict()), ensure_ascii=False, indent=1, allow_nan=False).encode(), page)
-    notes = [*report.notes, *notices(data.report)]
+    notes = [*report.notes, *notices(data.report, lang)]
     if as_json:
         print_json({"report": str(page), **report.to_dict(), "notes": notes})
         return
-    print_table(_accuracy(report), title=f"The same model and {report.questions:,} people, ten items each")
+    said, heads = _TITLES[lang], _HEADS[lang]
+    tables = [(_accuracy(report), said[0].format(n=report.questions))]
     if report.shilling:
-        print_table(_pushed(report), title=f"{len(report.pushed_items)} items pushed by made-up people: HR@10, mean of the items")
-        print_table(_found(report), title="Made-up people found in the training data")
+        tables += [(_pushed(report), said[1].format(n=len(report.pushed_items))), (_found(report), said[2])]
+    for rows, title in tables:
+        print_table([{heads.get(name, name): value for name, value in row.items()} for row in rows], title=title)
     print_notes(notes)
     print(f"report: {page}")
+
+
+_TITLES = {
+    "en": (
+        "The same model and {n:,} people, ten items each",
+        "{n} items pushed by made-up people: HR@10, mean of the items",
+        "Made-up people found in the training data",
+    ),
+    "zh": ("同一模型，{n:,} 人，每人十件商品", "虚假用户推高的 {n} 件商品：HR@10，各商品的平均", "在训练数据中找到的虚假用户"),
+}
+_HEADS: dict[str, dict[str, str]] = {
+    "en": {},
+    "zh": {
+        "attack": "攻击",
+        "strength": "强度",
+        "change of N@10": "N@10 变化",
+        "relative": "相对变化",
+        "same items": "相同商品",
+        "filler": "填充方式",
+        "share": "占比",
+        "people": "人数",
+        "clean": "无攻击",
+        "copied": "复制真实用户",
+        "pushed": "被推高",
+        "gain over copied": "比复制多",
+        "others' gain": "未被推的商品",
+        "rank clean": "原名次",
+        "rank pushed": "推高后名次",
+        "doublings": "名次翻倍数",
+        "flagged": "被标记",
+        "precision": "精确率",
+        "recall": "召回率",
+        "genuine flagged": "误标真实用户",
+        "items found": "找到的商品",
+        "weighed down": "已降权",
+    },
+}
 
 
 def _span(figure: Figure, digits: int = 4) -> str:
