@@ -25,7 +25,7 @@ def main() -> None:
     print(
         f"{found['tables']}, {found['protocol']}, {found['model']}, preset {found['preset']} {' '.join(found['settings'])}".rstrip() + ","
     )
-    print(f"{found['users']:,} people, {found['items']:,} items, {len(next(iter(found['runs']['plain'].values()))['values']):,} questions,")
+    print(f"{found['users']:,} people, {found['items']:,} items, {found['questions']:,} questions,")
     print(f"{len(found['runs']['plain'])} seeds; {found['hardware']['processor']}, {found['hardware']['threads']} thread\n")
     print("| Arm | Validation | N@10 | minus plain | minus longer | minus noise | training less test | CPU s |")
     print("|---|---|---|---|---|---|---|---|")

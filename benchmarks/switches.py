@@ -10,7 +10,7 @@ epochs, the control of equal compute for whatever takes twice the time; ``dropou
 the same questions; a question's value is its mean over the seeds, differences are paired over questions. Beside them stand the validation
 N@10, by which a combination may be chosen (``better on validation``: above plain training and above the arm's control with every seed), and
 N@10 of training: the newest event that was learned from, asked after those before it, so that training less test is how far it is
-overfitted. Arms that OUT holds are kept.
+overfitted. Arms that OUT holds are kept; N@10 of each question lies in a .npz beside it.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def run(data: Dataset, split: Split, arm: str, asked: argparse.Namespace, seed: 
     learned = hold_out_last(split.train)[1].unseen()
     learned = learned[at_most(np.arange(len(learned)), TRAINED, 0)]
     return {
-        "values": [round(float(v), 6) for v in rows["ndcg@10"].to_numpy()],
+        "values": rows["ndcg@10"].to_numpy(),
         "valid": max(scorer.selection.scores),
         "train": float(ask(scorer, learned, data.n_items).ndcg.mean()),
         "fit_minutes": float(found.runs["fit_minutes"][0]),
@@ -154,6 +154,10 @@ def main() -> None:
     split = make_split(asked.protocol, data, 0, False, (), None)
     kept = json.loads(asked.out.read_text()) if asked.out.is_file() else {"runs": {}}
     runs: dict[str, dict[str, Any]] = kept["runs"]
+    each = asked.out.with_suffix(".npz")  # N@10 of every question
+    for name, values in (np.load(each) if each.is_file() else {}).items():
+        arm, _, seed = name.rpartition(" ")
+        runs[arm][seed]["values"] = values.astype(np.float64)
     of = {"tables": asked.tables.name, "protocol": asked.protocol, "model": asked.models, "preset": asked.preset, "settings": asked.set}
     of |= {"users": data.n_users, "items": data.n_items}
     if other := [name for name, value in of.items() if kept.get(name, value) != value]:
@@ -164,11 +168,16 @@ def main() -> None:
         content = of | {
             "arms": {name: changes_of(name) for name in runs},
             "table": table(runs),
+            "questions": len(split.test),
             "hardware": facts.hardware(choose_device("auto")),
             "versions": facts.versions(),
-            "runs": runs,
+            "runs": {
+                arm: {seed: {k: v for k, v in r.items() if k != "values"} for seed, r in by_seed.items()} for arm, by_seed in runs.items()
+            },
         }
-        asked.out.write_text(json.dumps(content) + "\n")
+        values = {f"{arm} {seed}": np.asarray(r["values"], np.float32) for arm, by_seed in runs.items() for seed, r in by_seed.items()}
+        np.savez_compressed(each, **values)  # type: ignore[arg-type]
+        asked.out.write_text(json.dumps(content, indent=1) + "\n")
 
     for seed in range(asked.seeds):
         for arm in asked.arms.split(","):
