@@ -117,7 +117,7 @@ rerank() { prepare beauty Beauty; echo "== rerank"; "$PY" benchmarks/rerank.py "
 attack() {
     prepare beauty Beauty; prepare toys Toys_and_Games
     echo "== attack"
-    local small=(--items 2000 --set train.tokens_per_step=512 --set attack.questions=6000)
+    local small=(--seeds 2 --items 2000 --set train.tokens_per_step=512 --set attack.questions=6000)
     local few=(--set attack.vectors=.05,.1,.2 --set attack.typos=.1,.2 --set attack.homoglyphs=.1 --set attack.words= --set attack.cut=)
     "$PY" benchmarks/attack.py "$TABLES/beauty" "$OUT/attack/beauty.json" --arms plain,longer,noise,fgm,typos "${small[@]}" "${few[@]}" \
         --set train.epochs=16 --set train.char_noise_sets=1 "$@"

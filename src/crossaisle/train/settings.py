@@ -90,7 +90,7 @@ class TrainSettings(Settings):
     char_noise: float = setting(
         0.0, "share of an item's letters that are mistyped in some epochs, so that typos harm less; 0 = none", low=0.0, high=1.0
     )
-    char_noise_sets: int = setting(2, "sets of such errors; the catalogue is read once for each", low=1, high=100)
+    char_noise_sets: int = setting(1, "sets of such errors; the catalogue is read once for each", low=1, high=100)
     conflict: str = setting(
         "none",
         "where aisles (the three largest and the rest) pull the history encoder in opposite directions: the sum of their gradients (none), "
