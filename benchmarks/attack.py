@@ -10,8 +10,9 @@ TABLES holds interactions.parquet and items.parquet (benchmarks/prepare_amazon6.
   place, and what it flags in clean data. The detector was built on Beauty's seed 1 and its threshold settled with seeds 1 and 2
   of Beauty and Toys in view: seed 3 and other tables are the check.
 - ``plain``, ``longer`` (twice the epochs), ``noise`` (random changes), ``fgm`` and ``typos`` of benchmarks/switches.py, the network alone:
-  accuracy under shifts of item vectors (random ones are the control of the gradient's) and, for ``plain``, ``longer`` and ``typos``, noise in texts. A
-  remedy is compared under each attack with every other arm, question by question: ``longer`` is plain training of at least equal compute.
+  accuracy under shifts of item vectors (random ones are the control of the gradient's) and, for ``plain``, ``longer`` and ``typos``, noise
+  in texts. A remedy is compared under each attack with every other arm, question by question: ``longer`` is plain training of at least
+  equal compute.
 - ``off`` and ``downweight``: the push of tail items beside as many copied genuine users (the control) and beside items that nobody pushes
   (the placebo), by the whole model without and with ``data.shilling=downweight``; compared item by item.
 
