@@ -9,8 +9,9 @@ is no. These are drawn from what is hidden of anybody, each as often as it is hi
 itself finds a yes no more often than chance. Every arm, random too, chooses from this pool, so that what differs is the choice and not
 whether the logs can answer. Equally cold items are asked in the model's order. The model that asks has learned from the known events alone.
 Each yes joins its person's history before the known events (a real asker does not know when it would have happened, and the newest events
-stay the newest); then the network is trained anew from the same start and asked for the test item, the whole catalogue ranked. ``none``
-asks nothing, ``all`` reveals every hidden event; both say how much there is to gain.
+stay the newest) and is read there, not predicted, since answers come in no order that means anything; then the network is trained anew
+from the same start and asked for the test item, the whole catalogue ranked. ``none`` asks nothing, ``all`` reveals every hidden event in
+its order (read and not predicted as well); both say how much there is to gain.
 
 Trials that stand in OUT.json are not run again; each question's N@10 lies in a folder beside it.
 """
@@ -40,7 +41,14 @@ from crossaisle.stats import paired_test
 from crossaisle.train.device import choose_device
 from crossaisle.train.fit import NetworkScorer
 
-SMALL = {"model.senses": "id,words", "model.dim": "64", "train.epochs": "3"}
+SMALL = {
+    "model.senses": "id,words",
+    "model.dim": "64",
+    "train.epochs": "8",
+    "train.tokens_per_step": "512",
+    "data.target_events": "bought",
+}
+KINDS = ("bought", "answered")
 RARE = 5
 """A target with fewer known events is a rare one."""
 
@@ -59,13 +67,21 @@ class Shop:
 
     def learned(self, answers: list[list[int]]) -> Dataset:
         """The training data with what was answered yes."""
-        rows = [yes + known for yes, known in zip(answers, self.known, strict=True)]
-        return self.data.with_histories(Histories.from_lists(rows))
+        known = self._histories(answers, self.known)
+        return dataclasses.replace(self.data.with_histories(known), event_names=KINDS)
 
     def asked(self, queries: Queries, answers: list[list[int]], last: bool) -> Queries:
         """The questions, behind the histories as they are known after the answers; with ``last`` the validation item too."""
-        rows = [answers[u] + self.known[u] + (self.newest.get(u, []) if last else []) for u in queries.users.tolist()]
-        return dataclasses.replace(queries, histories=Histories.from_lists(rows))
+        users = queries.users.tolist()
+        rest = [self.known[u] + (self.newest.get(u, []) if last else []) for u in users]
+        return dataclasses.replace(queries, histories=self._histories([answers[u] for u in users], rest))
+
+    @staticmethod
+    def _histories(answers: list[list[int]], rest: list[list[int]]) -> Histories:
+        """Each person's answers, marked as such, and the rest behind them."""
+        h = Histories.from_lists([yes + row for yes, row in zip(answers, rest, strict=True)])
+        answered = np.arange(len(h.items)) - h.offsets[:-1][h.owners] < np.array([len(yes) for yes in answers])[h.owners]
+        return dataclasses.replace(h, events=answered.astype(np.int64))
 
 
 def hide(data: Dataset, users: int, share: float, others: int, seed: int) -> Shop:

@@ -140,7 +140,7 @@ switches() {
     "$PY" benchmarks/switches.py "$TABLES/amazon6-4000" "$OUT/switches/hidden-aisle.json" --protocol hidden-aisle --models crossaisle \
         --arms plain,longer,noise,fgm,views,item,aisles,popularity,factored --set model.senses=id,words --set blend.parts=markov,word-knn "$@"
 }
-# asking played through: 3 seeds x 14 arms and budgets, a training of the small network each; only when named
+# asking played through on 8,000 people: 3 seeds x 14 arms and budgets, a training of the small network each; only when named
 asking() { prepare beauty Beauty; echo "== asking"; "$PY" benchmarks/ask.py "$TABLES/beauty" "$OUT/ask/beauty.json" --users 8000 "$@"; }
 ratings() { echo "== ratings"; "$PY" benchmarks/ratings.py "$OUT/ratings/ratings.json" "$@"; } # only when named
 labels() { prepare beauty Beauty; echo "== labels"; "$PY" benchmarks/labels.py "$TABLES/beauty" "$OUT/labels/beauty.json" "$@"; } # only when named
