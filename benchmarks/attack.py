@@ -55,7 +55,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("tables", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--arms", default=",".join(("detection", *TRAINED, *DEFENDED)), help="by comma")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="so many, from --first on")
+    parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--people", type=int, default=0, help="of the table, drawn by chance; 0 takes all")
     parser.add_argument("--items", type=int, default=0, help="so many of most events, and what people did with them; 0 takes all")
     parser.add_argument("--preset", default="quick")
@@ -132,7 +133,7 @@ def main() -> None:
             raise SystemExit(f"{asked.out} was made with other {', '.join(other)}; give another OUT.json")
     folder = asked.out.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
-    for seed in range(1, asked.seeds + 1):
+    for seed in range(asked.first, asked.first + asked.seeds):
         for arm in asked.arms.split(","):
             if arm == "detection":
                 if all(row["seed"] != seed for row in out[arm]):
