@@ -137,12 +137,12 @@ switches() {
     "$PY" benchmarks/switches.py "$TABLES/toys" "$OUT/switches/toys.json" --arms ${arms%,typos} --users 4000 --set train.tokens_per_step=1024 "$@"
     # what helped on validation, where plain training is longer: the preset balanced
     "$PY" benchmarks/switches.py "$TABLES/beauty" "$OUT/switches/beauty-balanced.json" --preset balanced --arms plain,longer,noise,fgm,fgm-text --users 8000 --set train.tokens_per_step=1024 "$@"
-    # 4,000 people of two aisles or more, by ids and words: text adds nothing beside ids there (hidden_controls), and is slow to read
-    "$PY" benchmarks/switches.py "$TABLES/amazon6-4000" "$OUT/switches/hidden-aisle.json" --protocol hidden-aisle --models crossaisle \
+    # 3,000 people of two aisles or more, by ids and words: text adds nothing beside ids there (hidden_controls), and is slow to read
+    "$PY" benchmarks/switches.py "$TABLES/amazon6-4000" "$OUT/switches/hidden-aisle.json" --protocol hidden-aisle --models crossaisle --users 3000 \
         --arms plain,longer,noise,fgm,views,item,aisles,popularity,factored --set model.senses=id,words --set blend.parts=markov,word-knn "$@"
 }
-# asking played through on 8,000 people: 3 seeds x 14 arms and budgets, a training of the small network each; only when named
-asking() { prepare beauty Beauty; echo "== asking"; "$PY" benchmarks/ask.py "$TABLES/beauty" "$OUT/ask/beauty.json" --users 8000 "$@"; }
+# asking played through on 5,000 people: 3 seeds x 14 arms and budgets, a training of the small network each; only when named
+asking() { prepare beauty Beauty; echo "== asking"; "$PY" benchmarks/ask.py "$TABLES/beauty" "$OUT/ask/beauty.json" --users 5000 "$@"; }
 ratings() { echo "== ratings"; "$PY" benchmarks/ratings.py "$OUT/ratings/ratings.json" "$@"; } # only when named
 labels() { prepare beauty Beauty; echo "== labels"; "$PY" benchmarks/labels.py "$TABLES/beauty" "$OUT/labels/beauty.json" "$@"; } # only when named
 # sixty minutes of search, killed (-9) after 18 and after 38 of them, resumed each time; its default and its winner are asked the unseen test; only when named
