@@ -105,10 +105,10 @@ tune_cost() { for shop in beauty toys; do
 done; }
 wish() { echo "== wish"; for data in beauty chinese; do "$PY" benchmarks/wish.py "$data"; done; }
 writer() { echo "== writer"; for data in beauty chinese; do "$PY" benchmarks/writer.py "$data" --writer smollm2; done; }
-# a new aisle on a frozen trunk, of 12,000 people; by hand --users 1000 --epochs 3 makes it small
+# a new aisle on a frozen trunk, of 8,000 people; by hand --users 1000 --epochs 3 makes it small
 adapter() {
     prepare three Toys_and_Games Sports_and_Outdoors Beauty --apart
-    echo "== adapter"; "$PY" benchmarks/adapter.py "$TABLES/three" "$OUT/adapter/toys.json" --users 12000 "$@"
+    echo "== adapter"; "$PY" benchmarks/adapter.py "$TABLES/three" "$OUT/adapter/toys.json" --users 8000 "$@"
 }
 kill_nine() { echo "== kill -9"; "$PY" benchmarks/kill_nine.py --out "$OUT/kill_nine.json"; }
 rerank() { prepare beauty Beauty; echo "== rerank"; "$PY" benchmarks/rerank.py "$TABLES/beauty" "$OUT/rerank/rerank.json"; }
