@@ -123,7 +123,7 @@ attack() {
         --set train.epochs=16 --set train.char_noise_sets=1 "$@"
     # the whole catalogue: where 2,000 items are left, the detector's threshold misses most (results/attack/beauty-shilling-2000.json)
     "$PY" benchmarks/attack.py "$TABLES/beauty" "$OUT/attack/beauty-shilling.json" --arms off,downweight --first 3 --seeds 1 --set attack.shares=.01 "$@"
-    for shop in beauty toys; do "$PY" benchmarks/attack.py "$TABLES/$shop" "$OUT/attack/$shop-detection.json" --arms detection "$@"; done
+    for shop in beauty toys; do "$PY" benchmarks/attack.py "$TABLES/$shop" "$OUT/attack/$shop-detection.json" --arms detection --first 3 --seeds 1 "$@"; done
 }
 encode_speed() { echo "== encode speed"; "$PY" benchmarks/encode_speed.py --out "$OUT/encode_speed"; } # only when named: it needs an idle machine
 speed() { echo "== speed"; bash benchmarks/speed/run.sh; } # only when named: it needs an idle machine
