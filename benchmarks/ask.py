@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from resume import earlier
 
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
@@ -134,7 +135,7 @@ def summary(folder: Path, trials: dict[str, Any]) -> dict[str, Any]:
         arms: dict[str, dict[int, Any]] = {}
         for key, t in here.items():
             arms.setdefault(t["arm"], {})[t["seed"]] = np.load(folder / f"{key}.npy").astype(np.float64)
-        rows = {}
+        rows: dict[str, dict[str, Any]] = {}
         for arm, values in arms.items():
             yes = [t["yes"] / t["asked"] for t in here.values() if t["arm"] == arm and t["asked"]]
             rare = [t["rare N@10"] for t in here.values() if t["arm"] == arm]
@@ -177,12 +178,7 @@ def main() -> None:
         "settings": preset_settings(asked.preset, changes).to_dict(),
     }
     results: dict[str, Any] = {**facts_of, "versions": facts.versions(), "hardware": facts.hardware(choose_device("auto")), "trials": {}}
-    if asked.out.exists():
-        before = json.loads(asked.out.read_text())
-        other = [k for k, v in facts_of.items() if before[k] != v]
-        if other:
-            parser.error(f"{asked.out} was made with other {', '.join(other)}; give another OUT.json")
-        results["trials"] = before["trials"]
+    results["trials"] |= earlier(asked.out, facts_of).get("trials", {})
     folder = asked.out.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
     arms = asked.arms.split(",")

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from resume import earlier
 from switches import settings_of
 
 from crossaisle import Dataset
@@ -117,20 +118,12 @@ def main() -> None:
     if asked.people:
         data = data.select_users(np.sort(np.random.default_rng(0).choice(data.n_users, min(asked.people, data.n_users), replace=False)))
     if asked.items:
-        most = np.sort(np.argsort(-data.item_counts, kind="stable")[: asked.items])
-        place = np.full(data.n_items, -1)
-        place[most] = np.arange(len(most))
-        kept = data.histories.keep(place[data.histories.items] >= 0)
-        data = Dataset(data.items[most], data.users, dataclasses.replace(kept, items=place[kept.items]), data.event_names)
+        most = np.isin(np.arange(data.n_items), np.argsort(-data.item_counts, kind="stable")[: asked.items])
+        data = data.select_items(most)
         data = data.select_users(np.flatnonzero(data.histories.lengths > 2))
     changes = FULL | parse_settings(asked.set)
     of = {"tables": asked.tables.name, "people": data.n_users, "items": data.n_items, "preset": asked.preset, "settings": changes}
-    out: dict[str, Any] = of | {"detection": [], "runs": {}}
-    if asked.out.is_file():
-        out = json.loads(asked.out.read_text())
-        other = [k for k, v in of.items() if out[k] != v]
-        if other:
-            raise SystemExit(f"{asked.out} was made with other {', '.join(other)}; give another OUT.json")
+    out: dict[str, Any] = of | {"detection": [], "runs": {}} | earlier(asked.out, of)
     folder = asked.out.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
     for seed in range(asked.first, asked.first + asked.seeds):

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from resume import earlier
 
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.split import Split, leave_one_out
@@ -89,12 +90,7 @@ def main() -> None:
     data = Dataset.from_files(asked.tables / "interactions.parquet", asked.tables / "items.parquet").without_reviews()
     of = {"tables": asked.tables.name, "questions": asked.questions, "settings": preset_settings(asked.preset, changes).to_dict()}
     results: dict[str, Any] = {**of, "versions": facts.versions(), "hardware": facts.hardware(choose_device("auto")), "trials": {}}
-    if asked.out.exists():
-        before = json.loads(asked.out.read_text())
-        other = [k for k, v in of.items() if before[k] != v]
-        if other:
-            parser.error(f"{asked.out} was made with other {', '.join(other)}; give another OUT.json")
-        results["trials"] = before["trials"]
+    results["trials"] |= earlier(asked.out, of).get("trials", {})
     folder = asked.out.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
     whole = leave_one_out(data)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from resume import earlier
 
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.readers import amazon2018
@@ -52,11 +53,7 @@ def main() -> None:
         "hardware": facts.hardware(choose_device("auto")),
         "seeds": {},
     }
-    if asked.out.exists():
-        before = json.loads(asked.out.read_text())
-        if before["settings"] != results["settings"]:
-            parser.error(f"{asked.out} was made with other settings; give another OUT.json")
-        results["seeds"] = before["seeds"]
+    results["seeds"] |= earlier(asked.out, {"settings": results["settings"]}).get("seeds", {})
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     for seed in map(int, asked.seeds.split(",")):
         if str(seed) in results["seeds"]:

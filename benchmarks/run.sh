@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every benchmark of benchmarks/README.md, one after the other; each is one command. Several hours on two idle cores.
 #   CROSSAISLE_DATA=... bash benchmarks/run.sh [NAME ...]      (default: all)
+# What switches, attack, asking, labels and ratings have written is gone on with, not done again: to repeat them, move their results away.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PY=${PYTHON:-.venv/bin/python}

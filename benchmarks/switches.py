@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from resume import earlier
 
 from crossaisle.cli.options import parse_settings
 from crossaisle.contracts import Scorer
@@ -152,22 +153,20 @@ def main() -> None:
     if asked.users:
         data = data.select_users(np.sort(np.random.default_rng(0).permutation(data.n_users)[: asked.users]))
     split = make_split(asked.protocol, data, 0, False, (), None)
-    kept = json.loads(asked.out.read_text()) if asked.out.is_file() else {"runs": {}}
-    runs: dict[str, dict[str, Any]] = kept["runs"]
+    of = {"tables": asked.tables.name, "protocol": asked.protocol, "model": asked.models, "preset": asked.preset, "settings": asked.set}
+    of |= {"users": data.n_users, "items": data.n_items}
+    runs: dict[str, dict[str, Any]] = earlier(asked.out, of).get("runs", {})
     each = asked.out.with_suffix(".npz")  # N@10 of every question
     for name, values in (np.load(each) if each.is_file() else {}).items():
         arm, _, seed = name.rpartition(" ")
         runs[arm][seed]["values"] = values.astype(np.float64)
-    of = {"tables": asked.tables.name, "protocol": asked.protocol, "model": asked.models, "preset": asked.preset, "settings": asked.set}
-    of |= {"users": data.n_users, "items": data.n_items}
-    if other := [name for name, value in of.items() if kept.get(name, value) != value]:
-        parser.error(f"{asked.out} was made with other {', '.join(other)}; give another OUT.json")
     asked.out.parent.mkdir(parents=True, exist_ok=True)
 
-    def write() -> None:
+    def write() -> dict[str, Any]:
+        rows = table(runs)
         content = of | {
             "arms": {name: changes_of(name) for name in runs},
-            "table": table(runs),
+            "table": rows,
             "questions": len(split.test),
             "hardware": facts.hardware(choose_device("auto")),
             "versions": facts.versions(),
@@ -178,14 +177,14 @@ def main() -> None:
         values = {f"{arm} {seed}": np.asarray(r["values"], np.float32) for arm, by_seed in runs.items() for seed, r in by_seed.items()}
         np.savez_compressed(each, **values)  # type: ignore[arg-type]
         asked.out.write_text(json.dumps(content, indent=1) + "\n")
+        return rows
 
     for seed in range(asked.seeds):
         for arm in asked.arms.split(","):
             if str(seed) in runs.setdefault(arm, {}):
                 continue
             runs[arm][str(seed)] = run(data, split, arm, asked, seed)
-            write()
-            row = table(runs)[arm]
+            row = write()[arm]
             told = {
                 k: (round(v["difference"], 4), round(v["low"], 4), round(v["high"], 4)) for k, v in row.items() if k.startswith("minus")
             }

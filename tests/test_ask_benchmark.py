@@ -15,6 +15,7 @@ import pytest
 from crossaisle.testing import toy_dataset
 
 SCRIPT = Path(__file__).resolve().parent.parent / "benchmarks" / "ask.py"
+sys.path.insert(0, str(SCRIPT.parent))
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,8 @@
 with c_i the events of item i, g_i = 1 / (1 + c_i), n_i = [c_i = 0] and f_p(u, i) the part's normalised score. So words can serve the new
 and behaviour the known, and an item that nobody has bought yet stands where validation says that such items stand. The weights maximise
 the likelihood of the validation targets among the best candidates of every part (conditional logit; McFadden 1974), which is smooth,
-unlike N@10, and needs no grid. Where validation had no item that nobody has bought yet, nothing says where such items stand, and weights
-for rare items would be carried on to where they were never seen: an item with fewer events than any of the candidates counts as the
-rarest of them.
+unlike N@10, and needs no grid. Where validation hardly asked for rare items, nothing says where they stand, and their weights would be
+carried on to where they were never seen: an item with fewer events than the rarest that enough targets tell of counts as having so many.
 """
 
 from __future__ import annotations

@@ -165,6 +165,13 @@ class Dataset:
         rows = np.arange(self.n_users, dtype=np.int64)[which]
         return dataclasses.replace(self, users=self.users.gather(rows), histories=self.histories[rows])
 
+    def select_items(self, which: Bools) -> Dataset:
+        """Only the chosen items (a mask of length N) with the events and reviews of them, all users kept."""
+        items = self.items.filter(pl.Series(which))
+        reviews = None if self.reviews is None else self.reviews.join(items.select(schema.ITEM), on=schema.ITEM, how="semi")
+        seen = None if self.propensities is None else self.propensities[which]
+        return dataclasses.replace(self, items=items, histories=self.histories.of_items(which), reviews=reviews, propensities=seen)
+
 
 def media_folder(folder: str | Path | None) -> Path | None:
     """The media folder, whole path, as one that exists.

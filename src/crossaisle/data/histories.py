@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -119,6 +119,18 @@ class Histories:
         kept = np.zeros(len(self.items) + 1, dtype=np.int64)
         np.cumsum(mask, out=kept[1:])
         return self._take(kept[self.offsets], np.flatnonzero(mask))
+
+    def of_items(self, which: Bools) -> Histories:
+        """The same B histories with only the events of these items (N,), whose codes become 0, 1, ... in their order.
+
+        Examples
+        --------
+        >>> h = Histories.from_lists([[0, 2, 3], [1]]).of_items(np.array([True, False, False, True]))
+        >>> [row.tolist() for row in h.rows()]
+        [[0, 1], []]
+        """
+        kept = self.keep(which[self.items])
+        return replace(kept, items=(np.cumsum(which) - 1)[kept.items])
 
     def last(self, n: int) -> Histories:
         """The same B histories cut to their newest n events."""

@@ -160,17 +160,16 @@ def _start(running: list[Any]) -> None:
 
     They inherit that it is blocked; the parent hears a Ctrl-C of this moment when all are started. Ignored, it would be lost.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        for process in running:
-            process.start()
-        return
-    resource_tracker.ensure_running()  # whoever starts it unblocks the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = None
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        resource_tracker.ensure_running()  # whoever starts it unblocks the signal
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         for process in running:
             process.start()
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(running: list[Any]) -> None:

@@ -8,7 +8,6 @@ are sampled, the sample shrinks with the arm's share of the items.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +16,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from crossaisle import schema
 from crossaisle.contracts import Progress, Scorer
 from crossaisle.data.dataset import Dataset
-from crossaisle.data.histories import Histories
 from crossaisle.data.split import Queries, Split
 from crossaisle.metrics import ndcg
 from crossaisle.presets import AllSettings
@@ -71,29 +67,19 @@ def cut(split: Split, aisles: Sequence[str]) -> Arm:
     """The split as a model of these aisles sees it."""
     data = split.train
     inside = np.isin(data.item_categories, [data.categories.index(name) for name in aisles])
-    codes = np.cumsum(inside) - 1
-    items = data.items.filter(pl.Series(inside))
-    reviews = None if data.reviews is None else data.reviews.join(items.select(schema.ITEM), on=schema.ITEM, how="semi")
-    seen = None if data.propensities is None else data.propensities[inside]
-    train = dataclasses.replace(data, items=items, histories=_restrict(data.histories, inside, codes), reviews=reviews, propensities=seen)
+    train = data.select_items(inside)
     places = np.full(len(data.categories), -1, dtype=np.int64)
     for place, name in enumerate(train.categories):
         places[data.categories.index(name)] = place
-    valid, valid_rows = _questions(split.valid, places, inside, codes)
-    test, test_rows = _questions(split.test, places, inside, codes)
+    valid, valid_rows = _questions(split.valid, places, inside)
+    test, test_rows = _questions(split.test, places, inside)
     return Arm(tuple(aisles), train, valid, test, valid_rows, test_rows)
 
 
-def _restrict(histories: Histories, inside: Bools, codes: Ints) -> Histories:
-    kept = histories.keep(inside[histories.items])
-    return dataclasses.replace(kept, items=codes[kept.items])
-
-
-def _questions(queries: Queries, places: Ints, inside: Bools, codes: Ints) -> tuple[Queries, Ints]:
+def _questions(queries: Queries, places: Ints, inside: Bools) -> tuple[Queries, Ints]:
     rows = np.flatnonzero(places[queries.aisles] >= 0)
     q = queries[rows]
-    histories, targets = _restrict(q.histories, inside, codes), _restrict(q.targets, inside, codes)
-    return Queries(q.users, histories, targets, places[q.aisles], q.times), rows
+    return Queries(q.users, q.histories.of_items(inside), q.targets.of_items(inside), places[q.aisles], q.times), rows
 
 
 def learnable(data: Dataset) -> int:
