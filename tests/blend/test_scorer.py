@@ -8,8 +8,10 @@ import pytest
 
 from crossaisle.across.settings import AcrossSettings
 from crossaisle.blend.parts import standardised
+from crossaisle.blend import scorer
 from crossaisle.blend.scorer import BlendScorer
 from crossaisle.blend.settings import BlendSettings
+from crossaisle.blend.weights import Weights
 from crossaisle.data.histories import Histories
 from crossaisle.data.split import cold_aisle
 from crossaisle.encode.senses import Sense
@@ -124,6 +126,15 @@ def test_a_verdict_against_the_ridge_outlives_the_refit(monkeypatch):
     fitted = _blend().fit(toy_dataset(n_users=120))
     assert fitted.net.refitting.losses
     assert fitted.ridge is None
+
+
+@pytest.mark.parametrize(("lead", "kept"), [(0.5, True), (2.0, False)])
+def test_the_ridge_goes_only_where_its_absence_leads_by_more_than_the_error_of_the_difference(monkeypatch, lead, kept):
+    error = 0.01
+    monkeypatch.setattr(scorer, "standard_error", lambda asked, one, other: error)
+    monkeypatch.setattr(scorer, "choose_weights", lambda asked, names, *_, **__: (Weights.only_first(names), {"ndcg@10": 0.5, "alone": 0.5}))
+    monkeypatch.setattr(scorer, "mean_ndcg", lambda asked, values: 0.5 + lead * error)
+    assert (_blend().fit(toy_dataset(n_users=500)).ridge is not None) == kept
 
 
 def test_an_aisle_where_nobody_has_bought_yet_has_an_order_of_its_own():

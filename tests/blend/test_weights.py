@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossaisle.blend.settings import BlendSettings
-from crossaisle.blend.weights import Asked, Weights, _least, choose_weights, gather, mean_ndcg
+from crossaisle.blend.weights import Asked, Weights, _least, choose_weights, gather, mean_ndcg, standard_error
 from crossaisle.data.histories import Histories
 from crossaisle.errors import SettingError
 from crossaisle.metrics import ndcg
@@ -206,3 +206,14 @@ def test_items_rarer_than_the_rarest_targets_count_as_they_do():
         some = [[0] if n < wanted else ts if ts != [0] else [1] for n, ts in enumerate(targets)]
         seen = gather({"network": network, "words": words}, first, np.ones((q, m), bool), some, 30)
         assert _least(seen) == least
+
+
+def test_the_standard_error_is_that_of_the_paired_difference():
+    x = np.array([[[1.0, 0.0], [0.0, 1.0]]] * 4, np.float32)  # two candidates, told apart by either feature
+    hits = np.array([[True, False], [True, False], [True, False], [False, True]])
+    asked = Asked(x, np.ones((4, 2), bool), hits, np.ones(4, np.int64))
+    one, other = np.array([1.0, 0.0], np.float32), np.array([0.0, 1.0], np.float32)
+    lead = 1 - 1 / np.log2(3)
+    assert standard_error(asked, one, other) == pytest.approx(np.std([lead, lead, lead, -lead]) / 2)
+    assert standard_error(asked, one, one) == 0.0
+    assert standard_error(asked.rows(np.zeros(0, np.int64)), one, other) == 0.0

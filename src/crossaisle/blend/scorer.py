@@ -24,7 +24,7 @@ from crossaisle.across.settings import AcrossSettings
 from crossaisle.blend.holdout import hold_out, kinds
 from crossaisle.blend.parts import Parts, stand_as_in, standardised
 from crossaisle.blend.settings import BlendSettings
-from crossaisle.blend.weights import Asked, Weights, choose_weights, gather, mean_ndcg
+from crossaisle.blend.weights import Asked, Weights, choose_weights, gather, mean_ndcg, standard_error
 from crossaisle.contracts import Progress
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
@@ -185,10 +185,11 @@ class BlendScorer:
         self._penalty = self.ridge.penalty = self._choose_penalty(valid, at_most(rows, _PENALTY_QUESTIONS, self.net.seed), far)
         asked = self._ask_far(valid, rows, far, progress)
         self.far, choice = choose_weights(asked, _FAR, self.blend.shrink, self.net.seed, scaled=True)
-        without = mean_ndcg(asked, np.eye(len(self.far.values), dtype=np.float32)[1])
+        near_alone = np.eye(len(self.far.values), dtype=np.float32)[1]
+        without = mean_ndcg(asked, near_alone)
         self.choice["in new aisles"] = {**choice, "without the ridge": without}
-        if without > choice["ndcg@10"]:
-            self.ridge = None
+        if without - choice["ndcg@10"] > standard_error(asked, near_alone, self.far.values):
+            self.ridge = None  # a smaller lead is a coin that a few hundred questions toss
 
     def _choose_penalty(self, valid: Queries, rows: Ints, far: Ints) -> float:
         """The penalty, of three, with which the ridge alone ranks best inside the aisle asked about."""

@@ -21,7 +21,7 @@ import torch
 from crossaisle.metrics import Values
 from crossaisle.schema import Bools, Floats, Ints
 
-__all__ = ["Asked", "Weights", "choose_weights", "gather"]
+__all__ = ["Asked", "Weights", "choose_weights", "gather", "mean_ndcg", "standard_error"]
 
 _KEPT, _LEAST_NEW = 0.995, 20
 _EXTRAS = ("rarity", "never", "count")
@@ -184,6 +184,12 @@ def gather(features: Mapping[str, Floats], counts: Ints, allowed: Bools, targets
 def mean_ndcg(asked: Asked, values: Floats, k: int = 10) -> float:
     """Mean N@k of the candidates under these weights; 0 where nothing is asked."""
     return float(_ndcgs(asked, values, k).mean()) if len(asked.n_targets) else 0.0
+
+
+def standard_error(asked: Asked, one: Floats, other: Floats, k: int = 10) -> float:
+    """Of the mean paired difference in N@k between two weightings of the same questions; 0 where nothing is asked."""
+    difference = _ndcgs(asked, one, k) - _ndcgs(asked, other, k)
+    return float(difference.std() / np.sqrt(len(difference))) if len(difference) else 0.0
 
 
 def _ndcgs(asked: Asked, values: Floats, k: int = 10) -> Values:
