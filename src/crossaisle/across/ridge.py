@@ -12,6 +12,7 @@ cross-category question itself (items of other aisles -> items of this one, for 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -220,6 +221,12 @@ class CrossAisleRidge:
         return out if candidates is None else out[:, candidates]
 
     # new items, saving
+
+    def copied(self) -> Self:
+        """A copy to which items can be added; what was learned is shared."""
+        out = copy.copy(self)
+        out._aisles = {code: copy.copy(aisle) for code, aisle in self._aisles.items()}
+        return out
 
     def use_text(self, text: Floats | None) -> None:
         """Take what the items say now."""

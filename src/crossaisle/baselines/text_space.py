@@ -71,6 +71,17 @@ class TextSpace:
             vectors if whiten is None else Spread.fit(vectors, whiten)(vectors, np.ones(len(vectors), dtype=bool)), "language-model vectors"
         )
 
+    @property
+    def items(self) -> Any:
+        """float32 (N, D) or csr (N, V): the items, each of length 1 or zero."""
+        return self._items
+
+    def asked(self, histories: Histories, decay: float = 1.0, newest: int | None = None) -> Any:
+        """float32 (B, D) or csr (B, V): the mean item of each history, zeros for an empty one; events weighted as `history_matrix` does."""
+        x = history_matrix(histories, self._items.shape[0], decay, newest)
+        total = np.maximum(np.asarray(x.sum(axis=1)).ravel(), 1e-12)
+        return sp.diags((1.0 / total).astype(np.float32)) @ x @ self._items
+
     def cosines(self, rows: Ints) -> Floats:
         """float32 (R, N): the cosine of some items with every item."""
         found = self._items[rows] @ self._items.T
@@ -81,9 +92,7 @@ class TextSpace:
 
         Events are weighted as `history_matrix` does.
         """
-        x = history_matrix(histories, self._items.shape[0], decay, newest)
-        total = np.maximum(np.asarray(x.sum(axis=1)).ravel(), 1e-12)
-        asked = sp.diags((1.0 / total).astype(np.float32)) @ x @ self._items
+        asked = self.asked(histories, decay, newest)
         if not sp.issparse(asked):
             return np.asarray(asked @ self._items.T, dtype=np.float32)
         # a common word makes the result dense: sparse items times dense questions is several times faster than sparse times sparse

@@ -6,6 +6,7 @@ counts are kept with the model.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,9 +25,9 @@ from crossaisle.encode.senses import Senses
 from crossaisle.encode.spread import Spread
 from crossaisle.schema import Bools, Floats
 
-__all__ = ["Parts", "stand_as_in", "standardised"]
+__all__ = ["TEXT_DECAY", "Parts", "stand_as_in", "standardised"]
 
-_TEXT_DECAY = 0.8
+TEXT_DECAY = 0.8
 """Weight of a history's event against the one after it, where texts are compared."""
 _BEYOND = 0.01
 """By half so much an item is put above the first of all, or below the last."""
@@ -93,19 +94,34 @@ class Parts:
         out = {}
         for name in self.names:
             if name == "markov":
-                known = self._steps.shape[0]  # items that joined later have no steps
-                x = history_matrix(histories, n_items, self._markov.decay)[:, :known]
+                reached = self.steps_of(histories, n_items)
                 raw = np.zeros((len(histories), n_items), np.float32)
-                raw[:, :known] = (x @ self._steps).toarray()
+                raw[:, : reached.shape[1]] = reached.toarray()
             elif name == "ials":
                 raw = self._by_factors(histories, n_items)
             elif name == "pairs":
                 assert self._pairs is not None
-                raw = self._pairs.likeness(histories, _TEXT_DECAY)
+                raw = self._pairs.likeness(histories, TEXT_DECAY)
             else:
-                raw = self._spaces[name].likeness(histories, _TEXT_DECAY)
+                raw = self._spaces[name].likeness(histories, TEXT_DECAY)
             out[name] = standardised(raw)
         return out
+
+    def steps_of(self, histories: Histories, n_items: int) -> Any:
+        """csr (B, M): where people went on to from the items of each history; items that joined later, after the first M, have no steps."""
+        known = self._steps.shape[0]
+        return history_matrix(histories, n_items, self._markov.decay)[:, :known] @ self._steps
+
+    def copied(self) -> Parts:
+        """A copy that can take other senses; what was learned is shared."""
+        out = copy.copy(self)
+        out._spaces = dict(self._spaces)
+        out._pairs = copy.copy(self._pairs)
+        return out
+
+    def space(self, name: str) -> TextSpace | None:
+        """The items as ``word-knn`` or ``text-knn`` compares them."""
+        return self._spaces.get(name)
 
     def _by_factors(self, histories: Histories, n_items: int) -> Floats:
         assert self._ials is not None

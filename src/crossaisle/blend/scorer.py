@@ -10,6 +10,7 @@ that serve one new aisle did not serve another (dev/LOG.md). The aisle as a whol
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -161,11 +162,11 @@ class BlendScorer:
             self.ridge = ridge if ridge.aisles else None
 
     def _choose(self, data: Dataset, valid: Queries, near: Bools, far: Ints, progress: Progress | None) -> None:
-        self.near, self.far, self.choice = Weights.only_first((_NEAR, *self._parts().names)), Weights.only_first(_FAR), {}
+        self.near, self.far, self.choice = Weights.only_first((_NEAR, *self.parts_of().names)), Weights.only_first(_FAR), {}
         if self._base is not None and self._base.near.names == self.near.names:
             self.near = self._base.near
         rows = at_most(np.flatnonzero(near), self.blend.questions, self.net.seed)
-        if self._parts().names and len(rows) >= _LEAST_QUESTIONS:
+        if self.parts_of().names and len(rows) >= _LEAST_QUESTIONS:
             asked = self._ask_near(data, valid, rows, progress)
             if not self.blend.by_count:
                 asked.features[:, :, len(self.near.names) :] = 0.0  # what depends on the count is then nothing to choose
@@ -241,21 +242,22 @@ class BlendScorer:
         events = np.bincount(self._item_aisles, weights=self.counts, minlength=len(self.net.categories))
         return np.asarray((items > 0) & (events == 0) & np.array([name != "" for name in self.net.categories]))
 
-    def _parts(self) -> Parts:
+    def parts_of(self) -> Parts:
+        """What joins the network."""
         if self.parts is None:
             raise RuntimeError("this model is not fitted; expected fit() before scoring")
         return self.parts
 
     def _portions(self, rows: Ints) -> list[Ints]:
         """The rows, so many at a time that their scores fit."""
-        size = max(1, _CELLS // max(1, len(self.counts) * (len(self._parts().names) + 4)))
+        size = max(1, _CELLS // max(1, len(self.counts) * (len(self.parts_of().names) + 4)))
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
     # scoring
 
     def _near_features(self, histories: Histories) -> dict[str, Floats]:
         scores = self.net.score(histories)
-        return {_NEAR: log_softmax(scores, axis=1).astype(np.float32), **self._parts().scores(histories, len(self.counts))}
+        return {_NEAR: log_softmax(scores, axis=1).astype(np.float32), **self.parts_of().scores(histories, len(self.counts))}
 
     def _far_features(self, histories: Histories, aisle: int, near: Floats) -> dict[str, Floats]:
         assert self.ridge is not None
@@ -263,8 +265,8 @@ class BlendScorer:
 
     def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
         """Log-probabilities up to a constant of the history; see `contracts.Scorer`. An empty history is answered by popularity."""
-        self._parts()
-        if self.near.alone and self.ridge is None and not (self._parts().names and self._unbought().any()):
+        self.parts_of()
+        if self.near.alone and self.ridge is None and not (self.parts_of().names and self._unbought().any()):
             return self.net.score(histories, candidates)
         wanted = len(self.counts) if candidates is None else len(candidates)
         out = np.zeros((len(histories), wanted), np.float32)
@@ -299,7 +301,7 @@ class BlendScorer:
     def _untouched(self, histories: Histories, candidates: Ints | None) -> list[tuple[int, Ints, Ints]]:
         """(aisle, rows of the histories that do not touch it, its items) for each aisle with an order of its own that somebody asks for."""
         served = [] if self.ridge is None else sorted(self.ridge.aisles)
-        if self._parts().names:
+        if self.parts_of().names:
             served += np.flatnonzero(self._unbought()).tolist()
         if not served:
             return []
@@ -353,18 +355,26 @@ class BlendScorer:
     def use_senses(self, senses: Senses) -> None:
         """Score by what the items say now, with nothing trained anew."""
         self.net.use_senses(senses)
-        self._parts().read(self.net.senses)
+        self.parts_of().read(self.net.senses)
         if self.ridge is not None:
-            self.ridge.use_text(self._parts().text)
+            self.ridge.use_text(self.parts_of().text)
 
     def add_items(self, items: pl.DataFrame, progress: Progress | None = None) -> None:
         """Append items that came after training: they are read, not trained."""
         before = len(self.counts)
         self.net.add_items(items, progress)
-        self._parts().read(self.net.senses)
+        self.parts_of().read(self.net.senses)
         if self.ridge is not None:
-            text = self._parts().text
+            text = self.parts_of().text
             self.ridge.add_items(self._item_aisles[before:], None if text is None else text[before:])
+
+    def grown(self, items: pl.DataFrame) -> Self:
+        """A copy to which items were added; this scorer stays as it is, and may be answering meanwhile."""
+        out = copy.copy(self)
+        out.net, out.parts = self.net.copied(), self.parts_of().copied()
+        out.ridge = None if self.ridge is None else self.ridge.copied()
+        out.add_items(items)
+        return out
 
     # taking apart and putting together
 
@@ -375,7 +385,7 @@ class BlendScorer:
         without the ridge.
         """
         tensors, network = self.net.state()
-        tensors |= {f"blend.{k}": v for k, v in self._parts().state().items()}
+        tensors |= {f"blend.{k}": v for k, v in self.parts_of().state().items()}
         config: dict[str, Any] = {
             "network": network,
             "blend": self.blend.to_dict(),

@@ -121,19 +121,19 @@ class _BagSense(nn.Module):
         self.table = nn.Parameter(torch.randn(width, settings.dim) * 0.02)
         self.bags: csr_matrix = csr_matrix((0, width), dtype=np.float32)
         self.present: Tensor = torch.empty(0, dtype=torch.bool)
-        self._whole: tuple[Tensor, Tensor] | None = None
+        self.whole: tuple[Tensor, Tensor] | None = None
 
     def attach(self, sense: Sense) -> None:
         present = csr_matrix((sense.present.astype(np.float32), (np.arange(len(sense.present)),) * 2), shape=(len(sense.present),) * 2)
         self.bags = csr_matrix(present @ sense.values)
         self.present = torch.from_numpy(sense.present).to(self.table.device)
-        self._whole = None
+        self.whole = None
 
     def forward(self, rows: Tensor | None) -> Tensor:
         if rows is None:
-            if self._whole is None:
-                self._whole = self._pair(self.bags)
-            pair = self._whole
+            if self.whole is None:
+                self.whole = self._pair(self.bags)
+            pair = self.whole
         else:
             pair = self._pair(self.bags[rows.cpu().numpy()])
         out: Tensor = _BagSum.apply(self.table, *pair)  # type: ignore[no-untyped-call]

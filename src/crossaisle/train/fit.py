@@ -3,6 +3,7 @@ loop, material, ratings, saved, scoring, shape, tracking, tuning."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -350,6 +351,12 @@ class NetworkScorer:
                 self._vectors = raw, F.normalize(raw, dim=-1)
         return self.network, *self._vectors
 
+    def logits(self, histories: Histories) -> torch.Tensor:
+        """float32 (B, N) on the network's device: as `score`, for histories of which none is empty."""
+        network, raw, vectors = self._fitted()
+        with torch.inference_mode():
+            return network.scores(states_after(network, raw, self._read(histories)), vectors)
+
     def item_vectors(self) -> Floats:
         """float32 (N, D), each of length 1."""
         out: Floats = self._fitted()[2].cpu().numpy()
@@ -427,6 +434,14 @@ class NetworkScorer:
         self.senses = {name: senses[name] for name in self.senses}
         self._attach(network, network.tower.trained.cpu().numpy())
         self._vectors = None
+
+    def copied(self) -> Self:
+        """A copy with a network of its own, to which items can be added."""
+        network, raw, vectors = self._fitted()
+        out = copy.copy(self)
+        shared = {id(bags): bags for module in network.modules() if (bags := getattr(module, "whole", None)) is not None}  # not to be copied
+        out.network, out._vectors = copy.deepcopy(network, shared), (raw, vectors)
+        return out
 
     def add_items(self, items: pl.DataFrame, progress: Progress | None = None) -> None:
         """Append items that came after training: they are read, not trained."""

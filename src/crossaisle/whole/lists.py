@@ -99,7 +99,7 @@ class ListMaker:
             query_column=column,
             vectors=vectors,
             second=_second_look(model).reading(catalogue.items) if request.rerank else None,
-            associations=self._known_associations(model, request.lang, note) if request.explain else None,
+            associations=self.associations(model, request.lang, note) if request.explain else None,
             writer=self._writer(model, writer) if request.explain else None,
             note=note,
             progress=progress,
@@ -115,8 +115,8 @@ class ListMaker:
             self._writers[settings.model] = found
         return self._writers[settings.model]
 
-    def _known_associations(self, model: Contents, lang: str, note: Callable[[str], None]) -> Associations | None:
-        """What the histories say of pairs of items; None where there is nothing to count."""
+    def associations(self, model: Contents, lang: str, note: Callable[[str], None]) -> Associations | None:
+        """What the histories say of pairs of items, for reasons; None, and a note, where there is nothing to count."""
         if model.people is None:
             note(_NO_GRAPH[lang])
             return None

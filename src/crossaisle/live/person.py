@@ -1,0 +1,86 @@
+"""What is known of one person at this moment. Imports nothing of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from crossaisle.data.histories import Histories
+from crossaisle.schema import Floats, Ints, Times
+
+__all__ = ["Person", "together"]
+
+
+@dataclass(slots=True, eq=False)
+class Person:
+    """A history as arrays, oldest event first, and what the person turned down.
+
+    Attributes
+    ----------
+    items, kinds : int64 (T,)
+        Item codes; kinds of events as the model names them, -1 for one that it does not.
+    weights : float32 (T,)
+    times : float64 (T,)
+    hidden, disliked : frozenset of int
+        Item codes.
+    """
+
+    items: Ints
+    kinds: Ints
+    weights: Floats
+    times: Times
+    hidden: frozenset[int] = field(default_factory=frozenset)
+    disliked: frozenset[int] = field(default_factory=frozenset)
+
+    @classmethod
+    def of_items(cls, items: Sequence[int]) -> Person:
+        """Somebody of whom only the items are known."""
+        n = len(items)
+        return cls(np.array(items, np.int64), np.full(n, -1, np.int64), np.ones(n, np.float32), np.full(n, np.nan))
+
+    def then(self, items: Sequence[int], kinds: Sequence[int], times: Sequence[float]) -> Person:
+        """The same person after further events, put in their place by time; events without one come where they are given."""
+        more = len(items)
+        joined = Person(
+            np.append(self.items, np.array(items, np.int64)),
+            np.append(self.kinds, np.array(kinds, np.int64)),
+            np.append(self.weights, np.ones(more, np.float32)),
+            np.append(self.times, np.array(times, np.float64)),
+            self.hidden,
+            self.disliked,
+        )
+        known = joined.times[~np.isnan(joined.times)]
+        if more and (np.diff(known) < 0).any():
+            order = np.argsort(_filled(joined.times), kind="stable")
+            for name in ("items", "kinds", "weights", "times"):
+                setattr(joined, name, getattr(joined, name)[order])
+        return joined
+
+
+def _filled(times: Times) -> Times:
+    """Times for sorting: one that is unknown stays beside the event before it."""
+    place = np.maximum.accumulate(np.where(np.isnan(times), -1, np.arange(len(times))))
+    return np.asarray(np.where(place < 0, -np.inf, times[np.maximum(place, 0)]))
+
+
+def together(people: Sequence[Person]) -> Histories:
+    """B people as histories.
+
+    Examples
+    --------
+    >>> [row.tolist() for row in together([Person.of_items([3, 1]), Person.of_items([])]).rows()]
+    [[3, 1], []]
+    """
+    offsets = np.zeros(len(people) + 1, np.int64)
+    np.cumsum([len(p.items) for p in people], out=offsets[1:])
+    if not people:
+        return Histories.from_lists([])
+    return Histories(
+        offsets,
+        np.concatenate([p.items for p in people]),
+        np.concatenate([p.kinds for p in people]),
+        np.concatenate([p.weights for p in people]),
+        np.concatenate([p.times for p in people]),
+    )

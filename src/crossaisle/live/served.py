@@ -1,0 +1,246 @@
+"""A version of a model, made ready to answer: items by name, people's rows, the quick look. Imports: person, settings."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from crossaisle import schema
+from crossaisle.blend.quick import QuickBlend, supported
+from crossaisle.data.adhoc import read_new_items
+from crossaisle.data.rejected import Rejected
+from crossaisle.errors import RequestError, TableError
+from crossaisle.graph.category_graph import CategoryGraph
+from crossaisle.live.person import Person
+from crossaisle.live.settings import LiveSettings
+from crossaisle.rank.catalogue import Catalogue
+from crossaisle.rank.request import Request, eligible_items
+from crossaisle.rank.slate import unit_rows
+from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.whole.version import Contents
+
+__all__ = ["Served"]
+
+_CHANGEABLE = (schema.TITLE, schema.BRAND, schema.DESCRIPTION, schema.PRICE, schema.AVAILABLE, schema.IMAGE, schema.VIDEO)
+"""What of a known item is taken over from a row that is put again; its category and its vectors stay until the next training."""
+_OF_IDS = ("codes", "aisles", "item_aisles", "aisle_places", "popularity")
+"""What a catalogue has made of ids, categories and counts: still right where none of them has changed."""
+
+
+@dataclass(eq=False)
+class Served:
+    """One version in service. Everything but ``gone`` is as it was when this was made; items that join make another one (`grown`).
+
+    Attributes
+    ----------
+    name : str
+        The version, such as ``v0002``.
+    contents : Contents
+    gone : bool (N,)
+        Items taken out of the catalogue since.
+    """
+
+    name: str
+    contents: Contents
+    settings: LiveSettings
+    gone: Bools
+
+    @classmethod
+    def of(cls, name: str, contents: Contents, settings: LiveSettings) -> Served:
+        """A version as it was loaded, warmed up."""
+        out = cls(name, contents, settings, np.zeros(contents.catalogue.n_items, bool))
+        out.warm()
+        return out
+
+    def warm(self) -> None:
+        """Make now what the first request would wait for."""
+        for thing in ("codes", "ids", "titles", "aisle_names", "images", "rows", "by_popularity", "units", "quick"):
+            getattr(self, thing)
+
+    # items
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.contents.catalogue
+
+    @property
+    def codes(self) -> dict[str, int]:
+        """Item id -> code."""
+        return self.catalogue.codes
+
+    @cached_property
+    def ids(self) -> list[str]:
+        out: list[str] = self.catalogue.items[schema.ITEM].to_list()
+        return out
+
+    @cached_property
+    def titles(self) -> list[str]:
+        out: list[str] = self.catalogue.items[schema.TITLE].to_list()
+        return out
+
+    @cached_property
+    def aisle_names(self) -> list[str]:
+        out: list[str] = self.catalogue.items[schema.CATEGORY].to_list()
+        return out
+
+    @cached_property
+    def folded(self) -> list[str]:
+        """Title and id of each item, case folded: what is searched by hand."""
+        return [f"{title} {item}".casefold() for title, item in zip(self.titles, self.ids, strict=True)]
+
+    @cached_property
+    def images(self) -> list[str | None]:
+        items = self.catalogue.items
+        out: list[str | None] = items[schema.IMAGE].to_list() if schema.IMAGE in items.columns else [None] * items.height
+        return out
+
+    @cached_property
+    def by_popularity(self) -> Ints:
+        """int64 (N,): item codes, what somebody without a history is shown first."""
+        return np.argsort(-self.catalogue.popularity, kind="stable")
+
+    @cached_property
+    def units(self) -> Floats:
+        """float32 (N, D): item vectors less their mean, of length 1: what near neighbours and diversity are measured by."""
+        vectors = self.contents.scorer.item_vectors()
+        return unit_rows(vectors - vectors.mean(axis=0, keepdims=True))
+
+    @cached_property
+    def quick(self) -> QuickBlend | None:
+        """The quick look, where the catalogue is large enough to need one and the blend allows it."""
+        scorer = self.contents.scorer
+        if self.catalogue.n_items <= self.settings.exact_items or not supported(scorer):
+            scorer.item_vectors()
+            return None
+        return QuickBlend(scorer, self.settings.pool)
+
+    def eligible(self, request: Request) -> Bools:
+        """bool (N,): available, still there, in the categories asked for and passing the filter."""
+        return eligible_items(request, self.catalogue) & ~self.gone
+
+    @cached_property
+    def graph(self) -> dict[str, Any]:
+        """The association graph of the model's histories, as ``crossaisle graph`` writes it.
+
+        Raises
+        ------
+        RequestError
+            If the model holds no histories.
+        """
+        people = self.contents.people
+        if people is None:
+            raise RequestError("this model holds no histories, from which a graph is counted", "one that does", "fit without --no-histories")
+        return CategoryGraph.of(people.dataset(self.catalogue), self.contents.settings.graph).to_dict()
+
+    def looks(self, code: int) -> dict[str, Any]:
+        """What a page shows of an item: ``item_id``, ``category``, ``title``, ``image``."""
+        return {
+            schema.ITEM: self.ids[code],
+            schema.CATEGORY: self.aisle_names[code],
+            schema.TITLE: self.titles[code],
+            schema.IMAGE: self.images[code],
+        }
+
+    def take_out(self, item_id: str) -> bool:
+        """List an item no more; False where there is none of that id."""
+        code = self.codes.get(item_id)
+        if code is not None:
+            self.gone[code] = True
+        return code is not None
+
+    # people
+
+    @cached_property
+    def rows(self) -> Mapping[str, int]:
+        """User id -> row of the histories that the model holds."""
+        people = self.contents.people
+        return {} if people is None else {user: row for row, user in enumerate(people.users.to_list())}
+
+    def known_person(self, user_id: str) -> Person:
+        """What the model's own histories tell of a person; nothing of one that it does not know."""
+        row, people = self.rows.get(user_id), self.contents.people
+        if row is None or people is None:
+            return Person.of_items([])
+        h = people.histories
+        part = slice(int(h.offsets[row]), int(h.offsets[row + 1]))
+        return Person(h.items[part], h.events[part], h.weights[part], h.times[part])
+
+    @cached_property
+    def kinds(self) -> dict[str, int]:
+        """Kind of event -> the model's code."""
+        return {name: code for code, name in enumerate(self.catalogue.event_names)}
+
+    # what changes
+
+    def put(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Served, int, list[dict[str, str]]]:
+        """The same version with items that joined, or were put again; how many were taken, and why others were not.
+
+        An item that is known takes over title, price, availability, photo and the like at once; its vectors are what training made of it.
+        """
+        known = [dict(row) for row in rows if str(row.get(schema.ITEM)) in self.codes]
+        new = [dict(row) for row in rows if str(row.get(schema.ITEM)) not in self.codes]
+        out, refused = self, list[dict[str, str]]()
+        if new:
+            out, refused = out._grown(new)
+        if known:
+            out = out._changed(known)
+        return out, len(rows) - len(refused), refused
+
+    def _grown(self, rows: list[dict[str, Any]]) -> tuple[Served, list[dict[str, str]]]:
+        joined, refused = _readable(rows, self.catalogue.items)
+        if joined is None:
+            return self, refused
+        scorer = self.contents.scorer.grown(joined)
+        catalogue = Catalogue(pl.concat([self.catalogue.items, joined]), scorer.counts, self.catalogue.event_names)
+        contents = dataclasses.replace(self.contents, scorer=scorer, catalogue=catalogue)
+        out = Served(self.name, contents, self.settings, np.append(self.gone, np.zeros(joined.height, bool)))
+        for kept in ("rows", "kinds"):
+            if kept in self.__dict__:
+                out.__dict__[kept] = self.__dict__[kept]
+        out.warm()
+        return out, refused
+
+    def _changed(self, rows: list[dict[str, Any]]) -> Served:
+        """With what these rows say of known items; they are back if they were gone."""
+        catalogue = self.catalogue
+        places = [catalogue.codes[str(row[schema.ITEM])] for row in rows]
+        columns = {}
+        for name in _CHANGEABLE:
+            told = [(p, row[name]) for p, row in zip(places, rows, strict=True) if row.get(name) is not None]
+            if name in catalogue.items.columns and told:
+                column = catalogue.items[name]
+                where = pl.Series([p for p, _ in told], dtype=pl.UInt32)
+                columns[name] = column.clone().scatter(where, pl.Series([v for _, v in told], dtype=column.dtype, strict=False))
+        items = catalogue.items.with_columns(**columns)
+        changed = Catalogue(items, catalogue.counts, catalogue.event_names)
+        changed.__dict__.update({k: catalogue.__dict__[k] for k in _OF_IDS if k in catalogue.__dict__})
+        contents = dataclasses.replace(self.contents, catalogue=changed)
+        gone = self.gone.copy()
+        gone[places] = False
+        out = Served(self.name, contents, self.settings, gone)
+        for kept in ("rows", "kinds", "quick", "units", "by_popularity"):
+            if kept in self.__dict__:
+                out.__dict__[kept] = self.__dict__[kept]
+        out.warm()
+        return out
+
+
+def _readable(rows: list[dict[str, Any]], known: pl.DataFrame) -> tuple[pl.DataFrame | None, list[dict[str, str]]]:
+    """The rows as new items, all at once where all are good, and otherwise one by one, with what is wrong with the others."""
+    try:
+        return read_new_items(pl.from_dicts(rows, infer_schema_length=None, strict=False), known, rejected=Rejected(0.0))[0], []
+    except TableError as error:
+        if len(rows) == 1:
+            return None, [{schema.ITEM: str(rows[0].get(schema.ITEM)), "reason": str(error)}]
+    good, refused = list[pl.DataFrame](), list[dict[str, str]]()
+    for row in rows:
+        frame, why = _readable([row], pl.concat([known, *good]))
+        good += [] if frame is None else [frame]
+        refused += why
+    return pl.concat(good) if good else None, refused

@@ -1,0 +1,84 @@
+"""The lists that were shown, on their way to the store. Imports: asking, settings."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from crossaisle import schema
+from crossaisle.errors import StoreAway
+from crossaisle.live.asking import Answer, Ask
+from crossaisle.live.settings import LiveSettings
+from crossaisle.records.store import Records, Shown, ShownList
+
+__all__ = ["ListLog"]
+
+_MOST = 20_000
+"""Lists held while the store is away; the oldest go first."""
+
+
+class ListLog:
+    """Writes lists in the background, many at a time; a list that cannot be written in time is lost, and counted.
+
+    Attributes
+    ----------
+    lost : int
+    """
+
+    def __init__(self, records: Records, settings: LiveSettings) -> None:
+        self.records, self.settings, self.lost = records, settings, 0
+        self._waiting: deque[tuple[float, Ask, Answer]] = deque()
+        self._writing = threading.Lock()
+        self._wake, self._closed = threading.Event(), False
+        self._thread = threading.Thread(target=self._run, name="list-log", daemon=True)
+        self._thread.start()
+
+    def add(self, answered: Sequence[tuple[Ask, Answer]]) -> None:
+        """Lists that were just made."""
+        now = time.time()
+        self._waiting.extend((now, ask, answer) for ask, answer in answered)
+        while len(self._waiting) > _MOST:
+            self._waiting.popleft()
+            self.lost += 1
+
+    def flush(self) -> None:
+        """Write what waits, now.
+
+        Raises
+        ------
+        StoreAway
+            If the store cannot be reached; the lists wait on.
+        """
+        with self._writing:
+            taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            try:
+                if taken:
+                    self.records.add_lists([_shown(*one) for one in taken])
+            except StoreAway:
+                self._waiting.extendleft(reversed(taken))
+                raise
+
+    def close(self) -> None:
+        """Write what waits and end."""
+        self._closed = True
+        self._wake.set()
+        self._thread.join(timeout=10)
+        self.flush()
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._wake.wait(self.settings.log_seconds)
+            try:
+                self.flush()
+            except StoreAway:
+                self._wake.wait(self.settings.away_seconds)
+
+
+def _shown(when: float, ask: Ask, answer: Answer) -> ShownList:
+    items = tuple(
+        Shown(item[schema.ITEM], item[schema.RANK], float(item[schema.SCORE]), float(item["propensity"]), "pool" in item)
+        for item in answer.items
+    )
+    return ShownList(answer.recommendation_id, answer.user_id, when, answer.model, items, answer.context)
