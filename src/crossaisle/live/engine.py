@@ -188,26 +188,31 @@ class Engine:
 
     def _plain(self, served: Served, asks: Sequence[Ask], people: Sequence[Person], degraded: bool) -> list[Answer]:
         """Answers to asks that need no more than scores, many at once."""
-        known = [p for p, person in enumerate(people) if len(person.items)]
-        pools: dict[int, tuple[Ints, Floats]] = {}
-        if known:
-            histories = together([people[p] for p in known])
-            if served.quick is not None:
-                for p, items, scores in zip(known, *served.quick.best(histories), strict=True):
-                    pools[p] = items, scores
-            else:
-                every = np.arange(served.catalogue.n_items)
-                for p, scores in zip(known, served.contents.scorer.score(histories), strict=True):
-                    pools[p] = every, scores
+        self._score([person for person in people if len(person.items) and person.pool is None], served)
         out = []
-        for p, (ask, person) in enumerate(zip(asks, people, strict=True)):
-            items, scores = pools[p] if p in pools else _popular(served, ask.n + len(person.hidden))
+        for ask, person in zip(asks, people, strict=True):
+            items, scores = person.pool or _popular(served, ask.n + len(person.hidden))
             chosen, said = self._choose(served, ask, person, items, scores, None)
-            if p in pools and len(chosen) < ask.n:  # filters left too few of the pool
+            if len(chosen) < ask.n and len(items) < served.catalogue.n_items:  # too few of the pool are left
                 items, scores = self._everything(served, person)
                 chosen, said = self._choose(served, ask, person, items, scores, None)
             out.append(self._answer(served, ask, chosen, said, degraded))
         return out
+
+    def _score(self, people: Sequence[Person], served: Served) -> None:
+        """Give each of these people, who have a history, the items worth listing to them."""
+        if not people:
+            return
+        histories = together(people)
+        if served.quick is not None:
+            for person, items, scores in zip(people, *served.quick.best(histories), strict=True):
+                person.pool = items, scores
+            return
+        size = min(self.settings.exact_pool, served.catalogue.n_items)
+        for person, scores in zip(people, served.contents.scorer.score(histories), strict=True):
+            best = np.argpartition(-scores, size - 1)[:size]
+            best.sort()  # equal scores are listed in the order of the catalogue
+            person.pool = best, scores[best]
 
     def _everything(self, served: Served, person: Person) -> tuple[Ints, Floats]:
         """Every item and its score, by all parts of the model."""

@@ -25,6 +25,8 @@ class Person:
     times : float64 (T,)
     hidden, disliked : frozenset of int
         Item codes.
+    pool : (int64 (P,), float32 (P,)), optional
+        The items worth listing and their scores, once they were asked for; of somebody about whom more is learned there is another `Person`.
     """
 
     items: Ints
@@ -33,6 +35,7 @@ class Person:
     times: Times
     hidden: frozenset[int] = field(default_factory=frozenset)
     disliked: frozenset[int] = field(default_factory=frozenset)
+    pool: tuple[Ints, Floats] | None = None
 
     @classmethod
     def of_items(cls, items: Sequence[int]) -> Person:
