@@ -15,6 +15,7 @@ from crossaisle.encode.text import TextSettings
 from crossaisle.encode.words import WordSettings
 from crossaisle.errors import SettingError
 from crossaisle.graph.settings import GraphSettings
+from crossaisle.learn.refit_settings import RefitSettings
 from crossaisle.learn.settings import AskSettings
 from crossaisle.model.settings import ModelSettings
 from crossaisle.pretrain.settings import PretrainSettings
@@ -54,6 +55,7 @@ class AllSettings(Settings):
     pretrain: PretrainSettings = field(default_factory=PretrainSettings)
     attack: AttackSettings = field(default_factory=AttackSettings)
     ask: AskSettings = field(default_factory=AskSettings)
+    refit: RefitSettings = field(default_factory=RefitSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -9,7 +9,7 @@
 
 A writer fills a hidden folder, flushes it to the disk, renames it to the next version and only then moves the pointer; each step
 leaves a folder that loads. A writer that was killed leaves a hidden folder, which the next one removes. POSIX file locks: a killed
-process holds none.
+process holds none. A single file of a version can be replaced later (`replace_file`): what a person asked to have forgotten.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ __all__ = [
     "current_version",
     "folder_lock",
     "open_version",
+    "point_to",
     "read_manifest",
     "refuse_lost_update",
+    "replace_file",
     "version_names",
     "write_version",
 ]
@@ -136,9 +138,79 @@ def open_version(folder: str | Path, version: str | None = None) -> Path:
         known, step = ", ".join(version_names(folder)) or "none", f"write the name of one into {folder / _POINTER}"
         raise ModelError(f"model {folder} has no version {name[:80]!r}", f"one of its versions ({known})", step)
     manifest = read_manifest(folder / name)
-    for file, facts in manifest["files"].items():
-        _check_file(folder / name / file, facts)
+    try:
+        _check_files(folder / name, manifest)
+    except ModelError:
+        again = read_manifest(folder / name)  # a file may have been replaced while we read, see `replace_file`
+        if again == manifest:
+            raise
+        _check_files(folder / name, again)
     return folder / name
+
+
+def point_to(folder: str | Path, version: str) -> None:
+    """Let another version of a model folder load from now on, once every file of it has been checked.
+
+    Raises
+    ------
+    ModelError
+        If there is no such version, or it is incomplete or altered.
+    OutputError
+        If the folder cannot be written, or another run is writing it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> for text in ("old", "new"):
+    ...     _ = write_version(folder, lambda new: (new / "model.json").write_text(text))
+    >>> point_to(folder, "v0001")
+    >>> (open_version(folder) / "model.json").read_text(), current_version(folder)
+    ('old', 'v0001')
+    """
+    folder = Path(folder)
+    with folder_lock(folder), _writing_to(folder):
+        open_version(folder, version)
+        _replace(folder / _POINTER, version + "\n")
+
+
+def replace_file(version: Path, file: str, write: Callable[[Path], None]) -> None:
+    """Replace one file of a version that is there already; it loads at every moment, with the old file or the new one.
+
+    The manifest first takes either of the two, then the file is moved into place, then the manifest takes the new one only.
+
+    Parameters
+    ----------
+    write : callable
+        ``write(path)`` writes the new content to a path that does not exist yet.
+
+    Raises
+    ------
+    ModelError
+        If the version's manifest cannot be read, or has no such file.
+    OutputError
+        If the folder cannot be written, or another run is writing it.
+    """
+    with folder_lock(version.parent), _writing_to(version):
+        manifest = read_manifest(version)
+        if file not in manifest["files"] or not (version / file).is_file():
+            raise ModelError(f"model {version} has no file {file!r}", "one that its manifest lists", "check the version")
+        draft = version / f"{_HIDDEN}{file}"
+        _remove(draft)
+        try:
+            write(draft)
+            before = {"sha256": _sha256(version / file), "bytes": (version / file).stat().st_size}
+            facts = {**manifest["files"][file], "sha256": _flushed_sha256(draft), "bytes": draft.stat().st_size}
+            facts.pop("before", None)
+            for step in ({**facts, "before": before}, facts):
+                manifest["files"][file] = step
+                _replace(version / _MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+                if step is not facts:
+                    draft.rename(version / file)
+                    _flush_folder(version)
+        except BaseException:
+            _remove(draft)
+            raise
 
 
 def read_manifest(version: Path) -> dict[str, Any]:
@@ -355,13 +427,28 @@ def _pointed_to(folder: Path) -> str:
         raise ModelError(f"{pointer} is missing or not readable", "the pointer of a model folder", step) from None
 
 
+def _replace(path: Path, text: str) -> None:
+    """Write a small file whole or not at all, and see it on the disk."""
+    draft = path.with_name(_HIDDEN + path.name)
+    _write_flushed(draft, text)
+    draft.rename(path)
+    _flush_folder(path.parent)
+
+
+def _check_files(version: Path, manifest: dict[str, Any]) -> None:
+    for file, facts in manifest["files"].items():
+        _check_file(version / file, facts)
+
+
 def _check_file(path: Path, facts: dict[str, Any]) -> None:
     step = "restore the file or fit the model again"
     if not path.is_file():
         if facts.get("optional"):
             return
         raise ModelError(f"model file {path} is missing", "every file that the manifest lists", step)
-    if path.stat().st_size != facts["bytes"] or _sha256(path) != facts["sha256"]:
+    size = path.stat().st_size
+    allowed = [f for f in (facts, facts.get("before")) if f is not None and f["bytes"] == size]
+    if not allowed or _sha256(path) not in {f["sha256"] for f in allowed}:
         raise ModelError(f"model file {path} was altered", "the content that the manifest lists", step)
 
 

@@ -132,7 +132,9 @@ def test_a_verdict_against_the_ridge_outlives_the_refit(monkeypatch):
 def test_the_ridge_goes_only_where_its_absence_leads_by_more_than_the_error_of_the_difference(monkeypatch, lead, kept):
     error = 0.01
     monkeypatch.setattr(scorer, "standard_error", lambda asked, one, other: error)
-    monkeypatch.setattr(scorer, "choose_weights", lambda asked, names, *_, **__: (Weights.only_first(names), {"ndcg@10": 0.5, "alone": 0.5}))
+    monkeypatch.setattr(
+        scorer, "choose_weights", lambda asked, names, *_, **__: (Weights.only_first(names), {"ndcg@10": 0.5, "alone": 0.5})
+    )
     monkeypatch.setattr(scorer, "mean_ndcg", lambda asked, values: 0.5 + lead * error)
     assert (_blend().fit(toy_dataset(n_users=500)).ridge is not None) == kept
 

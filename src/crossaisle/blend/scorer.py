@@ -32,11 +32,14 @@ from crossaisle.data.histories import Histories
 from crossaisle.data.split import Queries
 from crossaisle.data.split_parts import at_most
 from crossaisle.encode.senses import Senses
+from crossaisle.encode.spread import Spread
 from crossaisle.errors import ModelError
 from crossaisle.metrics import ndcg
 from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.train.fit import NetworkScorer
 from crossaisle.train.loop import TrainingRun
+from crossaisle.train.settings import TrainSettings
+from crossaisle.train.warm import Warm
 
 __all__ = ["BlendScorer"]
 
@@ -151,9 +154,21 @@ class BlendScorer:
             self._fit_rest(full, self.ridge is not None, progress)
         return self
 
-    def _fit_rest(self, data: Dataset, with_ridge: bool, progress: Progress | None) -> None:
+    def go_on(self, data: Dataset, base: BlendScorer, warm: Warm, training: TrainSettings, *, progress: Progress | None = None) -> Self:
+        """Train on from a fitted scorer; ``warm`` is what its network gave, see `train.fit.NetworkScorer.go_on`.
+
+        What joins the network is fitted anew on ``data``; the weights, the penalty and whether there is a ridge stay as they were chosen.
+        """
+        self.net.go_on(data, warm, training, progress=progress)
+        self.near, self.far, self.choice = base.near, base.far, base.choice
+        self._penalty = base._penalty if base.ridge is None else base.ridge.penalty
+        self._fit_rest(data, base.ridge is not None, progress, base._parts().spread)
+        self._lacks_ridge = base.lacks_ridge
+        return self
+
+    def _fit_rest(self, data: Dataset, with_ridge: bool, progress: Progress | None, spread: Spread | None = None) -> None:
         """What joins the network; the ridge only where nothing has spoken against it."""
-        self.parts = Parts(self.blend.parts, self.net.senses)
+        self.parts = Parts(self.blend.parts, self.net.senses, spread)
         self.parts.fit(data, self.net.senses)
         self.ridge = None
         if with_ridge and len(data.categories) > 1:

@@ -27,6 +27,7 @@ from crossaisle.cli import (
     info,
     pretrain,
     recommend,
+    refit,
     settings,
     similar,
     tune,
@@ -56,6 +57,7 @@ app.command("graph")(graph.graph)
 app.add_typer(catalog.app, name="catalog")
 app.command("import")(import_.import_)
 app.command("settings")(settings.settings)
+app.command("refit")(refit.refit)
 app.command("info")(info.info)
 
 _STOPPED = 130

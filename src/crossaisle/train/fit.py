@@ -1,5 +1,5 @@
 """The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, base, checkpoint, debias,
-loop, material, ratings, saved, scoring, shape, tracking, tuning."""
+loop, material, ratings, saved, scoring, shape, tracking, tuning, warm."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ from crossaisle.train.settings import TrainSettings
 from crossaisle.train.shape import Shape, new_network
 from crossaisle.train.tracking import Track
 from crossaisle.train.tuning import Tuning
+from crossaisle.train.warm import Warm
 from crossaisle.tune.settings import TuneSettings
 
 __all__ = ["NetworkScorer"]
@@ -212,6 +213,61 @@ class NetworkScorer:
             self._use(network, full, tuning)
         if tuning is not None:
             tuning.hand_over()
+        return self
+
+    def as_warm(self, items: pl.Series, event_names: tuple[str, ...], stale: frozenset[str] = frozenset()) -> Warm:
+        """This fitted scorer as what training can go on from, see `go_on`; ``items`` are the ids of its catalogue."""
+        network = self._fitted()[0]
+        rates = self.biases is not None
+        return Warm(network, self.reader, self.senses, items, event_names, self.categories, stale, self.adapted, rates)
+
+    def go_on(self, data: Dataset, warm: Warm, training: TrainSettings, *, progress: Progress | None = None) -> Self:
+        """Train on from a fitted network, for ``training.epochs`` passes over a dataset; nothing is chosen, nothing is held back.
+
+        Parameters
+        ----------
+        warm : Warm
+            What `as_warm` gave; it stays as it is. Items are read as it reads them, a language model that was tuned stays as tuned.
+        training : TrainSettings
+            In place of this scorer's own, which stay with it.
+
+        Raises
+        ------
+        RequestError
+            If the network learns ratings, or aisles joined it.
+        """
+        warm.check()
+        if not self.reads_reviews:
+            data = data.without_reviews()
+        self.reader, self.senses = warm.reader, warm.told(data.items, progress)
+        self.categories, self.item_categories = data.categories, data.item_categories
+        network = self._build(warm.shape(data, Shape.of_data(data, self.model, training)), data.n_items).to(self.device)
+        targets = target_mask(data, self.target_events)
+        if training.debias == "popularity":
+            items = data.histories.items if targets is None else data.histories.items[targets]
+            kept = kept_apart(np.bincount(items, minlength=data.n_items), data.item_counts > 0, training)
+            network.popularity = kept.to(self.device)
+        self._attach(network, data.item_counts > 0)
+        warm.fill(network, data)
+        self._attach(network, data.item_counts > 0)  # once more: how senses are read is that of the old network now
+        self.selection, self.refitting = (
+            train(
+                network,
+                self._learned_from(data.histories, network),
+                training,
+                seed=self.seed,
+                epochs=training.epochs,
+                target_mask=targets,
+                item_weights=self._target_weights(data, targets),
+                item_aisles=data.item_categories,
+                stage="training on",
+                progress=progress,
+                track=self.track,
+                terms=terms(network, data, targets, self.senses, training, self.model, self.seed),
+            ),
+            TrainingRun(),
+        )
+        self._use(network, data, None)
         return self
 
     @property

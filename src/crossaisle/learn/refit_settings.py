@@ -1,0 +1,35 @@
+"""Settings of refits. Imports: settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crossaisle.settings import Settings, setting
+
+__all__ = ["RefitSettings"]
+
+
+@dataclass(frozen=True)
+class RefitSettings(Settings):
+    """How a model that is in service learns what came since, and when what it has become takes its place."""
+
+    epochs: int = setting(2, "passes over the old and the new events, beginning with the weights in service", low=1, high=1000)
+    learning_rate: float = setting(0.3, "highest learning rate, as a share of train.learning_rate", low=0.0, high=100.0)
+    newest: float = setting(
+        0.2, "share of the new events, the newest, that is kept from the challenger and asked of both models", low=0.01, high=0.9
+    )
+    people: int = setting(5_000, "most people who are asked about", low=1)
+    least: int = setting(50, "with fewer people to ask about there is no refit yet", low=2)
+    margin: float = setting(
+        0.05,
+        "the challenger takes over where the lower end of the interval (95 %) of what it gains is not below minus this share of the N@10 of "
+        "the model in service",
+        low=0.0,
+        high=1.0,
+    )
+    again: bool = setting(
+        True,
+        "train the challenger that won once more, by the same recipe, on everything; false: it takes over as it was judged, in half the time, "
+        "and learns what was kept from it at the next refit",
+    )
+    keep: int = setting(3, "of the challengers that were not better, the newest so many are kept aside in MODEL/rejected", low=0)

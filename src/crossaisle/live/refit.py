@@ -1,0 +1,275 @@
+"""A refit: the model in service learns what came since, and is replaced only by one that is not worse.
+
+Imports: forget, history, judge, news; records, store, whole.
+
+The challenger starts with the weights in service and learns from everything but the newest events, which are then asked of both models
+(`judge`). If the lower end of the interval of what it gains is not below a small margin, training is done once more by the same recipe,
+from the same weights, on everything (``refit.again``): what goes into service was not judged itself, but differs from what was judged only
+by having seen the newest events too. That costs the training twice; extending the judged challenger would be cheaper, and would put a recipe
+into service that nobody has judged. Otherwise the challenger is kept aside in ``MODEL/rejected``, without anybody's histories.
+
+One run at a time holds the folder; a version is written whole before anything points to it, so a kill at any moment leaves the model that
+served before, or the new one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossaisle.contracts import Progress
+from crossaisle.data.describe import describe
+from crossaisle.errors import SettingError
+from crossaisle.live.forget import forget_in_versions
+from crossaisle.live.history import KEPT_ASIDE, ROLLED_BACK, SWAPPED, before, mend, note, swaps
+from crossaisle.live.judge import Verdict, ask, compare, held_back
+from crossaisle.live.news import News, gather
+from crossaisle.presets import AllSettings
+from crossaisle.rank.catalogue import Catalogue
+from crossaisle.records.rows import Cursor
+from crossaisle.store import current_version, folder_lock, open_version, point_to, version_names, write_version
+from crossaisle.train.settings import TrainSettings
+from crossaisle.whole.people import People
+from crossaisle.whole.version import OPTIONAL, Contents
+from crossaisle.whole.warm import warm_contents
+
+if TYPE_CHECKING:
+    from crossaisle.records import Records
+
+__all__ = ["NO_REFIT", "Outcome", "cursor_of", "refit", "rollback"]
+
+NO_REFIT = "no refit"
+REJECTED = "rejected"
+"""Folder inside a model folder, itself a model folder: challengers that did not take over."""
+_FIXED = ("objective", "debias", "debias_gamma", "contrastive", "unlabelled")
+"""Settings of training that say what the network is, or add parts to its loss that it began without."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a refit or a rollback did.
+
+    Attributes
+    ----------
+    what : str
+        `SWAPPED`, `KEPT_ASIDE`, `ROLLED_BACK` or `NO_REFIT`.
+    line : str
+        The same for people, in one line.
+    version : str
+        The version in service afterwards.
+    facts : dict
+        Figures, ready for JSON: the entry of the swap history, or why there was no refit.
+    """
+
+    what: str
+    line: str
+    version: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def cursor_of(report: Mapping[str, Any], records: Records) -> Cursor:
+    """Up to where a version knows the records, by its report; a version that no refit wrote knows nothing of them."""
+    known = report.get("records")
+    return records.start() if known is None else Cursor.from_json(known)
+
+
+def refit(
+    folder: str | Path,
+    records: Records,
+    *,
+    settings: Mapping[str, str] | None = None,
+    start: str | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Outcome:
+    """Train on from the model in service with what the records hold since, and let the better one serve.
+
+    Parameters
+    ----------
+    settings : mapping, optional
+        ``{"refit.epochs": "1"}``: changes for this refit; sections refit and train.
+    start : str, optional
+        Begin with the weights of this version (one that was rolled back, say) in place of those in service. The judgement is against the
+        model in service all the same.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be read, or there is no version ``start``.
+    OutputError
+        If another run is writing the folder, or it cannot be written.
+    RequestError
+        If the model cannot be gone on with (`train.warm`).
+    SettingError
+        If a setting is unknown, or cannot change in a refit.
+    StoreAway
+        If the records cannot be read.
+    """
+    folder, began = Path(folder), time.monotonic()
+    open_version(folder)  # before the lock, which would make the folder of a mistyped path
+    with folder_lock(folder):
+        version = open_version(folder)
+        served = Contents.read(version, device)
+        mend(folder, served.report)
+        chosen = _chosen(served.settings, settings or {})
+        news = gather(served, records, cursor_of(served.report, records))
+        forgotten = forget_in_versions(folder, news.forgotten)
+        out = _refit(folder, version.name, served, news, chosen, start, progress, began)
+    return dataclasses.replace(out, facts={**out.facts, **({"people taken out of versions": forgotten} if forgotten else {})})
+
+
+def _refit(
+    folder: Path, name: str, served: Contents, news: News, settings: AllSettings, start: str | None, progress: Progress | None, began: float
+) -> Outcome:
+    chosen, facts = settings.refit, {"new": news.facts}
+    idle = _idle(folder, name, news)
+    if idle and start is None:
+        return Outcome(NO_REFIT, f"{idle}: no refit; {name} stays", name, facts)
+    held = held_back(news, chosen.newest)
+    asked = ask(news, held, settings.data.target_events, chosen.people, settings.seed)
+    if asked.n_people < chosen.least:
+        found = f"{news.facts['events']:,} new events hold back answers of {asked.n_people} people, {chosen.least} are needed to judge by"
+        return Outcome(NO_REFIT, f"{found}: no refit yet; {name} stays", name, facts)
+    base = served if start is None else Contents.read(open_version(folder, start), str(served.scorer.net.device))
+    training = dataclasses.replace(settings.train, epochs=chosen.epochs, learning_rate=chosen.learning_rate * settings.train.learning_rate)
+    challenger = warm_contents(base, news.before(held), training, stale=news.stale, progress=progress)
+    if news.joined.height and served.scorer.net.reader is not None:
+        served.scorer.add_items(news.joined, progress)  # as the service does when an item is put
+    verdict = compare(served.scorer, challenger.scorer, asked, news, settings.seed, served.catalogue.event_names, progress)
+    won = verdict.test.low >= -chosen.margin * verdict.in_service
+    entry: dict[str, Any] = {
+        "what": SWAPPED if won else KEPT_ASIDE,
+        "from": name,
+        "to": _next(folder if won else folder / REJECTED),
+        "start": start or name,
+        "why": _why(verdict, chosen.margin, won),
+        **verdict.to_dict(),
+        "new": news.facts,
+        "settings": chosen.to_dict(),
+        "cursor": news.cursor.to_json(),
+    }
+    if not won:
+        return _keep_aside(folder, challenger, news, entry, chosen.keep, began)
+    kept = served.people is not None
+    if chosen.again:
+        del challenger
+        final = warm_contents(base, news.data, training, stale=news.stale, progress=progress)
+    else:
+        final = _grown(challenger, news)
+    return _swap_in(folder, final, news, entry, verdict, training, kept, began)
+
+
+def _swap_in(
+    folder: Path, final: Contents, news: News, entry: dict[str, Any], verdict: Verdict, training: TrainSettings, kept: bool, began: float
+) -> Outcome:
+    entry |= {"minutes": _minutes(began)}
+    what = f"the newest {verdict.questions:,} events of {verdict.people:,} people, held back at the refit and asked one by one"
+    quality = {
+        "ndcg@10": verdict.challenger,
+        "what": what,
+        "epoch": training.epochs,
+        "minutes": entry["minutes"],
+        "blend": final.scorer.choice,
+        "refit": {k: entry[k] for k in ("from", "start", *verdict.to_dict())},
+    }
+    report = {**describe(news.data, final.report.get("tables", {})), "records": news.cursor.to_json(), "refit": entry}
+    final = dataclasses.replace(final, quality=quality, report=report)
+    version = write_version(folder, lambda new: final.write(new, kept), optional=OPTIONAL)
+    note(folder, entry)
+    return Outcome(SWAPPED, f"{version.name} serves in place of {entry['from']}: {entry['why']}", version.name, entry)
+
+
+def _keep_aside(folder: Path, challenger: Contents, news: News, entry: dict[str, Any], keep: int, began: float) -> Outcome:
+    entry |= {"minutes": _minutes(began)}
+    aside, name = folder / REJECTED, entry["from"]
+    if keep:
+        held = dataclasses.replace(challenger, report={"records": news.cursor.to_json(), "refit": entry})
+        write_version(aside, lambda new: held.write(new, False), optional=OPTIONAL)
+        for old in version_names(aside)[:-keep]:
+            shutil.rmtree(aside / old, ignore_errors=True)
+        where = f"kept aside as {REJECTED}/{entry['to']}"
+    else:
+        entry["to"], where = "", "thrown away"
+    note(folder, entry)
+    return Outcome(KEPT_ASIDE, f"{name} stays, the challenger is {where}: {entry['why']}", name, entry)
+
+
+def rollback(folder: str | Path) -> Outcome:
+    """Let the version before serve again; the one that served stays in the folder, and no refit begins with it unless asked.
+
+    Raises
+    ------
+    ModelError
+        If there is no version before, or it is incomplete or altered.
+    OutputError
+        If another run is writing the folder, or it cannot be written.
+    """
+    folder = Path(folder)
+    name = current_version(folder)
+    with folder_lock(folder):
+        report = _report(folder / name)
+        mend(folder, report)
+        to = before(folder)
+        point_to(folder, to)
+        entry = {"what": ROLLED_BACK, "from": name, "to": to, "why": f"{name} was rolled back", "cursor": report.get("records")}
+        note(folder, entry)
+    return Outcome(ROLLED_BACK, f"{to} serves again in place of {name}", to, entry)
+
+
+def _chosen(settings: AllSettings, changes: Mapping[str, str]) -> AllSettings:
+    for key in changes:
+        section, _, rest = key.partition(".")
+        if section not in ("refit", "train") or (section == "train" and rest in _FIXED):
+            raise SettingError(
+                f"setting {key[:80]!r} cannot change in a refit", "a setting of refit or train", "fit the model again to change it"
+            )
+    return settings.changed(changes)
+
+
+def _idle(folder: Path, name: str, news: News) -> str:
+    """Why there is nothing to do; empty where there is."""
+    if not news.facts["events"]:
+        return f"nothing new since {name}"
+    tried = [e for e in swaps(folder) if e["what"] in (KEPT_ASIDE, ROLLED_BACK) and e.get("cursor") == news.cursor.to_json()]
+    if not tried:
+        return ""
+    what = "a challenger was kept aside" if tried[-1]["what"] == KEPT_ASIDE else f"{tried[-1]['from']} was rolled back"
+    return f"nothing new since {what} ({tried[-1]['when']})"
+
+
+def _why(verdict: Verdict, margin: float, won: bool) -> str:
+    t = verdict.test
+    told = f"N@10 {verdict.challenger:.4f} against {verdict.in_service:.4f}, difference {t.difference:+.4f} [{t.low:+.4f}, {t.high:+.4f}]"
+    sign = "not below" if won else "below"
+    return f"{told} on {verdict.people:,} people; its lower end is {sign} the margin {-margin * verdict.in_service:+.4f}"
+
+
+def _grown(contents: Contents, news: News) -> Contents:
+    """The judged challenger with everybody's newest events in its histories; its weights have not seen those."""
+    contents.scorer.counts = news.data.item_counts
+    people = People(news.data.users, contents.scorer.net.with_reviews(news.data.histories))
+    return dataclasses.replace(contents, catalogue=Catalogue.of(news.data), people=people)
+
+
+def _next(folder: Path) -> str:
+    names = version_names(folder)
+    return f"v{int(names[-1][1:]) + 1 if names else 1:04d}"
+
+
+def _report(version: Path) -> dict[str, Any]:
+    """The report of a version, which need not be whole: a rollback has to work where the version in service is damaged."""
+    try:
+        found = json.loads((version / "model.json").read_text(encoding="utf-8"))["report"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _minutes(began: float) -> float:
+    return round((time.monotonic() - began) / 60, 2)
