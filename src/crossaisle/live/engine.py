@@ -1,4 +1,4 @@
-"""The model in service. Imports: asking, person, served, settings, shown, swap.
+"""The model in service. Imports: asking, person, refit, served, settings, shown, swap.
 
 One request's way: `recommend` -> `_catch_up` (what the store took since) -> `_person` (history and refusals) -> `_candidates` (scores of the
 items worth listing) -> `_choose` (feedback, filters, slate) -> answer; the lists shown go to the store in the background.
@@ -19,9 +19,10 @@ import numpy as np
 
 from crossaisle import schema
 from crossaisle.data.histories import Histories
-from crossaisle.errors import CrossAisleError, RequestError, StoreAway
+from crossaisle.errors import CrossAisleError, ModelError, RequestError, StoreAway
 from crossaisle.live.asking import Answer, Ask
 from crossaisle.live.person import Person, together
+from crossaisle.live.refit import cursor_of
 from crossaisle.live.served import Served
 from crossaisle.live.settings import LiveSettings
 from crossaisle.live.shown import ListLog
@@ -31,9 +32,7 @@ from crossaisle.rank.request import Request, check_beyond_history, touched_aisle
 from crossaisle.rank.similar import similar_items
 from crossaisle.rank.slate import slate
 from crossaisle.rank.wish import WishScorer, append_wish, catalogue_with, checked_wish
-from crossaisle.records.kinds import sign
-from crossaisle.records.rows import Changes, Event
-from crossaisle.records.store import Records
+from crossaisle.records import Changes, Event, Records, sign
 from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.whole.account import facts_of
 from crossaisle.whole.lists import ListMaker
@@ -73,18 +72,18 @@ class Engine:
         self._lists = ListMaker()
         self._away_until = 0.0
         self._served = self._made(*self._watcher.load())
+        self._cursor = self._served.trained_to
         self._log = ListLog(records, self.settings)
         self._catch_up(must=True)
 
     def _made(self, name: str, contents: Contents) -> Served:
         """A version ready to answer, with the items that the store has besides."""
-        served = Served.of(name, contents, self.settings)
+        served = Served.of(name, contents, self.settings, cursor_of(contents.report, self.records))
         rows, gone = self.records.items()
         if rows:
             served, _, _ = served.put(rows)
         for item in gone:
             served.take_out(item)
-        self._cursor = self.records.start()
         return served
 
     # what came since
@@ -131,11 +130,12 @@ class Engine:
         try:
             forgotten = user_id in served.rows and self.records.is_forgotten(user_id)
             events = self.records.events_of(user_id)
+            since = self.records.events_of(user_id, served.trained_to.seq) if served.trained_to.seq and not forgotten else events
         except StoreAway:
             self._away_until = time.monotonic() + self.settings.away_seconds
             return served.known_person(user_id), False
         person = Person.of_items([]) if forgotten else served.known_person(user_id)
-        person = _after(person, events, served)
+        person = _after(person, events, since, served)
         self._people[user_id] = person
         while len(self._people) > self.settings.people:
             self._people.popitem(last=False)
@@ -309,6 +309,43 @@ class Engine:
             for place, (code, score) in enumerate(zip(chosen.tolist(), scores.tolist(), strict=True), 1)
         ]
         return Answer(secrets.token_hex(12), ask.user_id, served.name, degraded, items)
+
+    # another version
+
+    def look_for_new_version(self) -> bool:
+        """Serve the version that the folder points to, if it is another one and loads; True where that happened.
+
+        What serves goes on serving meanwhile. A version that cannot be used is refused, and `model` says why.
+        """
+        with self._changing:
+            name = self._watcher.poll()
+            if name is None:
+                return False
+            try:
+                served = self._made(*self._watcher.load(name))
+            except ModelError:
+                return False
+            except StoreAway:  # what it needs of the store cannot be had: another time
+                self._watcher.again()
+                return False
+            with self._lock:
+                self._serve(served)
+                self._cursor = served.trained_to
+            return True
+
+    def flush(self) -> None:
+        """Write the lists that were shown, now.
+
+        Raises
+        ------
+        StoreAway
+            If the store cannot be reached; they wait on.
+        """
+        self._log.flush()
+
+    def close(self) -> None:
+        """Write what waits and end."""
+        self._log.close()
 
     # beside lists
 

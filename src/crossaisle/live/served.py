@@ -17,11 +17,13 @@ from crossaisle.data.adhoc import read_new_items
 from crossaisle.data.rejected import Rejected
 from crossaisle.errors import RequestError, TableError
 from crossaisle.graph.category_graph import CategoryGraph
+from crossaisle.graph.export import as_dict
 from crossaisle.live.person import Person
 from crossaisle.live.settings import LiveSettings
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.request import Request, eligible_items
 from crossaisle.rank.slate import unit_rows
+from crossaisle.records import Cursor
 from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.whole.version import Contents
 
@@ -42,6 +44,8 @@ class Served:
     name : str
         The version, such as ``v0002``.
     contents : Contents
+    trained_to : Cursor
+        Up to where in the store's order training has read.
     gone : bool (N,)
         Items taken out of the catalogue since.
     """
@@ -49,12 +53,13 @@ class Served:
     name: str
     contents: Contents
     settings: LiveSettings
+    trained_to: Cursor
     gone: Bools
 
     @classmethod
-    def of(cls, name: str, contents: Contents, settings: LiveSettings) -> Served:
+    def of(cls, name: str, contents: Contents, settings: LiveSettings, trained_to: Cursor) -> Served:
         """A version as it was loaded, warmed up."""
-        out = cls(name, contents, settings, np.zeros(contents.catalogue.n_items, bool))
+        out = cls(name, contents, settings, trained_to, np.zeros(contents.catalogue.n_items, bool))
         out.warm()
         return out
 
@@ -136,7 +141,8 @@ class Served:
         people = self.contents.people
         if people is None:
             raise RequestError("this model holds no histories, from which a graph is counted", "one that does", "fit without --no-histories")
-        return CategoryGraph.of(people.dataset(self.catalogue), self.contents.settings.graph).to_dict()
+        graph = CategoryGraph.of(people.dataset(self.catalogue), self.contents.settings.graph, self.contents.scorer.item_vectors())
+        return as_dict(graph)
 
     def looks(self, code: int) -> dict[str, Any]:
         """What a page shows of an item: ``item_id``, ``category``, ``title``, ``image``."""
@@ -199,7 +205,7 @@ class Served:
         scorer = self.contents.scorer.grown(joined)
         catalogue = Catalogue(pl.concat([self.catalogue.items, joined]), scorer.counts, self.catalogue.event_names)
         contents = dataclasses.replace(self.contents, scorer=scorer, catalogue=catalogue)
-        out = Served(self.name, contents, self.settings, np.append(self.gone, np.zeros(joined.height, bool)))
+        out = Served(self.name, contents, self.settings, self.trained_to, np.append(self.gone, np.zeros(joined.height, bool)))
         for kept in ("rows", "kinds"):
             if kept in self.__dict__:
                 out.__dict__[kept] = self.__dict__[kept]
@@ -223,7 +229,7 @@ class Served:
         contents = dataclasses.replace(self.contents, catalogue=changed)
         gone = self.gone.copy()
         gone[places] = False
-        out = Served(self.name, contents, self.settings, gone)
+        out = Served(self.name, contents, self.settings, self.trained_to, gone)
         for kept in ("rows", "kinds", "quick", "units", "by_popularity"):
             if kept in self.__dict__:
                 out.__dict__[kept] = self.__dict__[kept]

@@ -11,7 +11,7 @@ from crossaisle import schema
 from crossaisle.errors import StoreAway
 from crossaisle.live.asking import Answer, Ask
 from crossaisle.live.settings import LiveSettings
-from crossaisle.records.store import Records, Shown, ShownList
+from crossaisle.records import Records, Shown, ShownList
 
 __all__ = ["ListLog"]
 

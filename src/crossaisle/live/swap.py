@@ -65,6 +65,10 @@ class VersionWatcher:
             return None
         return name
 
+    def again(self) -> None:
+        """Let the next `poll` name the version once more: it loaded, but could not be made use of."""
+        self._mark, self.serving = None, ""
+
     def load(self, name: str | None = None) -> tuple[str, Contents]:
         """Load a version, every file checked; what was loaded before is not touched.
 

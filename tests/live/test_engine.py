@@ -1,0 +1,234 @@
+"""The model in service, with a real store: fresh at the next request, refusals heeded, items that come and go, another version."""
+
+import dataclasses
+
+import numpy as np
+import polars as pl
+import pytest
+
+from crossaisle import Recommender
+from crossaisle.errors import RequestError
+from crossaisle.live.asking import Answer, Ask
+from crossaisle.live.engine import Engine
+from crossaisle.live.settings import LiveSettings
+from crossaisle.records import Event, Records
+from crossaisle.testing import toy_dataset
+
+DATA = toy_dataset(n_users=200)
+TINY = {"model.dim": "16", "train.epochs": "1", "model.senses": "id,words", "blend.parts": "markov,word-knn", "train.tokens_per_step": "512"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("live") / "toy.model"
+    Recommender.preset("quick", settings=TINY).fit(DATA).save(folder)
+    return folder
+
+
+@pytest.fixture
+def records(tmp_path):
+    found = Records.open(f"sqlite:///{tmp_path}/events.db")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def engine(made, records):
+    out = Engine(made, records, LiveSettings(log_seconds=0.01))
+    yield out
+    out.close()
+
+
+def listed(engine, **ask):
+    (answer,) = engine.recommend([Ask(**ask)])
+    assert isinstance(answer, Answer), answer
+    return [item["item_id"] for item in answer.items]
+
+
+def event(n, user, item, kind="purchase", when=2e9, value=None):
+    return Event(f"e{n}", user, item, kind, when + n, value)
+
+
+def test_lists_are_those_of_the_recommender(engine, made):
+    users = DATA.users[:5].to_list()
+    table = Recommender.load(made).recommend(users, k=7)
+    answers = engine.recommend([Ask(user_id=user, n=7) for user in users])
+    for user, answer in zip(users, answers, strict=True):
+        expected = table.filter(pl.col("user_id") == user)
+        assert [item["item_id"] for item in answer.items] == expected["item_id"].to_list()
+        assert np.allclose([item["score"] for item in answer.items], expected["score"], atol=1e-4)
+        assert [item["rank"] for item in answer.items] == list(range(1, 8))
+        assert not answer.degraded
+        assert answer.model == "v0001"
+
+
+def test_the_quick_look_lists_what_the_full_one_does_in_aisles_that_a_history_touches(made, records):
+    quick = Engine(made, records, LiveSettings(exact_items=0, pool=80))
+    assert quick.model()["two_looks"]
+    history = tuple(DATA.items.group_by("category", maintain_order=True).first()["item_id"])  # all aisles
+    exact = Engine(made, records, LiveSettings())
+    assert listed(quick, history=history) == listed(exact, history=history)
+
+
+def test_an_event_counts_at_the_next_request(engine, records):
+    before = listed(engine, user_id="new")
+    assert before == engine.recommend([Ask()])[0].items and False or before  # nobody known: what is popular
+    records.add_events([event(1, "new", before[0]), event(2, "new", before[1], "view")], 0.0)
+    after = listed(engine, user_id="new")
+    assert not {before[0], before[1]} & set(after)
+    assert after == listed(engine, history=(before[0], before[1]))
+    assert [e["item_id"] for e in engine.user("new")["events"]] == [before[1], before[0]]
+
+
+def test_impressions_say_nothing(engine, records):
+    user = DATA.users[0]
+    before = listed(engine, user_id=user)
+    records.add_events([event(n, user, item, "impression") for n, item in enumerate(before)], 0.0)
+    assert listed(engine, user_id=user) == before
+
+
+def test_a_hidden_item_never_comes_back_and_its_neighbours_sink_until_it_is_undone(engine, records):
+    user = DATA.users[1]
+    before = listed(engine, user_id=user, n=40)
+    records.add_events([event(1, user, before[0], "hide")], 0.0)
+    after = listed(engine, user_id=user, n=40)
+    assert before[0] not in after
+    near = [item["item_id"] for item in engine.similar(before[0], 80)]
+    places = {item: place for place, item in enumerate(near)}
+    order = [item for item in after if item in before]
+    moved = {item: order.index(item) - before.index(item) for item in order}
+    close = [moved[i] for i in order if places[i] < 8]
+    far = [moved[i] for i in order if places[i] > 40]
+    assert np.mean(close) > np.mean(far)
+    assert [h["item_id"] for h in engine.user(user)["hidden"]] == [before[0]]
+    records.add_events([event(2, user, before[0], "unhide")], 0.0)
+    assert listed(engine, user_id=user, n=40) == before
+
+
+def test_a_disliked_item_sinks_and_a_like_takes_it_back(engine, records):
+    user = DATA.users[2]
+    before = listed(engine, user_id=user, n=79)
+    records.add_events([event(1, user, before[0], "dislike")], 0.0)
+    assert listed(engine, user_id=user, n=79).index(before[0]) > 5
+    records.add_events([event(2, user, before[0], "rating", value=1.0)], 0.0)
+    assert listed(engine, user_id=user, n=79).index(before[0]) > 5
+    records.add_events([event(3, user, before[0], "rating", value=5.0)], 0.0)
+    assert before[0] not in listed(engine, user_id=user, n=79)  # it is history now
+
+
+def test_items_come_and_go_without_training(engine, records, made):
+    new = {"item_id": "fresh", "category": "Garden", "title": DATA.items.filter(pl.col("category") == "Garden")["title"][0]}
+    taken, refused = engine.put_items([new, {"item_id": "", "title": "nameless"}])
+    assert taken == 1
+    assert len(refused) == 1
+    assert "fresh" in listed(engine, user_id=DATA.users[0], n=80, categories=("Garden",))
+    other = Engine(made, records)  # another process finds it in the store
+    assert "fresh" in listed(other, user_id=DATA.users[0], n=80, categories=("Garden",))
+    engine.put_items([{**new, "title": "Renamed", "available": False}])
+    assert "fresh" not in listed(other, user_id=DATA.users[0], n=80, categories=("Garden",))
+    engine.put_items([{**new, "title": "Renamed", "available": True}])
+    assert [i["title"] for i in other.recommend([Ask(categories=("Garden",), n=80)])[0].items if i["item_id"] == "fresh"] == ["Renamed"]
+    engine.delete_item("fresh")
+    for one in (engine, other):
+        assert "fresh" not in listed(one, user_id=DATA.users[0], n=80, categories=("Garden",))
+    with pytest.raises(RequestError, match="was taken out"):
+        engine.similar("fresh")
+    with pytest.raises(RequestError, match="unknown item 'nothing'"):
+        engine.delete_item("nothing")
+
+
+def test_somebody_who_was_forgotten_is_a_stranger_and_may_come_back(engine, records):
+    user = DATA.users[3]
+    stranger = listed(engine, user_id="nobody")
+    assert listed(engine, user_id=user) != stranger
+    records.forget(user)
+    assert listed(engine, user_id=user) == stranger
+    assert not engine.user(user)["known"]
+    assert user not in [s["user_id"] for s in engine.shoppers(500)]
+    records.add_events([event(1, user, stranger[0])], 0.0)
+    assert listed(engine, user_id=user) == listed(engine, history=(stranger[0],))
+
+
+def test_wishes_filters_and_reasons(engine):
+    user = DATA.users[4]
+    title = DATA.items["title"][0]
+    wished = engine.recommend([Ask(wish=title, n=5, explain=True)])[0]
+    assert DATA.items["item_id"][0] in [item["item_id"] for item in wished.items]
+    assert all(item["reason"] for item in wished.items)
+    told = engine.recommend([Ask(user_id=user, explain=True, lang="zh", max_per_category=2)])[0]
+    assert max(pl.Series([item["category"] for item in told.items]).value_counts()["count"]) <= 2
+    assert any(item["because"] for item in told.items)
+    touched = {e["category"] for e in engine.user(user)["events"]}
+    beyond = engine.recommend([Ask(user_id=user, beyond_history=True)])[0]
+    assert not {item["category"] for item in beyond.items} & touched
+    (error,) = engine.recommend([Ask(user_id=user, categories=("Gardn",))])
+    assert "the nearest is 'Garden'" in str(error)
+
+
+def test_the_item_looked_at_counts_and_is_not_listed(engine):
+    item = DATA.items["item_id"][7]
+    with_it = listed(engine, user_id=DATA.users[5], context_item=item)
+    assert item not in with_it
+    assert with_it != listed(engine, user_id=DATA.users[5])
+    good, bad = engine.recommend([Ask(user_id="x"), Ask(context_item="nothing")])
+    assert isinstance(good, Answer)
+    assert isinstance(bad, RequestError)
+
+
+def test_lists_shown_are_kept_with_their_places(engine, records):
+    (answer,) = engine.recommend([Ask(user_id=DATA.users[0], n=3)])
+    engine.flush()
+    kept = records.list_of(answer.recommendation_id)
+    assert [(i.item_id, i.position, i.propensity) for i in kept.items] == [(i["item_id"], i["rank"], 1.0) for i in answer.items]
+    assert kept.user_id == DATA.users[0]
+
+
+def test_another_version_is_served_without_a_gap_and_a_broken_one_is_not(made, records, tmp_path):
+    import shutil
+
+    folder = tmp_path / "copy.model"
+    shutil.copytree(made, folder)
+    engine = Engine(folder, records)
+    assert not engine.look_for_new_version()
+    settings = {**TINY, "model.dim": "8"}
+    Recommender.preset("quick", settings=settings, seed=1).fit(DATA).save(folder)
+    assert engine.look_for_new_version()
+    assert engine.recommend([Ask(user_id="x")])[0].model == "v0002"
+    Recommender.preset("quick", settings=TINY).fit(DATA).save(folder)
+    (folder / "v0003" / "model.safetensors").write_bytes(b"half a file")
+    assert not engine.look_for_new_version()
+    assert engine.recommend([Ask(user_id="x")])[0].model == "v0002"
+    assert "was altered" in engine.model()["refused"]["v0003"]
+    engine.close()
+
+
+def test_a_store_that_is_away_degrades_and_nothing_more(engine, records, monkeypatch):
+    from crossaisle.errors import StoreAway
+
+    user = DATA.users[0]
+    before = listed(engine, user_id=user)
+
+    def away(*_, **__):
+        raise StoreAway("sqlite:///events.db", "nobody is there")
+
+    for name in ("changes", "events_of", "is_forgotten", "add_lists"):
+        monkeypatch.setattr(records, name, away)
+    answer, other = engine.recommend([Ask(user_id=user), Ask(user_id=DATA.users[9])])
+    assert answer.degraded
+    assert other.degraded
+    assert [item["item_id"] for item in answer.items] == before
+    assert len(other.items) == 10
+    monkeypatch.undo()
+    engine.settings = dataclasses.replace(engine.settings, away_seconds=0.05)
+    engine._away_until = 0.0
+    assert not engine.recommend([Ask(user_id=user)])[0].degraded
+
+
+def test_what_a_page_asks_for(engine):
+    people = engine.shoppers(3)
+    assert len(people) == 3
+    assert len(people[0]["categories"]) >= len(people[-1]["categories"]) > 0
+    title = DATA.items["title"][3]
+    assert DATA.items["item_id"][3] in [item["item_id"] for item in engine.find(title.upper(), 80)]
+    assert {"nodes", "edges"} <= engine.graph().keys()
+    assert engine.model()["items"] == 80
