@@ -7,6 +7,7 @@ CrossAisleError
 │   ├── RequestError    an unknown user, item or category, a filter that does not parse, k below 1
 │   ├── ModelError      a model folder that is missing, incomplete, altered or of a newer format
 │   └── OutputError     a folder that cannot be written, is full, or is being written by another run
+├── StoreAway           the service's store cannot be reached, or is locked, full or too slow; trying again later may work
 └── MissingExtra        an optional part that is not installed; the message holds the install command
 """
 
@@ -20,6 +21,7 @@ __all__ = [
     "OutputError",
     "RequestError",
     "SettingError",
+    "StoreAway",
     "TableError",
 ]
 
@@ -77,6 +79,19 @@ class ModelError(BadInput):
 
 class OutputError(BadInput):
     """A folder that cannot be written, is full, or is being written by another run."""
+
+
+class StoreAway(CrossAisleError):
+    """The service's store cannot be reached, or is locked, full or too slow. What was asked is not known to be kept: ask again later.
+
+    Examples
+    --------
+    >>> print(StoreAway("sqlite:///events.db", "database is locked"))
+    the store sqlite:///events.db is away: database is locked; next: try again
+    """
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"the store {where} is away: {_one_line(why)}; next: try again")
 
 
 class MissingExtra(CrossAisleError):
