@@ -1,13 +1,16 @@
-"""What several test rooms share: a small shop as files, and a look at everything that lies in a folder."""
+"""What several test rooms share: a small shop as files, a look at what lies in a folder, a store of the service in each database."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+
+import real_postgres
 
 AISLES = {"Books": "b", "Toys": "t", "Garden": "g", "Kitchen": "k"}
 TASTES = ("pirate", "forest", "space")
@@ -75,3 +78,22 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh folder with the shop's tables, which is also the working folder."""
     monkeypatch.chdir(tmp_path)
     return write_shop(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[real_postgres.Postgres]:
+    """A real PostgreSQL for all tests; whoever stops it starts it again."""
+    reason = real_postgres.why_not()
+    if reason:
+        pytest.skip(reason)
+    server = real_postgres.Postgres()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store: each test that takes it runs on both databases."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/events.db"
+    return request.getfixturevalue("postgres").new_database()

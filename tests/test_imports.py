@@ -45,6 +45,8 @@ ROOMS = [
     "search",
     "testing",
     "demo",
+    "client",
+    "serve",
     "cli",
     "__main__",
 ]

@@ -16,8 +16,8 @@ KINDS: dict[str, int | None] = {
     "unhide": 0,
     "impression": 0,
 }
-"""1: part of the history that the model reads; -1: negative feedback; 0: neither; None: the value decides. ``unhide`` takes back a ``hide``,
-an ``impression`` says only that something was seen."""
+"""1: part of the history that the model reads; -1: negative feedback; 0: neither; None: the value decides. ``unhide`` takes back a
+``hide``, an ``impression`` says only that something was seen."""
 
 GOOD_RATING = 4.0
 BAD_RATING = 2.0

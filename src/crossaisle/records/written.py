@@ -1,7 +1,7 @@
 """How ids and facts are written, so that SQLite and PostgreSQL keep any of them. Imports: errors.
 
-PostgreSQL's text holds no null byte, neither database holds half a surrogate pair, and PostgreSQL indexes no 10,000 characters. So a text is
-written with its odd characters escaped, and found by a hash of fixed length.
+PostgreSQL's text holds no null byte, neither database holds half a surrogate pair, and PostgreSQL indexes no 10,000 characters. So a text
+is written with its odd characters escaped, and found by a hash of fixed length.
 """
 
 from __future__ import annotations

@@ -1,0 +1,367 @@
+"""Events, items put, lists shown, people forgotten: what is kept. Imports: errors, database, rows, schema, settings, together, written.
+
+Examples
+--------
+>>> import tempfile
+>>> records = Records.open(f"sqlite:///{tempfile.mkdtemp()}/events.db")
+>>> start = records.start()
+>>> tea = Event("e1", "ann", "tea", "purchase", 1_700_000_000.0)
+>>> records.add_events([tea, tea], received=1_700_000_001.0)
+(1, 1)
+>>> changes = records.changes(start)
+>>> [event.item_id for _, event in changes.events], bool(records.changes(changes.cursor))
+(['tea'], False)
+>>> records.forget("ann"), records.events_of("ann"), records.is_forgotten("ann")
+({'events': 1, 'lists': 0}, [], True)
+>>> "ann" in records.changes(changes.cursor).forgotten
+True
+>>> records.close()
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple
+from typing import Any
+
+from crossaisle.errors import RequestError
+from crossaisle.records.database import Database, Hand, Row
+from crossaisle.records.rows import Changes, Cursor, Event, Forgotten, Shown, ShownList, check_event, check_list
+from crossaisle.records.schema import bring_up_to_date
+from crossaisle.records.settings import RecordsSettings
+from crossaisle.records.together import Together
+from crossaisle.records.written import hash_of, read_json, read_text, write_json, write_text
+
+__all__ = ["Records"]
+
+PIECE = 10_000
+"""Events or lists read at once where all are read."""
+PUT = 2_000
+"""Items put, or lists deleted, in one transaction."""
+
+_EVENT = "event_id, user_id, item_id, event, timestamp, value, recommendation_id"
+_ADD_EVENT = (
+    f"INSERT INTO events (seq, event_hash, user_hash, {_EVENT}, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_PUT_ITEM = (
+    "INSERT INTO items (item_hash, seq, item_id, body) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (item_hash) DO UPDATE SET seq = excluded.seq, body = excluded.body"
+)
+
+
+def _event(row: Row) -> Event:
+    event_id, user_id, item_id, event, timestamp, value, recommendation_id = row
+    return Event(
+        read_text(event_id),
+        read_text(user_id),
+        read_text(item_id),
+        event,
+        timestamp,
+        value,
+        recommendation_id and read_text(recommendation_id),
+    )
+
+
+def _written(event: Event, received: float) -> tuple[Any, ...]:
+    check_event(event)
+    return (
+        hash_of(event.event_id),
+        hash_of(event.user_id),
+        write_text(event.event_id),
+        write_text(event.user_id),
+        write_text(event.item_id),
+        event.event,
+        float(event.timestamp),
+        None if event.value is None else float(event.value),
+        event.recommendation_id and write_text(event.recommendation_id),
+        received,
+    )
+
+
+def _advance(hand: Hand, by: int) -> int:
+    """Take `by` sequence numbers and hold the lock of their order until the commit; the last number that was given before."""
+    hand.run("UPDATE store SET seq = seq + ?", (by,))
+    row = hand.one("SELECT seq FROM store")
+    assert row is not None
+    return int(row[0]) - by
+
+
+class Records:
+    """One store, for all threads of a process; several processes may open the same one."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        row = database.read(lambda hand: hand.one("SELECT name, salt FROM store"))
+        assert row is not None
+        self._name, self._salt = str(row[0]), bytes(row[1])
+        self._adding: Together[list[tuple[Any, ...]], int] = Together(self._add_all, database.settings.patience, database.away)
+
+    @classmethod
+    def open(cls, url: str, settings: RecordsSettings | None = None) -> Records:
+        """Open a store, and create it or bring its schema up to date.
+
+        Parameters
+        ----------
+        url : str
+            ``sqlite:///FILE`` or ``postgresql+psycopg://USER:PASSWORD@HOST/NAME``.
+        settings : RecordsSettings, optional
+            The time limits.
+
+        Raises
+        ------
+        StoreAway
+            If it cannot be reached, or is locked or full.
+        SettingError
+            If the URL cannot be used, or a newer version of this package made the store.
+        """
+        database = Database(url, settings or RecordsSettings())
+        try:
+            bring_up_to_date(database)
+            return cls(database)
+        except BaseException:
+            database.close()
+            raise
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._database.close()
+
+    # events
+
+    def add_events(self, events: Sequence[Event], received: float) -> tuple[int, int]:
+        """Keep events; durable on return. Users and items may be unknown.
+
+        Parameters
+        ----------
+        events : sequence of Event
+            In the order that they get in the store; one whose `event_id` is known, here or in the store, is a duplicate and left out.
+        received : float
+            When they came, in unix seconds.
+
+        Returns
+        -------
+        (int, int)
+            How many were accepted, and how many were duplicates.
+
+        Raises
+        ------
+        RequestError
+            If one of them cannot be kept; none is then.
+        StoreAway
+            If nobody knows whether they are kept: send them again, what was kept then counts as a duplicate.
+        """
+        written = [_written(event, received) for event in events]
+        if not written:
+            return 0, 0
+        accepted = self._adding.do(written)
+        return accepted, len(written) - accepted
+
+    def _add_all(self, batches: Sequence[list[tuple[Any, ...]]]) -> list[int]:
+        def work(hand: Hand) -> list[int]:
+            last = _advance(hand, sum(map(len, batches)))
+            accepted = []
+            for batch in batches:
+                accepted.append(hand.many(_ADD_EVENT, [(last + n, *row) for n, row in enumerate(batch, start=1)]))
+                last += len(batch)
+            hand.changed = any(accepted)
+            return accepted
+
+        return self._database.write(work)
+
+    def events_of(self, user_id: str, after: int = 0) -> list[Event]:
+        """A person's events with a sequence number above `after`, in the order of their timestamps, then of their coming."""
+        sql = f"SELECT {_EVENT} FROM events WHERE user_hash = ? AND seq > ? ORDER BY timestamp, seq"
+        return [_event(row) for row in self._database.read(lambda hand: hand.rows(sql, (hash_of(user_id), after)))]
+
+    def events(self, after: int = 0) -> Iterator[list[tuple[int, Event]]]:
+        """All events in the order of commits, in pieces, from `after` to what was there when the reading began."""
+        until = self.head().seq
+        sql = f"SELECT seq, {_EVENT} FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+        while piece := self._long(sql, (after, until, PIECE)):
+            yield [(row[0], _event(row[1:])) for row in piece]
+            after = piece[-1][0]
+
+    def _long(self, sql: str, values: Sequence[Any]) -> list[Row]:
+        return self._database.read(lambda hand: hand.rows(sql, values), self._database.settings.long_patience)
+
+    # what came since
+
+    def start(self) -> Cursor:
+        """The cursor before everything."""
+        return Cursor(self._name, 0)
+
+    def head(self) -> Cursor:
+        """The cursor after everything that is in the store now."""
+        row = self._database.read(lambda hand: hand.one("SELECT seq FROM store"))
+        assert row is not None
+        return Cursor(self._name, int(row[0]))
+
+    def changes(self, after: Cursor, limit: int = PIECE) -> Changes:
+        """What came since a cursor, in the order of commits; a reader that goes on with each answer's cursor misses nothing.
+
+        A cursor of another store starts from the beginning, and the answer says so (`anew`).
+        """
+        known = after.store == self._name
+        seq = after.seq if known else 0
+
+        def work(hand: Hand) -> Changes | None:
+            row = hand.one("SELECT seq FROM store")
+            assert row is not None
+            if row[0] == seq:
+                return None
+            return self._since(hand, seq, row[0], limit)
+
+        found = self._database.read(work)
+        if known:
+            return found or Changes(after)
+        found = found or Changes(self.start())
+        return Changes(found.cursor, found.events, found.items, found.gone, found.forgotten, found.more, anew=True)
+
+    def _since(self, hand: Hand, seq: int, head: int, limit: int) -> Changes:
+        """Between two numbers. What changes while this reads gets a number above `head` and comes the next time."""
+        events = hand.rows(f"SELECT seq, {_EVENT} FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", (seq, head, limit))
+        more = len(events) == limit and events[-1][0] < head
+        if more:
+            head = events[-1][0]
+        items = hand.rows("SELECT item_id, body FROM items WHERE seq > ? AND seq <= ? ORDER BY seq", (seq, head))
+        hashes = hand.rows("SELECT user_hash FROM forgotten WHERE seq > ? AND seq <= ?", (seq, head))
+        return Changes(
+            Cursor(self._name, head),
+            [(row[0], _event(row[1:])) for row in events],
+            [read_json(body) for _, body in items if body is not None],
+            [read_text(item_id) for item_id, body in items if body is None],
+            Forgotten(self._salt, frozenset(bytes(row[0]) for row in hashes)),
+            more,
+        )
+
+    # items
+
+    def put_items(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Keep rows of the items table, each with its ``item_id``; a row replaces the one before."""
+        written = []
+        for row in rows:
+            if not isinstance(row.get("item_id"), str) or not row["item_id"]:
+                raise RequestError("an item without an item_id", "a text", "name it")
+            written.append((hash_of(row["item_id"]), write_text(row["item_id"]), write_json(row, "an item")))
+        for at in range(0, len(written), PUT):
+            self._put(written[at : at + PUT])
+
+    def delete_item(self, item_id: str) -> None:
+        """Keep that an item is gone, until it is put again."""
+        self._put([(hash_of(item_id), write_text(item_id), None)])
+
+    def _put(self, written: Sequence[tuple[bytes, str, str | None]]) -> None:
+        def work(hand: Hand) -> None:
+            last = _advance(hand, len(written))
+            hand.many(_PUT_ITEM, [(key, last + n, item_id, body) for n, (key, item_id, body) in enumerate(written, start=1)])
+
+        self._database.write(work)
+
+    def items(self) -> tuple[list[dict[str, Any]], set[str]]:
+        """The rows put, as they are now, and the ids that are gone."""
+        found = self._long("SELECT item_id, body FROM items ORDER BY seq", ())
+        return [read_json(body) for _, body in found if body is not None], {read_text(item_id) for item_id, body in found if body is None}
+
+    # people
+
+    def forget(self, user_id: str) -> dict[str, int]:
+        """Remove a person's events and lists for good; how many of each. A salted hash stays, and the person may come back anew."""
+
+        def work(hand: Hand) -> dict[str, int]:
+            seq = _advance(hand, 1) + 1
+            removed = {name: hand.run(f"DELETE FROM {name} WHERE user_hash = ?", (hash_of(user_id),)) for name in ("events", "lists")}
+            hand.run(
+                "INSERT INTO forgotten (user_hash, seq, since) VALUES (?, ?, ?) "
+                "ON CONFLICT (user_hash) DO UPDATE SET seq = excluded.seq, since = excluded.since",
+                (hash_of(user_id, self._salt), seq, time.time()),
+            )
+            return removed
+
+        return self._database.write(work)
+
+    def is_forgotten(self, user_id: str) -> bool:
+        """Whether this person was ever forgotten: what a model learned of them from elsewhere is not to be used."""
+        sql = "SELECT 1 FROM forgotten WHERE user_hash = ?"
+        return self._database.read(lambda hand: hand.one(sql, (hash_of(user_id, self._salt),))) is not None
+
+    # lists shown
+
+    def add_lists(self, lists: Sequence[ShownList]) -> None:
+        """Keep lists that were shown. One that is there already, or older than its person's wish to be forgotten, is left out."""
+        for shown in lists:
+            check_list(shown)
+        written = sorted(
+            (hash_of(shown.recommendation_id), n) for n, shown in enumerate(lists)
+        )  # one order, so that no two lock each other
+
+        def work(hand: Hand) -> None:
+            since = self._forgotten_since(hand, {shown.user_id for shown in lists if shown.user_id is not None})
+            hand.many(
+                "INSERT INTO lists (list_hash, user_hash, timestamp, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [
+                    (key, None if shown.user_id is None else hash_of(shown.user_id), float(shown.timestamp), body)
+                    for key, shown, body in ((key, lists[n], bodies[n]) for key, n in written)
+                    if shown.user_id is None or shown.timestamp > since.get(shown.user_id, -math.inf)
+                ],
+            )
+
+        bodies = [write_json(astuple(shown), "a list") for shown in lists]
+        if lists:
+            self._database.write(work)
+
+    def _forgotten_since(self, hand: Hand, users: set[str]) -> dict[str, float]:
+        if not users or hand.one("SELECT 1 FROM forgotten LIMIT 1") is None:
+            return {}
+        found = {user: hand.one("SELECT since FROM forgotten WHERE user_hash = ?", (hash_of(user, self._salt),)) for user in users}
+        return {user: row[0] for user, row in found.items() if row is not None}
+
+    def list_of(self, recommendation_id: str) -> ShownList | None:
+        """A list that was shown, if it is kept."""
+        row = self._database.read(lambda hand: hand.one("SELECT body FROM lists WHERE list_hash = ?", (hash_of(recommendation_id),)))
+        return None if row is None else _list(row[0])
+
+    def lists(self, since: float = 0.0, until: float = math.inf) -> Iterator[ShownList]:
+        """Lists shown from `since` on and before `until`, in the order of their time."""
+        sql = (
+            "SELECT timestamp, list_hash, body FROM lists WHERE (timestamp > ? OR (timestamp = ? AND list_hash > ?)) AND timestamp < ? "
+            "ORDER BY timestamp, list_hash LIMIT ?"
+        )
+        at, key = since, b""
+        while piece := self._long(sql, (at, at, key, until, PIECE)):
+            for row in piece:
+                yield _list(row[2])
+            at, key = piece[-1][0], bytes(piece[-1][1])
+
+    def prune_lists(self, before: float) -> int:
+        """Delete the lists shown before a time; how many."""
+        sql = "DELETE FROM lists WHERE list_hash IN (SELECT list_hash FROM lists WHERE timestamp < ? LIMIT ?)"
+        removed = 0
+        while found := self._database.write(lambda hand: hand.run(sql, (before, PUT))):
+            removed += found
+        return removed
+
+    # small facts
+
+    def set_value(self, key: str, value: Any) -> None:
+        """Keep a small fact, as JSON; None removes it."""
+        body = write_json(value, f"the fact {key!r}")
+
+        def work(hand: Hand) -> None:
+            if value is None:
+                hand.run("DELETE FROM facts WHERE key = ?", (key,))
+                return
+            hand.run("INSERT INTO facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, body))
+
+        self._database.write(work)
+
+    def get_value(self, key: str) -> Any:
+        """A fact that was kept, or None."""
+        row = self._database.read(lambda hand: hand.one("SELECT value FROM facts WHERE key = ?", (key,)))
+        return None if row is None else read_json(row[0])
+
+
+def _list(body: str) -> ShownList:
+    recommendation_id, user_id, timestamp, model, items, context = read_json(body)
+    return ShownList(recommendation_id, user_id, timestamp, model, tuple(Shown(*item) for item in items), context)
