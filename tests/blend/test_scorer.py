@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from crossaisle.across.settings import AcrossSettings
-from crossaisle.blend.parts import standardised
 from crossaisle.blend import scorer
+from crossaisle.blend.parts import standardised
 from crossaisle.blend.scorer import BlendScorer
 from crossaisle.blend.settings import BlendSettings
 from crossaisle.blend.weights import Weights

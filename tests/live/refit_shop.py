@@ -98,9 +98,7 @@ def shop(seed: int = 1, n_users: int = 260) -> tuple[Dataset, list[Event]]:
     later = np.flatnonzero(h.times >= cut)
     order = later[np.argsort(h.times[later], kind="stable")]
     users, items = data.users.gather(h.owners), data.items["item_id"].gather(h.items)
-    events = [
-        Event(f"e{e}", users[int(e)], items[int(e)], data.event_names[h.events[e]], float(h.times[e])) for e in order.tolist()
-    ]
+    events = [Event(f"e{e}", users[int(e)], items[int(e)], data.event_names[h.events[e]], float(h.times[e])) for e in order.tolist()]
     return before.select_users(lived), events
 
 

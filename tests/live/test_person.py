@@ -25,4 +25,3 @@ def test_people_become_histories_in_their_order():
     assert histories.events.tolist() == [-1, -1, -1, 2]
     assert histories.times[-1] == 7.0
     assert len(together([])) == 0
-

@@ -1,7 +1,7 @@
 """The model in service. Imports: asking, person, refit, served, settings, shown, swap.
 
-One request's way: `recommend` -> `_catch_up` (what the store took since) -> `_person` (history and refusals) -> `_candidates` (scores of the
-items worth listing) -> `_choose` (feedback, filters, slate) -> answer; the lists shown go to the store in the background.
+One request's way: `recommend` -> `_catch_up` (what the store took since) -> `_person` (history and refusals) -> `_score` or `_everything`
+(scores of the items worth listing) -> `_choose` (feedback, filters, slate) -> answer; lists shown go to the store in the background.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from crossaisle import schema
-from crossaisle.data.histories import Histories
 from crossaisle.errors import CrossAisleError, ModelError, RequestError, StoreAway
 from crossaisle.live.asking import Answer, Ask
 from crossaisle.live.person import Person, together
@@ -258,9 +257,7 @@ class Engine:
                 item.update({name: reason[name] for name in (schema.BECAUSE, schema.PATH, schema.REASON)})
         return dataclasses.replace(answer, notes=notes)
 
-    def _choose(
-        self, served: Served, ask: Ask, person: Person, items: Ints, scores: Floats, allowed: Bools | None
-    ) -> tuple[Ints, Floats]:
+    def _choose(self, served: Served, ask: Ask, person: Person, items: Ints, scores: Floats, allowed: Bools | None) -> tuple[Ints, Floats]:
         """The items of a list, best first, and their scores.
 
         Parameters
@@ -391,7 +388,7 @@ class Engine:
             "degraded": not (here and there),
         }
 
-    def find(self, text: str, n: int = 20) -> list[dict[str, Any]]:
+    def find_items(self, text: str, n: int = 20) -> list[dict[str, Any]]:
         """Items whose title or id holds a text, in the order of the catalogue; for whoever invents a shopper."""
         served = self._served
         wanted = text.casefold()

@@ -26,7 +26,7 @@ class Person:
     hidden, disliked : frozenset of int
         Item codes.
     pool : (int64 (P,), float32 (P,)), optional
-        The items worth listing and their scores, once they were asked for; of somebody about whom more is learned there is another `Person`.
+        The items worth listing and their scores, once asked for; of somebody of whom more is learned there is another `Person`.
     """
 
     items: Ints

@@ -140,7 +140,9 @@ class Served:
         """
         people = self.contents.people
         if people is None:
-            raise RequestError("this model holds no histories, from which a graph is counted", "one that does", "fit without --no-histories")
+            raise RequestError(
+                "this model holds no histories, from which a graph is counted", "one that does", "fit without --no-histories"
+            )
         graph = CategoryGraph.of(people.dataset(self.catalogue), self.contents.settings.graph, self.contents.scorer.item_vectors())
         return as_dict(graph)
 

@@ -14,11 +14,15 @@ class LiveSettings(Settings):
     """How lists are made in service, and what is remembered."""
 
     exact_items: int = setting(20_000, "catalogues of up to so many items are scored by every part; larger ones in two looks", low=0)
-    pool: int = setting(400, "of a larger catalogue, about so many of the network's best are looked at by the other parts", low=50, high=10_000)
+    pool: int = setting(
+        400, "of a larger catalogue, about so many of the network's best are looked at by the other parts", low=50, high=10_000
+    )
     exact_pool: int = setting(2_000, "of a smaller catalogue, so many of a person's best items are held ready until more is known", low=100)
     people: int = setting(50_000, "people whose histories are held ready; others are read from the store when they ask", low=1)
     sink: float = setting(4.0, "by how much (in log-odds) what is just like a hidden or disliked item sinks for that person", low=0.0)
-    sink_from: float = setting(0.5, "cosine of two item vectors from which they are near; at 1 the whole of live.sink applies", low=0.0, high=0.99)
+    sink_from: float = setting(
+        0.5, "cosine of two item vectors from which they are near; at 1 the whole of live.sink applies", low=0.0, high=0.99
+    )
     log_lists: bool = setting(True, "keep every list that was shown, so that events can be credited to it; needed by replay")
     log_seconds: float = setting(0.25, "lists shown are written together, so many seconds apart", low=0.01, high=60.0)
     away_seconds: float = setting(1.0, "after the store could not be reached, it is asked again so many seconds later", low=0.05, high=60.0)

@@ -495,7 +495,9 @@ class NetworkScorer:
         """A copy with a network of its own, to which items can be added."""
         network, raw, vectors = self._fitted()
         out = copy.copy(self)
-        shared = {id(bags): bags for module in network.modules() if (bags := getattr(module, "whole", None)) is not None}  # not to be copied
+        shared = {
+            id(bags): bags for module in network.modules() if (bags := getattr(module, "whole", None)) is not None
+        }  # not to be copied
         out.network, out._vectors = copy.deepcopy(network, shared), (raw, vectors)
         return out
 
