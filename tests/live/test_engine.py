@@ -1,16 +1,19 @@
 """The model in service, with a real store: fresh at the next request, refusals heeded, items that come and go, another version."""
 
 import dataclasses
+import shutil
+import time
 
 import numpy as np
 import polars as pl
 import pytest
 
 from crossaisle import Recommender
-from crossaisle.errors import RequestError
+from crossaisle.errors import RequestError, StoreAway
+from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, OnlineSettings
 from crossaisle.live.asking import Answer, Ask
 from crossaisle.live.engine import Engine
-from crossaisle.live.settings import LiveSettings
+from crossaisle.live.settings import LearnSettings, LiveSettings
 from crossaisle.records import Event, Records
 from crossaisle.testing import toy_dataset
 
@@ -190,8 +193,6 @@ def test_lists_shown_are_kept_with_their_places(engine, records):
 
 
 def test_another_version_is_served_without_a_gap_and_a_broken_one_is_not(made, records, tmp_path):
-    import shutil
-
     folder = tmp_path / "copy.model"
     shutil.copytree(made, folder)
     engine = Engine(folder, records)
@@ -209,8 +210,6 @@ def test_another_version_is_served_without_a_gap_and_a_broken_one_is_not(made, r
 
 
 def test_a_store_that_is_away_degrades_and_nothing_more(engine, records, monkeypatch):
-    from crossaisle.errors import StoreAway
-
     user = DATA.users[0]
     before = listed(engine, user_id=user)
 
@@ -238,3 +237,80 @@ def test_what_a_page_asks_for(engine):
     assert DATA.items["item_id"][3] in [item["item_id"] for item in engine.find_items(title.upper(), 80)]
     assert {"nodes", "edges"} <= engine.graph().keys()
     assert engine.model()["items"] == 80
+
+
+def answered_at():
+    return time.time()
+
+
+def test_feedback_is_worked_in_for_everybody(made, records, monkeypatch):
+    monkeypatch.setattr("crossaisle.live.learned.LAG", -1.0)  # lists are read as soon as they are written
+    learn = LearnSettings(online=OnlineSettings(on=True, item_prior=1.0, aisle_prior=1.0))
+    engine = Engine(made, records, LiveSettings(learn_seconds=3600.0), learn)
+    before = listed(engine, user_id=DATA.users[0], n=80)
+    last = before[-1]
+    records.add_events([event(n, f"fan {n}", last, when=answered_at()) for n in range(200)], 0.0)
+    engine._learn()
+    after = listed(engine, user_id=DATA.users[0], n=80)
+    assert after.index(last) < before.index(last) - 5
+    assert engine.overview()["feedback"][-1]["purchase"] == 200
+    engine.close()
+
+
+def test_what_most_people_refuse_is_found_demoted_and_can_be_taken_back(made, records, monkeypatch):
+    monkeypatch.setattr("crossaisle.live.learned.LAG", -1.0)
+    settings = LiveSettings(learn_seconds=3600.0)
+    engine = Engine(made, records, settings, LearnSettings(abnormal=AbnormalSettings(refresh=0.0)))
+    bad = listed(engine)[0]
+    rng = np.random.default_rng(0)
+    for n in range(400):
+        (answer,) = engine.recommend([Ask(user_id=f"visitor {n}", history=(DATA.items["item_id"][int(rng.integers(80))],))])
+        for item in answer.items:
+            kind = "hide" if item["item_id"] == bad else "click" if rng.random() < 0.2 else None
+            if kind is not None:
+                told = Event(f"{n}-{item['rank']}", f"visitor {n}", item["item_id"], kind, answered_at(), None, answer.recommendation_id)
+                records.add_events([told], 0.0)
+    engine.flush()
+    engine._learn()
+    (found,) = engine.overview()["abnormal"]
+    assert found["item_id"] == bad
+    assert found["demoted"]
+    assert found["high"] < 0.5
+    assert listed(engine, user_id="y")[0] != bad
+    engine.undo_abnormal(bad)
+    assert engine.overview()["abnormal"] == []
+    assert [u["item_id"] for u in engine.overview()["undone"]] == [bad]
+    assert listed(engine, user_id="y")[0] == bad
+    other = Engine(made, records, settings, LearnSettings(abnormal=AbnormalSettings(refresh=0.0)))
+    other._learn()
+    assert listed(other, user_id="y")[0] == bad
+    engine.close()
+    other.close()
+
+
+def test_some_places_explore_with_the_chance_that_is_logged(made, records):
+    learn = LearnSettings(explore=ExploreSettings(share=0.3, eps=0.5, pool=5))
+    engine = Engine(made, records, LiveSettings(), learn)
+    user = DATA.users[0]
+    greedy = [item["item_id"] for item in Engine(made, records).recommend([Ask(user_id=user)])[0].items]
+    answers = [engine.recommend([Ask(user_id=user)])[0] for _ in range(200)]
+    engine.flush()
+    for answer in answers[:20]:
+        slots = {slot["position"]: slot for slot in answer.context["explored"]}
+        assert len(slots) == 3
+        names = [item["item_id"] for item in answer.items]
+        assert len(set(names)) == 10
+        for item in answer.items:
+            slot = slots.get(item["rank"])
+            if slot is None:
+                assert item["propensity"] == 1.0
+            else:
+                assert slot["pool"][slot["choice"]] == item["item_id"]
+                assert slot["probabilities"][slot["choice"]] == item["propensity"] < 1
+                assert sum(slot["probabilities"]) == pytest.approx(1.0)
+        kept = records.list_of(answer.recommendation_id)
+        assert {i.position for i in kept.items if i.explored} == set(slots)
+    weights = [1 / item["propensity"] / 5 for answer in answers for item in answer.items if item["propensity"] < 1]
+    assert np.mean(weights) == pytest.approx(1.0, abs=4 * np.std(weights) / len(weights) ** 0.5)
+    assert any([i["item_id"] for i in answer.items] != greedy for answer in answers)
+    engine.close()

@@ -1,4 +1,5 @@
-"""The model in service. Imports: asking, person, refit, served, settings, shown, swap.
+"""The model in service. Imports: asking, history, learned, person, refit, repeated, served, settings, shown,
+swap.
 
 One request's way: `recommend` -> `_catch_up` (what the store took since) -> `_person` (history and refusals) -> `_score` or `_everything`
 (scores of the items worth listing) -> `_choose` (feedback, filters, slate) -> answer; lists shown go to the store in the background.
@@ -6,24 +7,30 @@ One request's way: `recommend` -> `_catch_up` (what the store took since) -> `_p
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
 import secrets
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from crossaisle import schema
 from crossaisle.errors import CrossAisleError, ModelError, RequestError, StoreAway
+from crossaisle.learn.explore import Slot
 from crossaisle.live.asking import Answer, Ask
+from crossaisle.live.history import swaps
+from crossaisle.live.learned import Learned
 from crossaisle.live.person import Person, together
 from crossaisle.live.refit import cursor_of
 from crossaisle.live.served import Served
-from crossaisle.live.settings import LiveSettings
+from crossaisle.live.repeated import Repeated
+from crossaisle.live.settings import LearnSettings, LiveSettings
 from crossaisle.live.shown import ListLog
 from crossaisle.live.swap import VersionWatcher
 from crossaisle.rank.explain import explain
@@ -33,11 +40,23 @@ from crossaisle.rank.slate import slate
 from crossaisle.rank.wish import WishScorer, append_wish, catalogue_with, checked_wish
 from crossaisle.records import Changes, Event, Records, sign
 from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.store import read_manifest, version_names
 from crossaisle.whole.account import facts_of
 from crossaisle.whole.lists import ListMaker
-from crossaisle.whole.version import Contents
+from crossaisle.whole.version import CURVES, Contents
 
 __all__ = ["Engine"]
+
+_NEW, _TRAININGS, _DAYS = 50, 10, 60
+"""Rows of the overview."""
+
+
+class _Chosen(NamedTuple):
+    """A list as codes (n,) and scores (n,), and its places that explored."""
+
+    items: Ints
+    scores: Floats
+    slots: list[Slot]
 
 
 class Engine:
@@ -51,7 +70,9 @@ class Engine:
         A model folder.
     records : Records
         What people did since, items that came and went; shared with other processes.
-    settings : LiveSettings
+    settings : LiveSettings, optional
+    learn : LearnSettings, optional
+        What is learned from feedback between two trainings.
 
     Raises
     ------
@@ -61,11 +82,14 @@ class Engine:
         If the store cannot be reached: what a person has turned down has to be known before the first list.
     """
 
-    def __init__(self, folder: str | Path, records: Records, settings: LiveSettings | None = None) -> None:
-        self.settings = settings or LiveSettings()
+    def __init__(
+        self, folder: str | Path, records: Records, settings: LiveSettings | None = None, learn: LearnSettings | None = None
+    ) -> None:
+        self.settings, self.learn = settings or LiveSettings(), learn or LearnSettings()
         self.records = records
         self._watcher = VersionWatcher(folder)
         self._lock = threading.RLock()  # held while what is served changes, and while it is read for a batch
+        self._drawing = threading.Lock()  # random numbers are drawn by one thread at a time
         self._changing = threading.Lock()  # held by whoever makes another set of items
         self._people: OrderedDict[str, Person] = OrderedDict()
         self._lists = ListMaker()
@@ -73,7 +97,19 @@ class Engine:
         self._served = self._made(*self._watcher.load())
         self._cursor = self._served.trained_to
         self._log = ListLog(records, self.settings)
+        self._learned = self._learning(self._served)
+        self._rng = np.random.default_rng()
         self._catch_up(must=True)
+        self._learner = Repeated(self._learn, "learning", self.settings.learn_seconds)
+
+    def _learning(self, served: Served) -> Learned:
+        """Nothing learned yet about a version."""
+        return Learned(served, self.records, self.learn, time.time() - self.settings.learn_days * 86_400.0)
+
+    def _learn(self) -> None:
+        """Work in what came since; called again and again by a thread of its own."""
+        with contextlib.suppress(StoreAway):
+            self._learned.step(time.time())
 
     def _made(self, name: str, contents: Contents) -> Served:
         """A version ready to answer, with the items that the store has besides."""
@@ -169,7 +205,7 @@ class Engine:
                     out[p] = error
         answers = [answer for answer in out if answer is not None]
         if self.settings.log_lists:
-            self._log.add([(ask, answer) for ask, answer in zip(asks, answers, strict=True) if isinstance(answer, Answer)])
+            self._log.add([answer for answer in answers if isinstance(answer, Answer)])
         return answers
 
     def _asking(self, ask: Ask, served: Served) -> tuple[Person, bool]:
@@ -191,11 +227,10 @@ class Engine:
         out = []
         for ask, person in zip(asks, people, strict=True):
             items, scores = person.pool or _popular(served, ask.n + len(person.hidden))
-            chosen, said = self._choose(served, ask, person, items, scores, None)
-            if len(chosen) < ask.n and len(items) < served.catalogue.n_items:  # too few of the pool are left
-                items, scores = self._everything(served, person)
-                chosen, said = self._choose(served, ask, person, items, scores, None)
-            out.append(self._answer(served, ask, chosen, said, degraded))
+            chosen = self._choose(served, ask, person, items, scores, None)
+            if len(chosen.items) < ask.n and len(items) < served.catalogue.n_items:  # too few of the pool are left
+                chosen = self._choose(served, ask, person, *self._everything(served, person), None)
+            out.append(self._answer(served, ask, chosen, degraded))
         return out
 
     def _score(self, people: Sequence[Person], served: Served) -> None:
@@ -247,18 +282,18 @@ class Engine:
             items, scores = np.arange(catalogue.n_items), teller.score(asked)[0, :-1]
         else:
             items, scores = self._everything(served, person)
-        chosen, said = self._choose(served, ask, person, items, scores, allowed)
-        answer = self._answer(served, ask, chosen, said, degraded)
-        if ask.explain and len(chosen):
+        chosen = self._choose(served, ask, person, items, scores, allowed)
+        answer = self._answer(served, ask, chosen, degraded)
+        if ask.explain and len(chosen.items):
             associations = self._lists.associations(served.contents, ask.lang, notes.append)
-            nobody = np.zeros(len(chosen), np.int64)
-            why = explain(teller, looked_at, asked, nobody, chosen, ask.lang, associations)
+            first = np.zeros(len(chosen.items), np.int64)
+            why = explain(teller, looked_at, asked, first, chosen.items, ask.lang, associations)
             for item, reason in zip(answer.items, why.iter_rows(named=True), strict=True):
                 item.update({name: reason[name] for name in (schema.BECAUSE, schema.PATH, schema.REASON)})
         return dataclasses.replace(answer, notes=notes)
 
-    def _choose(self, served: Served, ask: Ask, person: Person, items: Ints, scores: Floats, allowed: Bools | None) -> tuple[Ints, Floats]:
-        """The items of a list, best first, and their scores.
+    def _choose(self, served: Served, ask: Ask, person: Person, items: Ints, scores: Floats, allowed: Bools | None) -> _Chosen:
+        """The items of a list, best first.
 
         Parameters
         ----------
@@ -268,8 +303,10 @@ class Engine:
             What the request allows; by default what is available.
         """
         free = (served.catalogue.available & ~served.gone if allowed is None else allowed)[items]
-        out = [*person.items.tolist(), *person.hidden]
-        free &= ~np.isin(items, np.array(out, np.int64))
+        free &= ~np.isin(items, np.array([*person.items.tolist(), *person.hidden], np.int64))
+        adjustment = self._learned.adjustment
+        if adjustment is not None and len(adjustment) == served.catalogue.n_items:
+            scores = scores + adjustment[items]
         scores = self._sunk(served, person, items, scores)
         columns = slate(
             scores[None],
@@ -280,8 +317,12 @@ class Engine:
             diversity=ask.diversity,
             vectors=served.units[items] if ask.diversity > 0 else None,
         )[0]
-        columns = columns[columns >= 0]
-        return items[columns], scores[columns]
+        columns, slots = columns[columns >= 0], list[Slot]()
+        if self.learn.explore.share > 0 and len(columns) and ask.max_per_category is None:
+            touched = np.unique(served.catalogue.item_aisles[person.items])
+            with self._drawing:
+                columns, slots = self._learned.explore(served, items, scores, free, columns, touched, self._rng)
+        return _Chosen(items[columns], scores[columns], slots)
 
     def _sunk(self, served: Served, person: Person, items: Ints, scores: Floats) -> Floats:
         """Scores after what is near to something that the person turned down has sunk."""
@@ -292,20 +333,24 @@ class Engine:
         s = self.settings
         return np.asarray(scores - s.sink * np.clip((nearest - s.sink_from) / (1 - s.sink_from), 0.0, 1.0), dtype=np.float32)
 
-    def _answer(self, served: Served, ask: Ask, chosen: Ints, scores: Floats, degraded: bool) -> Answer:
+    def _answer(self, served: Served, ask: Ask, chosen: _Chosen, degraded: bool) -> Answer:
+        explored = {slot.position: slot.probabilities[slot.choice] for slot in chosen.slots}
         items = [
             {
                 **served.looks(code),
                 schema.SCORE: score,
                 schema.RANK: place,
-                "propensity": 1.0,
+                "propensity": explored.get(place, 1.0),
                 schema.BECAUSE: None,
                 schema.PATH: None,
                 schema.REASON: None,
             }
-            for place, (code, score) in enumerate(zip(chosen.tolist(), scores.tolist(), strict=True), 1)
+            for place, (code, score) in enumerate(zip(chosen.items.tolist(), chosen.scores.tolist(), strict=True), 1)
         ]
-        return Answer(secrets.token_hex(12), ask.user_id, served.name, degraded, items)
+        context: dict[str, Any] = {"n": ask.n, "policy": "explore" if chosen.slots else "greedy"}
+        if chosen.slots:
+            context["explored"] = [slot.to_json() for slot in chosen.slots]
+        return Answer(secrets.token_hex(12), ask.user_id, served.name, degraded, items, context=context)
 
     # another version
 
@@ -325,7 +370,11 @@ class Engine:
             except StoreAway:  # what it needs of the store cannot be had: another time
                 self._watcher.again()
                 return False
+            learned = self._learning(served)
+            with contextlib.suppress(StoreAway):  # what was learned before the exchange is not to be missed after it
+                learned.step(time.time())
             with self._lock:
+                self._learned = learned
                 self._serve(served)
                 self._cursor = served.trained_to
             return True
@@ -342,6 +391,7 @@ class Engine:
 
     def close(self) -> None:
         """Write what waits and end."""
+        self._learner.close()
         self._log.close()
 
     # beside lists
@@ -432,6 +482,48 @@ class Engine:
             **facts_of(served.contents),
         }
 
+    def overview(self) -> dict[str, Any]:
+        """What whoever runs the service looks at: quality, trainings with their curves, feedback by day, what is abnormal, new, exchanged."""
+        served, learned, folder = self._served, self._learned, self._watcher.folder
+        undone = learned.undone()
+        shown = learned.shown_lately()
+        new = np.flatnonzero((served.contents.scorer.counts == 0) & ~served.gone)
+        new = new[np.argsort(-shown[new], kind="stable")][:_NEW]
+        told = {
+            "version": served.name,
+            "created": read_manifest(folder / served.name).get("created"),
+            "items": int(served.catalogue.n_items - served.gone.sum()),
+            "people": len(served.rows),
+            "quality": served.contents.quality,
+            "trainings": [_training(folder, name) for name in version_names(folder)[-_TRAININGS:]],
+            "feedback": [{"day": day, **of_day} for day, of_day in sorted(learned.days.items())[-_DAYS:]],
+            "abnormal": [
+                {**served.looks(row["item"]), **{k: v for k, v in row.items() if k != "item"}, "undone": undone.get(served.ids[row["item"]])}
+                for row in learned.abnormal()
+            ],
+            "undone": [{**served.looks(served.codes[item]), "when": when} for item, when in undone.items() if item in served.codes],
+            "new_items": [{**served.looks(code), "shown": int(shown[code])} for code in new.tolist()],
+            "n_new_items": int(((served.contents.scorer.counts == 0) & ~served.gone).sum()),
+            "swaps": swaps(folder),
+            "refused": self._watcher.refused,
+            "lists_lost": self._log.lost,
+        }
+        return told
+
+    def undo_abnormal(self, item_id: str) -> None:
+        """Say that an item is all right, although most people rejected it: it is not demoted until evidence from now on says so.
+
+        Raises
+        ------
+        RequestError
+            If the item is unknown.
+        StoreAway
+            If the store cannot be reached; nothing is changed.
+        """
+        self._served.catalogue.code(item_id)
+        self._learned.undo(item_id, time.time())
+        self._learn()
+
     # items
 
     def put_items(self, rows: Sequence[Mapping[str, Any]]) -> tuple[int, list[dict[str, str]]]:
@@ -470,6 +562,7 @@ class Engine:
     def _serve(self, served: Served) -> None:
         """Answer from these items from now on."""
         self._served = served
+        self._learned.follow(served)
         self._people.clear()  # somebody may have bought what has only now become an item
         self._lists.forget()
 
@@ -499,3 +592,13 @@ def _after(person: Person, turned_down: Sequence[Event], done: Sequence[Event], 
     codes, kinds = [served.codes[e.item_id] for e in new], [served.kinds.get(e.event, -1) for e in new]
     out = person.then(codes, kinds, [e.timestamp for e in new]) if new else person
     return dataclasses.replace(out, hidden=frozenset(hidden), disliked=frozenset(disliked))
+
+
+def _training(folder: Path, name: str) -> dict[str, Any]:
+    """A version's name, age and curves; without what cannot be read."""
+    try:
+        created = read_manifest(folder / name).get("created")
+        curves = json.loads((folder / name / CURVES).read_text(encoding="utf-8"))
+    except (ModelError, OSError, ValueError):
+        created, curves = None, {}
+    return {"version": name, "created": created, "curves": curves}

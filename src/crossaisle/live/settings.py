@@ -1,12 +1,13 @@
-"""Settings of the model in service. Imports: settings."""
+"""Settings of the model in service. Imports: settings, learn."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, OnlineSettings
 from crossaisle.settings import Settings, setting
 
-__all__ = ["LiveSettings"]
+__all__ = ["LearnSettings", "LiveSettings"]
 
 
 @dataclass(frozen=True)
@@ -26,4 +27,15 @@ class LiveSettings(Settings):
     log_lists: bool = setting(True, "keep every list that was shown, so that events can be credited to it; needed by replay")
     log_seconds: float = setting(0.25, "lists shown are written together, so many seconds apart", low=0.01, high=60.0)
     away_seconds: float = setting(1.0, "after the store could not be reached, it is asked again so many seconds later", low=0.05, high=60.0)
+    learn_seconds: float = setting(1.0, "how often what people did is worked into what everybody is shown", low=0.05, high=3600.0)
+    learn_days: float = setting(30.0, "lists of so many days are read when the service starts, to find what people reject", low=0.0)
     poll_seconds: float = setting(1.0, "how often the model folder is looked at for a new version", low=0.05, high=3600.0)
+
+
+@dataclass(frozen=True)
+class LearnSettings(Settings):
+    """What is learned from feedback between two trainings."""
+
+    online: OnlineSettings = field(default_factory=OnlineSettings)
+    abnormal: AbnormalSettings = field(default_factory=AbnormalSettings)
+    explore: ExploreSettings = field(default_factory=ExploreSettings)

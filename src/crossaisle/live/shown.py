@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from crossaisle import schema
 from crossaisle.errors import StoreAway
-from crossaisle.live.asking import Answer, Ask
+from crossaisle.live.asking import Answer
 from crossaisle.live.settings import LiveSettings
 from crossaisle.records import Records, Shown, ShownList
 
@@ -29,16 +29,16 @@ class ListLog:
 
     def __init__(self, records: Records, settings: LiveSettings) -> None:
         self.records, self.settings, self.lost = records, settings, 0
-        self._waiting: deque[tuple[float, Ask, Answer]] = deque()
+        self._waiting: deque[tuple[float, Answer]] = deque()
         self._writing = threading.Lock()
         self._wake, self._closed = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="list-log", daemon=True)
         self._thread.start()
 
-    def add(self, answered: Sequence[tuple[Ask, Answer]]) -> None:
+    def add(self, answers: Sequence[Answer]) -> None:
         """Lists that were just made."""
         now = time.time()
-        self._waiting.extend((now, ask, answer) for ask, answer in answered)
+        self._waiting.extend((now, answer) for answer in answers)
         while len(self._waiting) > _MOST:
             self._waiting.popleft()
             self.lost += 1
@@ -76,9 +76,10 @@ class ListLog:
                 self._wake.wait(self.settings.away_seconds)
 
 
-def _shown(when: float, ask: Ask, answer: Answer) -> ShownList:
+def _shown(when: float, answer: Answer) -> ShownList:
+    explored = {slot["position"] for slot in answer.context.get("explored", ())}
     items = tuple(
-        Shown(item[schema.ITEM], item[schema.RANK], float(item[schema.SCORE]), float(item["propensity"]), "pool" in item)
+        Shown(item[schema.ITEM], item[schema.RANK], item[schema.SCORE], item["propensity"], item[schema.RANK] in explored)
         for item in answer.items
     )
     return ShownList(answer.recommendation_id, answer.user_id, when, answer.model, items, answer.context)

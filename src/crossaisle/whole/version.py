@@ -25,11 +25,11 @@ from crossaisle.train.device import choose_device
 from crossaisle.train.tracking import curves
 from crossaisle.whole.people import People
 
-__all__ = ["OPTIONAL", "TRAINING", "WITHOUT_BASKETS", "Contents", "remove_training"]
+__all__ = ["CURVES", "OPTIONAL", "TRAINING", "WITHOUT_BASKETS", "Contents", "remove_training"]
 
 _BASKETS = "baskets.safetensors"
 """What people of several aisles bought, without saying who: the cross-aisle ridge compares with them. Left out with the histories."""
-_CURVES = "curves.json"
+CURVES = "curves.json"
 """Loss and validation by epoch of both training runs, for whoever wants to draw them; what loads is in ``model.json``."""
 _ENCODER = "encoder"
 """Folder inside a version that holds the language model, where it was tuned."""
@@ -84,7 +84,7 @@ class Contents:
         }
         first = "choosing when to stop" if scorer.net.refitting.losses else "training"
         drawn = curves({first: scorer.selection, "training on everything": scorer.net.refitting})
-        (folder / _CURVES).write_text(json.dumps(drawn, indent=1), encoding="utf-8")
+        (folder / CURVES).write_text(json.dumps(drawn, indent=1), encoding="utf-8")
         (folder / "model.json").write_text(json.dumps(described, ensure_ascii=False, indent=1), encoding="utf-8")
         if scorer.net.reader is not None:
             scorer.net.reader.save_tuned(folder / _ENCODER)  # type: ignore[attr-defined]

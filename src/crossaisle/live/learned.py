@@ -1,0 +1,268 @@
+"""What a service learns from feedback between two trainings. Imports: served, settings.
+
+One thread reads lists shown and events in the order of the store and keeps four things from them: item and aisle biases (`learn.online`),
+items that most people reject (`learn.abnormal`), what exploring has taught (`learn.explore`) and how often each item was shown lately. What
+follows from that for the scores is one array, `Learned.adjustment`, replaced about once a second; what one person did counts for that
+person at once and is not this file's business.
+
+A list counts as shown when it was made. Lists are read with a delay of `LAG` seconds, because they are written in the background and by
+several processes; every worker that reads the same store comes to the same state.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from crossaisle.learn.abnormal import Feedback, person_key
+from crossaisle.learn.explore import Explorer, Outcomes, Slot, base_features, places_to_explore, pool_of
+from crossaisle.learn.online import OnlineBiases
+from crossaisle.live.served import Served
+from crossaisle.live.settings import LearnSettings
+from crossaisle.records import Cursor, Event, Records, ShownList, sign
+from crossaisle.schema import Bools, Floats, Ints
+
+__all__ = ["LAG", "Learned"]
+
+LAG = 3.0
+_UNDONE = "undone"
+"""Key of the store's value with what was undone: item id -> unix seconds."""
+_RECENT = 50_000
+"""Lists whose places are held ready for the events that follow."""
+
+
+class Learned:
+    """See the file's first lines. `step` is for one thread; the rest may be called from others.
+
+    Parameters
+    ----------
+    served : Served
+        The version in service, with the items that joined.
+    records : Records
+    settings : LearnSettings
+    since : float
+        Unix seconds; lists shown before it are not read.
+
+    Attributes
+    ----------
+    adjustment : float32 (N,) or None
+        Added to every score; None where nothing has been learned.
+    days : dict
+        Day (ISO 8601) -> kind of event -> how many, ``lists`` among them.
+    """
+
+    def __init__(self, served: Served, records: Records, settings: LearnSettings, since: float) -> None:
+        self.records, self.settings = records, settings
+        self._codes, self._n = served.codes, served.catalogue.n_items
+        aisles, counts = served.catalogue.item_aisles, served.contents.scorer.counts
+        self._aisles, self._counts = aisles, counts
+        self.biases = OnlineBiases(counts, aisles, settings.online)
+        self.feedback = Feedback(self._n, settings.abnormal)
+        self.explorer = Explorer(settings.explore)
+        self._outcomes = Outcomes()
+        self._shown_lately = np.zeros(self._n)
+        self._cursor: Cursor = served.trained_to
+        self._read_to = since
+        self._recent: OrderedDict[str, dict[str, tuple[int, bool]]] = OrderedDict()
+        self._undone: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self.adjustment: Floats | None = None
+        self.days: dict[str, dict[str, int]] = {}
+
+    def follow(self, served: Served) -> None:
+        """Items joined: go on with them."""
+        with self._lock:
+            more = served.catalogue.n_items - self._n
+            self._codes = served.codes
+            if more <= 0:
+                return
+            self._aisles, self._counts = served.catalogue.item_aisles, served.contents.scorer.counts
+            self.biases.add_items(more, self._aisles[self._n :])
+            self.feedback.add_items(more)
+            self._shown_lately = np.append(self._shown_lately, np.zeros(more))
+            if self.adjustment is not None:
+                self.adjustment = np.append(self.adjustment, np.zeros(more, np.float32))
+            self._n += more
+
+    # reading the log
+
+    def step(self, now: float) -> bool:
+        """Read what came, and work out what follows; False where there was nothing.
+
+        Raises
+        ------
+        StoreAway
+            If the store cannot be reached; the next call goes on.
+        """
+        until = now - LAG
+        read = False
+        for shown in self.records.lists(self._read_to, until):
+            with self._lock:
+                self._take_list(shown)
+            read = True
+        self._read_to = max(self._read_to, until)
+        while True:
+            changes = self.records.changes(self._cursor)
+            if changes.events:
+                places = {e.recommendation_id: self._places(e.recommendation_id) for _, e in changes.events if e.recommendation_id}
+                with self._lock:
+                    self._take_events([event for _, event in changes.events], places)
+                read = True
+            self._cursor = changes.cursor
+            if not changes.more:
+                break
+        undone = self.records.get_value(_UNDONE) or {}
+        with self._lock:
+            for item, when in undone.items():
+                if self._undone.get(item) != when and item in self._codes:
+                    self.feedback.undo(self._codes[item], when)
+                    self._undone[item] = when
+                    read = True
+            if self.settings.explore.share > 0:
+                known = self._outcomes.known(now)
+                if known:
+                    self.explorer.take([features for features, _ in known], [reward for _, reward in known])
+            if read or self.adjustment is None:
+                bias, demotion = self.biases.bias(now), self.feedback.demotion(now)
+                self.adjustment = np.asarray(bias - demotion, np.float32) if bias.any() or demotion.any() else None
+        return read
+
+    def _take_list(self, shown: ShownList) -> None:
+        self._recent[shown.recommendation_id] = {i.item_id: (i.position, i.explored) for i in shown.items}
+        while len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+        self._count(shown.timestamp, "lists")
+        known = [(self._codes[i.item_id], i.position, i.explored) for i in shown.items if i.item_id in self._codes]
+        if not known:
+            return
+        codes, positions, explored = (np.array(x) for x in zip(*known, strict=True))
+        self._shown_lately[codes] += 1.0
+        plain = ~explored
+        if plain.any():
+            who = person_key(shown.user_id if shown.user_id is not None else shown.recommendation_id)
+            when = np.full(int(plain.sum()), shown.timestamp)
+            self.feedback.shown(codes[plain], positions[plain], when, np.full(int(plain.sum()), who))
+        for told in shown.context.get("explored", ()):
+            slot = Slot.from_json(told)
+            self._outcomes.shown(shown.recommendation_id, slot.pool[slot.choice], slot.features[slot.choice], shown.timestamp)
+
+    def _places(self, recommendation_id: str) -> dict[str, tuple[int, bool]]:
+        """Item id -> place and whether it explored, of a list that was shown."""
+        found = self._recent.get(recommendation_id)
+        if found is not None:
+            return found
+        shown = self.records.list_of(recommendation_id)
+        return {} if shown is None else {i.item_id: (i.position, i.explored) for i in shown.items}
+
+    def _take_events(self, events: Sequence[Event], places: dict[str, dict[str, tuple[int, bool]]]) -> None:
+        known = [(self._codes[e.item_id], sign(e.event, e.value), e.timestamp) for e in events if e.item_id in self._codes]
+        if known:
+            codes, signs, times = (np.array(x) for x in zip(*known, strict=True))
+            self.biases.take(codes, signs, times)
+        answers: dict[int, list[tuple[int, int, float]]] = {1: [], -1: []}
+        for e in events:
+            self._count(e.timestamp, e.event)
+            said = sign(e.event, e.value)
+            if not said or not e.recommendation_id or e.item_id not in self._codes:
+                continue
+            place = places.get(e.recommendation_id, {}).pop(e.item_id, None)  # once a showing, whatever followed
+            if place is None:
+                continue
+            self._outcomes.answered(e.recommendation_id, e.item_id, said > 0)
+            if not place[1]:
+                answers[said].append((self._codes[e.item_id], place[0], e.timestamp))
+        for said, take in ((1, self.feedback.accepted), (-1, self.feedback.rejected)):
+            if answers[said]:
+                codes, positions, times = (np.array(x) for x in zip(*answers[said], strict=True))
+                take(codes, positions, times)
+
+    def _count(self, when: float, kind: str) -> None:
+        day = str(np.datetime64(int(when), "s").astype("datetime64[D]")) if 0 <= when < 1e11 else "unknown"
+        of_day = self.days.setdefault(day, {})
+        of_day[kind] = of_day.get(kind, 0) + 1
+
+    # what follows
+
+    def abnormal(self) -> list[dict[str, Any]]:
+        """Items that most people reject, with their figures; and those that a person has taken back."""
+        with self._lock:
+            rows = [row._asdict() for row in self.feedback.abnormal()]
+        return [{**row, "demoted": self.settings.abnormal.demote > 0} for row in rows]
+
+    def undo(self, item_id: str, now: float) -> None:
+        """Say that an item is all right: only what happens from now on counts, in every process.
+
+        Raises
+        ------
+        StoreAway
+            If the store cannot be reached; nothing is changed.
+        """
+        undone = dict(self.records.get_value(_UNDONE) or {})
+        undone[item_id] = now
+        self.records.set_value(_UNDONE, undone)
+
+    def undone(self) -> dict[str, float]:
+        """Item id -> when a person said that it is all right."""
+        return dict(self._undone)
+
+    def shown_lately(self) -> Floats:
+        """float64 (N,): in how many lists each item was, of those that were read."""
+        return self._shown_lately
+
+    def explore(
+        self, served: Served, items: Ints, scores: Floats, allowed: Bools, chosen: Ints, touched: Ints, rng: np.random.Generator
+    ) -> tuple[Ints, list[Slot]]:
+        """The list with some places given to items that the model is not sure of.
+
+        Parameters
+        ----------
+        items : int64 (P,)
+        scores : float32 (P,)
+            Of the items that could be listed.
+        allowed : bool (P,)
+            Which may be.
+        chosen : int64 (n,)
+            Places in ``items``: the list as the model would have it.
+        touched : int64
+            Aisles where the person has been.
+
+        Returns
+        -------
+        chosen : int64 (n,)
+        slots : list of Slot
+            The places that explored.
+        """
+        out, slots, s = chosen.copy(), list[Slot](), self.settings.explore
+        aisles = served.catalogue.item_aisles
+        with self._lock:
+            shown = self._shown_lately
+            per_aisle = np.bincount(self._aisles, weights=shown, minlength=int(aisles.max(initial=0)) + 1)
+            free = allowed.copy()
+            free[out] = False
+            for place in places_to_explore(len(out), s, rng):
+                free[out[place - 1]] = True  # the item that the model would have there may be chosen like any other
+                pool = pool_of(np.where(free, scores, -np.inf), shown[items], per_aisle[aisles[items]], s)
+                codes = items[pool]
+                features = base_features(
+                    scores[pool], self._counts[codes], shown[codes], per_aisle[aisles[codes]], np.isin(aisles[codes], touched)
+                )
+                choice, p = self.explorer.explore(scores[pool], features, rng)
+                out[place - 1] = pool[choice]
+                free[pool[choice]] = False
+                slots.append(
+                    Slot(
+                        place,
+                        tuple(served.ids[c] for c in codes.tolist()),
+                        tuple(scores[pool].tolist()),
+                        tuple(tuple(row) for row in features.tolist()),
+                        tuple(p.tolist()),
+                        choice,
+                    )
+                )
+        return out, slots
+
+
