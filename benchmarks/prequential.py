@@ -50,7 +50,7 @@ LEAST = 5
 CHANGES = {"train.refit": "false", "train.epochs": "3", "train.negatives": "1024", "across.on": "false"}
 """What the trainings here leave out, so that nine of them fit into half an hour on one slow core."""
 AT_ONCE = 250
-HALF_LIVES, ITEMS, PRIORS = (7.0, 21.0, 60.0), (0.25, 0.5, 1.0), (3.0, 10.0, 30.0)
+HALF_LIVES, ITEMS, PRIORS = (14.0, 60.0, 365.0), (0.5, 1.0, 1.5), (1.0, 3.0, 10.0)
 AISLES, AISLE_PRIORS = (0.25, 0.5, 1.0), (30.0, 300.0)
 
 
@@ -79,7 +79,9 @@ def read(folder: Path, people: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     if people and people < len(users):
         events = events.filter(pl.col("user_id").is_in(users.sample(people, seed=SEED).implode()))
     # a basket has no order inside; the tables' own order must not give one
-    events = events.select("user_id", "item_id", "timestamp").with_columns(pl.Series("by_chance", np.random.default_rng(SEED).permutation(events.height)))
+    events = events.select("user_id", "item_id", "timestamp").with_columns(
+        pl.Series("by_chance", np.random.default_rng(SEED).permutation(events.height))
+    )
     return events.sort("timestamp", "by_chance").with_columns(position=pl.int_range(pl.len())).drop("by_chance"), items
 
 
@@ -105,9 +107,13 @@ def fitted(data: Dataset, clock: dict[str, float], name: str, cache: Path) -> Sc
     return model
 
 
-def stretch(events: pl.DataFrame, items: pl.DataFrame, data: Dataset, first: float, start: float, end: float, questions: int, look: str) -> Stretch:
+def stretch(
+    events: pl.DataFrame, items: pl.DataFrame, data: Dataset, first: float, start: float, end: float, questions: int, look: str
+) -> Stretch:
     """The events from ``start`` to ``end`` and some of them as questions."""
-    window = events.filter((pl.col("timestamp") >= first) & (pl.col("timestamp") < end)).join(items, on="item_id", how="semi", maintain_order="left")
+    window = events.filter((pl.col("timestamp") >= first) & (pl.col("timestamp") < end)).join(
+        items, on="item_id", how="semi", maintain_order="left"
+    )
     names, users = np.unique(window["user_id"].to_numpy(), return_inverse=True)
     codes = np.array([data.item_codes[i] for i in window["item_id"]], np.int64)
     times = window["timestamp"].to_numpy().astype(np.float64)

@@ -15,7 +15,7 @@ from crossaisle.encode.text import TextSettings
 from crossaisle.encode.words import WordSettings
 from crossaisle.errors import SettingError
 from crossaisle.graph.settings import GraphSettings
-from crossaisle.learn.settings import AbnormalSettings, AskSettings, ExploreSettings, OnlineSettings
+from crossaisle.learn.settings import AskSettings
 from crossaisle.model.settings import ModelSettings
 from crossaisle.pretrain.settings import PretrainSettings
 from crossaisle.rank.settings import WishSettings, WriterSettings
@@ -54,9 +54,6 @@ class AllSettings(Settings):
     pretrain: PretrainSettings = field(default_factory=PretrainSettings)
     attack: AttackSettings = field(default_factory=AttackSettings)
     ask: AskSettings = field(default_factory=AskSettings)
-    online: OnlineSettings = field(default_factory=OnlineSettings)
-    abnormal: AbnormalSettings = field(default_factory=AbnormalSettings)
-    explore: ExploreSettings = field(default_factory=ExploreSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

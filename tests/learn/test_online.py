@@ -1,5 +1,7 @@
 """Learning between trainings: known answers, the same state however the log is cut, clocks that lie, and a placebo."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -69,7 +71,7 @@ def test_however_the_log_is_cut_the_state_is_the_same_to_the_last_bit(log, cuts)
     items, kinds, times = (np.array(x) for x in zip(*log, strict=True))
     whole.take(items, kinds, times)
     edges = sorted({0, len(log), *(min(c, len(log)) for c in cuts)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         parts.take(items[start:end], kinds[start:end], times[start:end])
         parts = OnlineBiases.from_arrays(parts.to_arrays(), ON)
     for name, array in whole.to_arrays().items():

@@ -69,7 +69,9 @@ class LogClock:
         steps = int((self.now - self.unit) // (_RENEW * self.half_life))
         if steps > 0:
             self.unit += steps * _RENEW * self.half_life
-        moments = np.where(clocks > -np.inf, np.clip(np.where(np.isfinite(times), times, clocks), clocks - self.half_life, clocks), self.unit)
+        moments = np.where(
+            clocks > -np.inf, np.clip(np.where(np.isfinite(times), times, clocks), clocks - self.half_life, clocks), self.unit
+        )
         return np.exp2((moments - self.unit) / self.half_life), float(np.exp2(-_RENEW * max(steps, 0)))
 
     def _clocks(self, times: Times) -> Times:
