@@ -1,20 +1,20 @@
 """Recommendations that most people reject: found by what they are expected to earn, listed, demoted, undone. Imports: clock, settings.
 
-What a showing is expected to earn is the acceptance at its place in the list, over all items: r_p = accepted / shown at place p, drawn towards
-the mean of all places. Item i was expected to be accepted E_i = sum of r_p over its showings, and was A_i times; R_i and its expectation are
-the same of dislikes and hides. An item is a little worse than others somewhere in any shop; abnormal is one below ``far`` of its
-expectation. Evidence against "at least far" is the likelihood ratio of "nearly never" (q) against it (f), for Poisson counts
+What a showing is expected to earn is the acceptance at its place in the list, over all items: r_p = accepted / shown at place p, drawn
+towards the mean of all places. Item i was expected to be accepted E_i = sum of r_p over its showings, and was A_i times; R_i and its
+expectation are the same of dislikes and hides. An item is a little worse than others somewhere in any shop; abnormal is one below ``far``
+of its expectation. Evidence against "at least far" is the likelihood ratio of "nearly never" (q) against it (f), for Poisson counts
 
     e_i = (q / f)^A_i  exp((f - q) E_i)
 
 and for rejections above ``often`` the same; the mean of the two is one e-value (Vovk and Wang 2021, "E-values: calibration, combination and
 applications"). An e-value stays below 1 / a with probability 1 - a however often one looks at it while it grows (Ville), so that a
 service may look after every event. Called abnormal are, by e-BH (Wang and Ramdas 2022, "False discovery rate control with e-values"), the
-k items with the largest ones where the k-th is at least N / (k alpha); N is the number of items ever shown, and dependence between items does
-not matter. (Counts fade, so that an item may recover; for the guarantee they are taken as they stand.)
+k items with the largest ones where the k-th is at least N / (k alpha); N is the number of items ever shown, and dependence between items
+does not matter. (Counts fade, so that an item may recover; for the guarantee they are taken as they stand.)
 
-One person who turns the same page five hundred times is one opinion: of each person a showing of an item counts once, until many others have
-seen it. The intervals listed are those of Garwood (1936) for a Poisson count, over the expectation.
+One person who turns the same page five hundred times is one opinion: of each person a showing of an item counts once, until many others
+have seen it. The intervals listed are those of Garwood (1936) for a Poisson count, over the expectation.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from scipy.special import gammaincinv
 
 from crossaisle.learn.clock import DAY, LogClock
 from crossaisle.learn.settings import AbnormalSettings
-from crossaisle.schema import Bools, Floats, Times
+from crossaisle.schema import Bools, Floats, Ints, Times
 
 __all__ = ["Abnormal", "Feedback", "person_key"]
 
@@ -177,7 +177,7 @@ class Feedback:
         np.add.at(self._at[kind], places, worth)
         np.add.at(counts, codes, np.where(when >= self._since[codes], worth, 0.0))
 
-    def _checked(self, items: npt.ArrayLike, positions: npt.ArrayLike, times: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], ...]:
+    def _checked(self, items: npt.ArrayLike, positions: npt.ArrayLike, times: npt.ArrayLike) -> tuple[Ints, Ints, Times]:
         codes, places, when = np.asarray(items, np.int64), np.asarray(positions, np.int64), np.asarray(times, np.float64)
         if not codes.ndim == 1 or not codes.shape == places.shape == when.shape:
             raise ValueError(f"items {codes.shape}, positions {places.shape}, times {when.shape}; expected one of each a showing")
@@ -185,7 +185,7 @@ class Feedback:
             raise ValueError(f"item code {codes.min() if codes.min() < 0 else codes.max()}; expected 0 to {len(self) - 1}")
         if len(places) and places.min() < 1:
             raise ValueError(f"position {places.min()}; expected places from 1")
-        return codes, np.minimum(places, self.settings.positions) - 1, when  # type: ignore[return-value]
+        return codes, np.minimum(places, self.settings.positions) - 1, when
 
     def _move(self, when: Times) -> Times:
         worth, shrink = self._clock.take(when)
@@ -195,7 +195,7 @@ class Feedback:
         self._stale = True
         return worth
 
-    def _first_time(self, codes: npt.NDArray[np.int64], people: npt.NDArray[np.int64]) -> Bools:
+    def _first_time(self, codes: Ints, people: Ints) -> Bools:
         """bool (E,): whether somebody sees an item for the first time since many others did.
 
         Of each item 256 bits are kept, one set by each person; when half are set it begins anew.

@@ -2,20 +2,22 @@
 
 A share of a list's places (`ExploreSettings.share`) explores. For such a place
 
-1. the candidates are those that could stand there: whatever filters, seen items and earlier places take out is out before anything is drawn;
-2. of the ``reach`` best of them by score the ``pool`` least shown ones stay, items of the least shown aisles first among equals: new items lead;
+1. the candidates are those that could stand there: whatever filters, seen items and earlier places take out is out before anything
+   is drawn;
+2. of the ``reach`` best of them by score the ``pool`` least shown ones stay, items of the least shown aisles first among equals:
+   new items lead;
 3. over the pool stands an explicit distribution: (1 - eps) times Thompson's (how often an item is the best, among so many draws from what
    the shared linear model believes) or LinUCB's (all on the highest upper bound), plus eps spread evenly;
 4. the item is drawn from exactly that distribution, and it is logged whole: pool, scores, features, probabilities.
 
 That Thompson's probabilities are counted from draws and not exact does no harm: given the draws, the item is chosen with the
 probability that is logged, and that is all that an estimate by inverse propensities needs. A second place is chosen after the first
-item is out of the candidates, so its probability is conditional on the first, as it should be. Which places explore is drawn before, without
-looking at any item. Under a new list nobody but chance and this file decides what a place shows: so the log can answer what another policy
-would have earned (`learn.replay`).
+item is out of the candidates, so its probability is conditional on the first, as it should be. Which places explore is drawn before,
+without looking at any item. Under a new list nobody but chance and this file decides what a place shows: so the log can answer what
+another policy would have earned (`learn.replay`).
 
-The features of a candidate are few (`FEATURES`), so that one small model is learned by all answers together. More may be appended, such as the
-elementwise product of the user's and the item's vector.
+The features of a candidate are few (`FEATURES`), so that one small model is learned by all answers together. More may be appended, such
+as the elementwise product of the user's and the item's vector.
 """
 
 from __future__ import annotations
@@ -222,8 +224,9 @@ class Explorer:
 class Outcomes:
     """What became of explored places: answers for `Explorer.take`, as soon as they are known.
 
-    A place is answered by the first event that accepts its item (1) or refuses it (0), or by silence for ``window`` seconds of the log (0). At most
-    ``most`` places wait; the oldest is then answered by its silence. What comes out follows from the calls in the order of the log.
+    A place is answered by the first event that accepts its item (1) or refuses it (0), or by silence for ``window`` seconds of the log
+    (0). At most ``most`` places wait; the oldest is then answered by its silence. What comes out follows from the calls in the order of
+    the log.
 
     Examples
     --------

@@ -5,8 +5,8 @@ regression, as in Li et al. 2010, "A contextual-bandit approach to personalized 
 
     A = l I + sum g^age phi phi'      b = sum g^age r phi      mean = A^-1 b      covariance = v^2 A^-1
 
-The discount leaves the prior alone, so that a direction about which nothing has come in for long is as uncertain as at the start, and no more.
-The memory is d^2 + d numbers, whatever the number of answers.
+The discount leaves the prior alone, so that a direction about which nothing has come in for long is as uncertain as at the start, and no
+more. The memory is d^2 + d numbers, whatever the number of answers.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class LinearModel:
         if self._solved is None:
             inverse = np.linalg.inv(self._moment + self.penalty * np.eye(self.dim))
             inverse = (inverse + inverse.T) / 2
-            self._solved = inverse @ self._sum, inverse, np.linalg.cholesky(inverse)
+            self._solved = inverse @ self._sum, inverse, np.asarray(np.linalg.cholesky(inverse), np.float64)
         return self._solved
 
     @property

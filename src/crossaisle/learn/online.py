@@ -8,11 +8,11 @@ the aisle and C_a + N_a of all,
     item bias    log (n_i + k) / (n_a share_i + k)
     rejections   - log (1 + m_i / (n_i + k)),     m_i the time-decayed dislikes and hides
 
-each times its strength. Both logarithms are those of a gamma-Poisson posterior mean: without evidence they are 0, and with little of it they
-are small. What was expected is the training share, so an item that is taken as often as ever has no bias, however popular it is.
+each times its strength. Both logarithms are those of a gamma-Poisson posterior mean: without evidence they are 0, and with little of it
+they are small. What was expected is the training share, so an item that is taken as often as ever has no bias, however popular it is.
 
-The state follows from the events in the order of the log and from nothing else (`learn.clock`): workers that read the same log agree. Memory is
-two numbers an item and one an aisle, whatever the number of events.
+The state follows from the events in the order of the log and from nothing else (`learn.clock`): workers that read the same log agree.
+Memory is two numbers an item and one an aisle, whatever the number of events.
 """
 
 from __future__ import annotations

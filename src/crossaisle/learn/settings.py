@@ -50,17 +50,13 @@ class OnlineSettings(Settings):
 class AbnormalSettings(Settings):
     """Which recommendations count as rejected by most people, and what becomes of them; see `crossaisle.learn.abnormal`."""
 
-    far: float = setting(
-        0.5, "an item is abnormal if it is accepted less than this share of what is expected where it was shown", low=0.01, high=1.0
-    )
+    far: float = setting(0.5, "an item is abnormal if it is accepted less than this share of what is expected of it", low=0.01, high=1.0)
     nearly_never: float = setting(0.1, "the share that evidence is gathered for; below far", low=0.0, high=0.99)
     often: float = setting(
         3.0, "an item is abnormal, too, if it is disliked or hidden more than so many times as often as expected", low=1.0
     )
     very_often: float = setting(10.0, "the multiple that evidence of that is gathered for; above often", low=1.01)
-    alpha: float = setting(
-        0.05, "share of the items called abnormal that may be wrongly called so, however often one looks", low=1e-6, high=0.5
-    )
+    alpha: float = setting(0.05, "share of the abnormal items that may be wrongly called so, however often one looks", low=1e-6, high=0.5)
     half_life: float = setting(30.0, "days after which a showing counts half", low=0.01, high=36_500.0)
     positions: int = setting(20, "places with an acceptance rate of their own; those below share the last one", low=1, high=1000)
     prior: float = setting(50.0, "showings' worth of belief that a place is accepted as often as all together", low=0.01)
@@ -90,9 +86,7 @@ class ExploreSettings(Settings):
     )
     eps: float = setting(0.1, "share of the choices made evenly among the pool, so that each of it has a chance", low=0.001, high=1.0)
     reach: int = setting(200, "best items of the ranking that may be explored", low=1, high=100_000)
-    pool: int = setting(
-        50, "items of these, the least shown and of the least shown aisles first, among which the choice is made", low=1, high=10_000
-    )
+    pool: int = setting(50, "items of these, the least shown ones and aisles first, among which the choice is made", low=1, high=10_000)
     v: float = setting(0.3, "width of thompson's draws, in standard deviations of what is believed", low=0.0, high=100.0)
     alpha: float = setting(1.0, "width of linucb's bound, in standard deviations", low=0.0, high=100.0)
     draws: int = setting(200, "draws by which thompson's probabilities are counted", low=1, high=100_000)
