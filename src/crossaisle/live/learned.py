@@ -24,7 +24,7 @@ from crossaisle.learn.online import OnlineBiases
 from crossaisle.live.served import Served
 from crossaisle.live.settings import LearnSettings
 from crossaisle.records import Cursor, Event, Records, ShownList, sign
-from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.schema import Bools, Floats, Ints, Times
 
 __all__ = ["LAG", "Learned"]
 
@@ -209,7 +209,7 @@ class Learned:
         """Item id -> when a person said that it is all right."""
         return dict(self._undone)
 
-    def shown_lately(self) -> Floats:
+    def shown_lately(self) -> Times:
         """float64 (N,): in how many lists each item was, of those that were read."""
         return self._shown_lately
 
