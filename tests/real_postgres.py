@@ -113,6 +113,11 @@ class Postgres:
         self.execute(f"CREATE SCHEMA {name}")
         return f"{self.url()}?options=-csearch_path%3D{name}"
 
+    def own(self, folder: Path) -> None:
+        """Give a folder to the user that the server runs as."""
+        if self._become:
+            shutil.chown(folder, "postgres")
+
     def remove(self) -> None:
         try:
             if self.running():
