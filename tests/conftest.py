@@ -96,4 +96,4 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty store: each test that takes it runs on both databases."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/events.db"
-    return request.getfixturevalue("postgres").new_database()
+    return request.getfixturevalue("postgres").new_store()

@@ -107,6 +107,17 @@ class Postgres:
         self.execute(f"CREATE DATABASE {name} {options}")
         return self.url(name)
 
+    def new_store(self) -> str:
+        """The URL of an empty schema in one database, which is made and removed much faster than a database."""
+        name = f"store{next(self._numbers)}"
+        self.execute(f"CREATE SCHEMA {name}")
+        return f"{self.url()}?options=-csearch_path%3D{name}"
+
+    def own(self, folder: Path) -> None:
+        """Give a folder to the user that the server runs as."""
+        if self._become:
+            shutil.chown(folder, "postgres")
+
     def remove(self) -> None:
         try:
             if self.running():

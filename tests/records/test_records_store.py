@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
+import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from alembic.script import ScriptDirectory
+from hypothesis import given
+from hypothesis import strategies as st
+from real_postgres import Postgres
 
-from crossaisle.records import Cursor, Event, Records, Shown, ShownList
+import crossaisle.records
+from crossaisle.errors import MissingExtra, RequestError, SettingError, StoreAway
+from crossaisle.records import KINDS, Cursor, Event, Records, Shown, ShownList, sign
+from crossaisle.records import migrations
+from crossaisle.records.schema import HEAD
+from crossaisle.records.written import read_text, write_text
 
 NOW = 1_750_000_000.0
 
@@ -108,3 +124,251 @@ def test_a_person_is_forgotten_and_may_come_back(records: Records) -> None:
     assert records.forget("ann") == {"events": 1, "lists": 0}
     assert "ann" in records.changes(after.cursor).forgotten
     assert records.forget("nobody") == {"events": 0, "lists": 0}
+
+
+def test_a_list_older_than_the_wish_to_be_forgotten_is_not_kept(records: Records) -> None:
+    records.forget("ann")
+    records.add_lists([shown("late"), shown("bob's", user="bob"), shown("new", at=time.time() + 60)])
+    assert records.list_of("late") is None
+    assert records.list_of("bob's") is not None
+    assert records.list_of("new") is not None
+
+
+def test_nothing_readable_is_left_of_a_forgotten_person(tmp_path: Path) -> None:
+    records = Records.open(f"sqlite:///{tmp_path}/events.db")
+    names = [f"person-{n}-of-whom-nothing-stays" for n in range(40)]
+    for at, name in enumerate(names):
+        records.add_events([event(100 * at + n, user=name) for n in range(30)], NOW)
+        records.add_lists([shown(f"r{at}", user=name)])
+    assert b"of-whom-nothing-stays" in b"".join(f.read_bytes() for f in tmp_path.iterdir())
+    for name in names[1:]:
+        records.forget(name)
+    left = b"".join(f.read_bytes() for f in tmp_path.iterdir())
+    assert [name for name in names if name.encode() in left] == names[:1]
+    records.close()
+
+
+ODD = ["贝果 🥯", "a\0b", "\0", "\x1b", "\x1b0000", "half \ud83d of a pair", "x" * 10_000, "y" * 9_999 + "\0", "'; DROP TABLE events; --", " ", "a\\0b", "e\u0301", "\u00e9"]
+
+
+def test_odd_ids_come_back_as_they_were(records: Records) -> None:
+    for n, odd in enumerate(ODD):
+        written = Event(f"{odd}-{n}", odd, odd, "view", NOW + n, None, odd)
+        assert records.add_events([written], NOW) == (1, 0), odd[:20]
+        assert records.add_events([written], NOW) == (0, 1)
+        assert records.events_of(odd) == [written]
+        records.add_lists([shown(odd, user=odd, at=NOW + n)])
+        records.put_items([{"item_id": odd, "title": odd}])
+    assert [records.list_of(odd) for odd in ODD] == [shown(odd, user=odd, at=NOW + n) for n, odd in enumerate(ODD)]
+    assert [row["item_id"] for row in records.items()[0]] == ODD
+    for odd in ODD:
+        records.delete_item(odd)
+    assert records.changes(records.start()).gone == ODD
+    assert [records.forget(odd) for odd in ODD] == [{"events": 1, "lists": 1}] * len(ODD)
+    assert all(records.is_forgotten(odd) for odd in ODD)
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_any_text_is_written_without_loss(text: str) -> None:
+    written = write_text(text)
+    assert read_text(written) == text
+    assert "\0" not in written
+    written.encode()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"timestamp": math.nan}, "an event has timestamp nan; expected a finite number"),
+        ({"timestamp": math.inf}, "an event has timestamp inf; expected a finite number"),
+        ({"value": math.nan}, "an event has value nan; expected a finite number"),
+        ({"event": "stolen"}, "an event of kind 'stolen'; expected one of view, click"),
+        ({"user_id": ""}, "an event with an empty user_id; expected a text"),
+        ({"event_id": ""}, "an event with an empty event_id; expected a text"),
+        ({"item_id": ""}, "an event with an empty item_id; expected a text"),
+    ],
+)
+def test_a_wrong_event_is_refused_and_nothing_of_its_batch_kept(records: Records, wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        records.add_events([event(1), replace(event(2), **wrong)], NOW)
+    assert records.events_of("ann") == []
+
+
+def test_wrong_items_lists_and_facts_are_refused(records: Records) -> None:
+    with pytest.raises(RequestError, match="an item holds what JSON cannot: Out of range float"):
+        records.put_items([{"item_id": "tea"}, {"item_id": "cup", "price": math.nan}])
+    with pytest.raises(RequestError, match="an item without an item_id"):
+        records.put_items([{"title": "tea"}])
+    with pytest.raises(RequestError, match="a list has score nan"):
+        records.add_lists([replace(shown("r1"), items=(Shown("tea", 1, math.nan, 1.0, False),))])
+    with pytest.raises(RequestError, match="a list has propensity inf"):
+        records.add_lists([replace(shown("r1"), items=(Shown("tea", 1, 1.0, math.inf, False),))])
+    with pytest.raises(RequestError, match="a list has timestamp nan"):
+        records.add_lists([shown("r1", at=math.nan)])
+    with pytest.raises(RequestError, match="a list with an empty recommendation_id"):
+        records.add_lists([shown("")])
+    with pytest.raises(RequestError, match="a list holds what JSON cannot: a value of type set"):
+        records.add_lists([replace(shown("r1"), context={"pool": {1}})])
+    with pytest.raises(RequestError, match="the fact 'x' holds what JSON cannot"):
+        records.set_value("x", math.inf)
+    assert (records.items(), list(records.lists()), records.get_value("x")) == (([], set()), [], None)
+
+
+def test_order_is_by_timestamp_and_then_by_coming(records: Records) -> None:
+    """The clock was set back between the batches, and two events have one time."""
+    records.add_events([event(1, at=NOW + 50), event(2, at=NOW + 10)], NOW + 50)
+    records.add_events([event(3, at=NOW + 10), event(4, at=NOW - 3600)], NOW - 3600)
+    assert [e.event_id for e in records.events_of("ann")] == ["e4", "e2", "e3", "e1"]
+    assert [e.event_id for _, e in records.changes(records.start()).events] == ["e1", "e2", "e3", "e4"]
+    seq = records.changes(records.start()).events[1][0]
+    assert [e.event_id for e in records.events_of("ann", after=seq)] == ["e4", "e3"]
+
+
+def test_lists_come_back_in_the_order_of_time(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossaisle.records.store.PIECE", 3)  # several pieces, with one time across their border
+    monkeypatch.setattr("crossaisle.records.store.PUT", 2)
+    at = {f"r{n}": NOW + n // 4 for n in range(10)}
+    records.add_lists([shown(name, at=when) for name, when in reversed(at.items())])
+    records.add_lists([shown("r1", user="somebody else")])
+    kept = list(records.lists())
+    assert sorted(s.recommendation_id for s in kept) == sorted(at)
+    assert [s.timestamp for s in kept] == sorted(at.values())
+    assert records.list_of("r1") == shown("r1", at=NOW)
+    assert records.list_of("unknown") is None
+    assert [s.timestamp for s in records.lists(since=NOW + 1, until=NOW + 2)] == [NOW + 1] * 4
+    assert records.prune_lists(NOW + 2) == 8
+    assert [s.timestamp for s in records.lists()] == [NOW + 2] * 2
+
+
+def test_numpy_numbers_in_a_context_are_kept_as_numbers(records: Records) -> None:
+    records.add_lists([replace(shown("r1"), context={"p": np.float32(0.5), "x": np.arange(3)})])
+    kept = records.list_of("r1")
+    assert kept is not None
+    assert kept.context == {"p": 0.5, "x": [0, 1, 2]}
+
+
+def test_all_events_come_in_pieces(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossaisle.records.store.PIECE", 4)
+    records.add_events([event(n) for n in range(10)], NOW)
+    pieces = records.events()
+    first = next(pieces)
+    records.add_events([event(10)], NOW)  # after the reading began: not in it
+    rest = list(pieces)
+    assert [len(p) for p in [first, *rest]] == [4, 4, 2]
+    assert [e.event_id for p in [first, *rest] for _, e in p] == [f"e{n}" for n in range(10)]
+    assert [e.event_id for p in records.events(after=first[-1][0]) for _, e in p] == [f"e{n}" for n in range(4, 11)]
+
+
+def test_small_facts(records: Records) -> None:
+    assert records.get_value("swaps") is None
+    records.set_value("swaps", [{"from": "v1", "to": "v2", "why": "贝果"}])
+    records.set_value("swaps", [1, None, "x"])
+    assert records.get_value("swaps") == [1, None, "x"]
+    records.set_value("swaps", None)
+    assert records.get_value("swaps") is None
+
+
+def test_a_cursor_of_another_store_starts_anew(records: Records, tmp_path: Path) -> None:
+    records.add_events([event(1)], NOW)
+    other = Records.open(f"sqlite:///{tmp_path}/other.db")
+    other.add_events([event(n) for n in range(2, 6)], NOW)
+    changes = records.changes(other.head())
+    assert changes.anew
+    assert [e.event_id for _, e in changes.events] == ["e1"]
+    assert not records.changes(changes.cursor)
+    empty = Records.open(f"sqlite:///{tmp_path}/empty.db")
+    assert empty.changes(other.head()).anew
+    assert empty.changes(other.head()).cursor == empty.start()
+    for store in (other, empty):
+        store.close()
+
+
+def test_the_store_is_there_when_it_is_opened_again(store_url: str) -> None:
+    first = Records.open(store_url)
+    first.add_events([event(1)], NOW)
+    first.forget("bob")
+    cursor = first.head()
+    first.close()
+    second = Records.open(store_url)
+    assert second.events_of("ann") == [event(1)]
+    assert second.is_forgotten("bob")
+    assert second.head() == cursor
+    assert second.add_events([event(1)], NOW) == (0, 1)
+    assert not second.changes(cursor)
+    second.close()
+    with pytest.raises(StoreAway, match="it was closed"):
+        second.head()
+
+
+def test_a_number_is_never_given_twice(store_url: str) -> None:
+    """Else a reader would miss what comes after the newest events were forgotten."""
+    records = Records.open(store_url)
+    records.add_events([event(1)], NOW)
+    cursor = records.changes(records.start()).cursor
+    records.forget("ann")
+    records.close()
+    records = Records.open(store_url)
+    records.add_events([event(2)], NOW)
+    assert [e.event_id for _, e in records.changes(cursor).events] == ["e2"]
+    records.close()
+
+
+def test_what_each_kind_says() -> None:
+    history = {"view", "click", "cart", "purchase", "like"}
+    assert {kind for kind in KINDS if sign(kind) == 1} == history
+    assert {kind for kind in KINDS if sign(kind) == -1} == {"dislike", "hide"}
+    assert {kind for kind in KINDS if sign(kind) == 0} == {"rating", "impression", "unhide"}
+    assert [sign("rating", v) for v in (1, 2, 2.5, 3, 3.9, 4, 5)] == [-1, -1, 0, 0, 0, 1, 1]
+
+
+def test_a_database_of_its_own(postgres: Postgres) -> None:
+    records = Records.open(postgres.new_database().replace("+psycopg", ""))
+    assert records.add_events([event(1)], NOW) == (1, 0)
+    records.close()
+
+
+def test_a_database_that_cannot_hold_every_text_is_refused(postgres: Postgres) -> None:
+    url = postgres.new_database("ENCODING 'LATIN1' TEMPLATE template0")
+    with pytest.raises(SettingError, match="a database in LATIN1; expected one in UTF8; next: create it with: createdb --encoding UTF8"):
+        Records.open(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("events.db", "a store's URL that cannot be read; expected sqlite:///FILE or postgresql"),
+        ("mysql://localhost/x", "a store of kind 'mysql'"),
+        ("postgresql+psycopg2://localhost/x", "a store of kind 'postgresql.psycopg2'"),
+        ("sqlite://", "a store in memory, which keeps nothing"),
+        ("sqlite:///:memory:", "a store in memory, which keeps nothing"),
+    ],
+)
+def test_a_url_that_is_none(url: str, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        Records.open(url)
+
+
+def test_a_store_of_a_newer_version_is_left_alone(store_url: str) -> None:
+    records = Records.open(store_url)
+    records._database.write(lambda hand: hand.run("UPDATE alembic_version SET version_num = '9999'"))
+    records.close()
+    with pytest.raises(SettingError, match="a store of schema 9999; expected 0001 or older; next: open it with the newer version"):
+        Records.open(store_url)
+
+
+def test_the_newest_step_is_the_one_that_is_looked_for() -> None:
+    assert ScriptDirectory(str(Path(migrations.__file__).parent)).get_heads() == [HEAD]
+
+
+def test_the_optional_part_is_named_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "crossaisle.records.store", None)
+    with pytest.raises(MissingExtra, match=r"the service's records need an optional part .* pip install 'crossaisle\[serve\]'"):
+        _ = crossaisle.records.Records
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        _ = crossaisle.records.Nothing
+
+
+def test_postgresql_without_its_driver_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(MissingExtra, match="stores in PostgreSQL need an optional part"):
+        Records.open("postgresql+psycopg://localhost/x")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -99,7 +99,7 @@ class Database:
         self.limits = Limits()
         arguments: dict[str, Any] = {"connect_timeout": max(2, round(settings.patience)), "application_name": "crossaisle"}
         if self.sqlite:
-            arguments = {"timeout": settings.patience, "check_same_thread": False}
+            arguments = {"timeout": 0.8 * settings.patience, "check_same_thread": False}  # sooner than the cut: its words are clearer
         try:
             self.engine = sa.create_engine(
                 parsed,
@@ -166,6 +166,12 @@ class Database:
         `work` may run twice, where a connection turns out to be dead before anything was committed.
         """
         return self._call(work, "write", seconds or self.settings.patience)
+
+    def overwrite_log(self) -> None:
+        """Put SQLite's log into the file and empty it, so that what was deleted stands in neither. Left for later where others read."""
+        if self.sqlite:
+            with suppress(StoreAway):
+                self.read(lambda hand: hand.one("PRAGMA wal_checkpoint(TRUNCATE)"), self.settings.long_patience)
 
     def _call(self, work: Callable[[Hand], T], kind: str, seconds: float) -> T:
         if self._closed:

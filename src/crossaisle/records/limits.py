@@ -1,7 +1,7 @@
 """Ends calls to a database that take too long, from outside. Imports: nothing of this package.
 
-A database has time limits of its own, but they do not hold where it is stopped, behind a slow line, or inside a long step. What always holds
-is to cut the connection: SQLite's steps are interrupted, PostgreSQL's socket is shut, and the waiting call ends with an error.
+A database has time limits of its own, but they do not hold where it is stopped, behind a slow line, or inside a long step. What always
+holds is to cut the connection: SQLite's steps are interrupted, PostgreSQL's socket is shut, and the waiting call ends with an error.
 """
 
 from __future__ import annotations

@@ -267,7 +267,10 @@ class Records:
     # people
 
     def forget(self, user_id: str) -> dict[str, int]:
-        """Remove a person's events and lists for good; how many of each. A salted hash stays, and the person may come back anew."""
+        """Remove a person's events and lists for good; how many of each. A salted hash stays, and the person may come back anew.
+
+        In SQLite the bytes on the disk are overwritten too; PostgreSQL does that when it next vacuums.
+        """
 
         def work(hand: Hand) -> dict[str, int]:
             seq = _advance(hand, 1) + 1
@@ -279,7 +282,9 @@ class Records:
             )
             return removed
 
-        return self._database.write(work)
+        removed = self._database.write(work)
+        self._database.overwrite_log()
+        return removed
 
     def is_forgotten(self, user_id: str) -> bool:
         """Whether this person was ever forgotten: what a model learned of them from elsewhere is not to be used."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from crossaisle.errors import StoreAway
 
@@ -15,24 +15,25 @@ Out = TypeVar("Out")
 
 
 class _Job(Generic[In, Out]):
-    __slots__ = ("done", "error", "given", "result")
+    __slots__ = ("error", "given", "leads", "result", "woken")
 
     def __init__(self, given: In) -> None:
         self.given = given
-        self.done = False
+        self.result: Out | None = None
         self.error: BaseException | None = None
-        self.result: Any = None
+        self.leads = False
+        self.woken = threading.Event()
 
 
 class Together(Generic[In, Out]):
-    """Whoever gets the turn does the work of everybody who waits.
+    """One caller at a time does the work of everybody who waits, then hands the lead to whoever came meanwhile.
 
     Parameters
     ----------
     work : callable
         Takes what several callers gave and returns one result for each; what it raises, all of them get.
     patience : float
-        Seconds that a caller waits for the turn.
+        Seconds that a caller waits for others.
     away : callable
         Makes the error for a caller who waited in vain.
     most : int
@@ -44,35 +45,33 @@ class Together(Generic[In, Out]):
     9
     """
 
-    def __init__(
-        self, work: Callable[[Sequence[In]], Sequence[Out]], patience: float, away: Callable[[str], StoreAway], most: int = 40
-    ) -> None:
+    def __init__(self, work: Callable[[Sequence[In]], Sequence[Out]], patience: float, away: Callable[[str], StoreAway], most: int = 40) -> None:
         self._work, self._patience, self._away, self._most = work, patience, away, most
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()  # held for a few lines only, never while working
         self._waiting: list[_Job[In, Out]] = []
-        self._list = threading.Lock()
+        self._busy = False
 
     def do(self, given: In) -> Out:
         """Have `given` done, alone or with others' work."""
         job: _Job[In, Out] = _Job(given)
-        with self._list:
+        with self._lock:
             self._waiting.append(job)
-        if not self._turn.acquire(timeout=self._patience):
-            with self._list:
-                if job in self._waiting:
+            job.leads, self._busy = not self._busy, True
+        if not job.leads and not job.woken.wait(2 * self._patience):  # for the work under way, and then for this one
+            with self._lock:
+                late = not job.woken.is_set()
+                if late and job in self._waiting:
                     self._waiting.remove(job)
-            raise self._away("others are still writing")
-        try:
-            if not job.done:
-                self._do_all()
-        finally:
-            self._turn.release()
+            if late:
+                raise self._away("others are still writing")
+        if job.leads:
+            self._lead()
         if job.error is not None:
             raise job.error
-        return job.result  # type: ignore[no-any-return]
+        return job.result  # type: ignore[return-value]
 
-    def _do_all(self) -> None:
-        with self._list:
+    def _lead(self) -> None:
+        with self._lock:
             jobs, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
         try:
             for job, result in zip(jobs, self._work([job.given for job in jobs]), strict=True):
@@ -80,5 +79,10 @@ class Together(Generic[In, Out]):
         except BaseException as error:
             for job in jobs:
                 job.error = error
-        for job in jobs:
-            job.done = True
+        with self._lock:
+            for job in jobs:
+                job.woken.set()
+            self._busy = bool(self._waiting)
+            if self._waiting:
+                self._waiting[0].leads = True
+                self._waiting[0].woken.set()
