@@ -68,7 +68,7 @@ class AbnormalSettings(Settings):
         super().__post_init__()
         if self.nearly_never >= self.far or self.often >= self.very_often:
             raise SettingError(
-                f"abnormal: nearly_never {self.nearly_never:g} and far {self.far:g}, often {self.often:g} and very_often {self.very_often:g}",
+                f"nearly_never {self.nearly_never:g} and far {self.far:g}, often {self.often:g} and very_often {self.very_often:g}",
                 "the first of each pair below the second",
                 "change either",
             )
