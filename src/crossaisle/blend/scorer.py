@@ -162,7 +162,7 @@ class BlendScorer:
         self.net.go_on(data, warm, training, progress=progress)
         self.near, self.far, self.choice = base.near, base.far, base.choice
         self._penalty = base._penalty if base.ridge is None else base.ridge.penalty
-        self._fit_rest(data, base.ridge is not None, progress, base._parts().spread)
+        self._fit_rest(data, base.ridge is not None, progress, base.parts_of().spread)
         self._lacks_ridge = base.lacks_ridge
         return self
 

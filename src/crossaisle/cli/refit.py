@@ -125,7 +125,7 @@ def seconds_of(text: str) -> float:
 
 
 def times(period: float, now: Callable[[], float] = time.monotonic) -> Iterator[float]:
-    """The moments of a schedule that does not drift: now, and every ``period`` seconds from then on; those that a long run missed are left out.
+    """The moments of a schedule that does not drift: now, and every ``period`` seconds from then on; what a long run missed is left out.
 
     Examples
     --------

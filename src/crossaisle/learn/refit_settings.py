@@ -22,14 +22,14 @@ class RefitSettings(Settings):
     least: int = setting(50, "with fewer people to ask about there is no refit yet", low=2)
     margin: float = setting(
         0.05,
-        "the challenger takes over where the lower end of the interval (95 %) of what it gains is not below minus this share of the N@10 of "
-        "the model in service",
+        "the challenger takes over where the lower end of the interval (95 %) of what it gains is not below minus this share of the N@10 "
+        "of the model in service",
         low=0.0,
         high=1.0,
     )
     again: bool = setting(
         True,
-        "train the challenger that won once more, by the same recipe, on everything; false: it takes over as it was judged, in half the time, "
-        "and learns what was kept from it at the next refit",
+        "train the challenger that won once more, by the same recipe, on everything; false: it takes over as it was judged, in half the "
+        "time, and learns what was kept from it at the next refit",
     )
     keep: int = setting(3, "of the challengers that were not better, the newest so many are kept aside in MODEL/rejected", low=0)

@@ -29,7 +29,7 @@ def forget_in_versions(folder: str | Path, forgotten: Sequence[Forgotten]) -> di
     Returns
     -------
     dict
-        Version -> how many people were taken out of it; only versions that held some. A version whose files cannot be read is left as it is.
+        Version -> how many people were taken out of it; only versions that held some. A version that cannot be read is left as it is.
 
     Raises
     ------

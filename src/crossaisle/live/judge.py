@@ -1,4 +1,4 @@
-"""Which of two models answers the newest events better? Imports: news; blend, stats, metrics.
+"""Which of two models answers the newest events better? Imports: news; blend, stats.
 
 Every event that was kept from the challenger is a question: after all that this person had done until then, what comes next? Both models
 get the same fresh history (the service is always fresh), rank the same catalogue, and may not name what the history holds. A person counts
@@ -7,22 +7,20 @@ once, with the mean of the questions about them, and the interval is that of pai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from crossaisle.blend.scorer import BlendScorer
-from crossaisle.contracts import Progress
-from crossaisle.data.dataset import Dataset
+from crossaisle.contracts import Progress, Scorer
 from crossaisle.data.histories import Histories
 from crossaisle.data.split_parts import at_most, target_mask
 from crossaisle.live.news import News
-from crossaisle.metrics import Values, ndcg
-from crossaisle.schema import Bools, Ints
-from crossaisle.stats import PairedTest, paired_test
+from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.stats import PairedTest, Values, paired_test
 
-__all__ = ["Questions", "Verdict", "ask", "compare", "held_back"]
+__all__ = ["Questions", "Verdict", "answers", "ask", "by_person", "compare", "held_back"]
 
 _SCORES = 20_000_000
 """Scores held at once."""
@@ -127,44 +125,57 @@ def compare(
     in_service : BlendScorer
         Its first items are those of ``news.data``; of items that it does not know it can name none.
     events : tuple of str
-        Its kinds of events; one that it does not know adds nothing to a history.
+        Its kinds of events, the first of ``news.data``; one that it does not know adds nothing to a history.
     """
-    theirs = np.where(asked.histories.events < len(events), asked.histories.events, -1)
-    old = Histories(
-        asked.histories.offsets, asked.histories.items, theirs, asked.histories.weights, asked.histories.times, asked.histories.own
-    )
-    values = [
-        _answers(scorer, histories, asked, news, name, progress)
-        for scorer, histories, name in (
-            (in_service, old, "asking the model in service"),
-            (challenger, asked.histories, "asking the challenger"),
-        )
-    ]
-    who, place = np.unique(asked.people, return_inverse=True)
-    means = [np.bincount(place, weights=v) / np.bincount(place) for v in values]
-    return Verdict(float(means[0].mean()), float(means[1].mean()), paired_test(means[1], means[0], seed), len(who), len(asked.targets))
+    old = by_person(answers(in_service, asked, news, len(events), "asking the model in service", progress), asked)
+    new = by_person(answers(challenger, asked, news, len(news.data.event_names), "asking the challenger", progress), asked)
+    return Verdict(float(old.mean()), float(new.mean()), paired_test(new, old, seed), len(old), len(asked.targets))
 
 
-def _answers(scorer: BlendScorer, histories: Histories, asked: Questions, news: News, stage: str, progress: Progress | None) -> Values:
-    """float64 (Q,): N@10 of each question."""
-    data: Dataset = news.data
-    n_known, out = len(scorer.counts), np.zeros(len(asked.targets))
+def by_person(values: Values, asked: Questions) -> Values:
+    """float64 (P,): the mean of the questions (Q,) about each person.
+
+    Examples
+    --------
+    >>> asked = Questions(Histories.from_lists([[0], [0], [1]]), np.array([1, 2, 2]), np.array([7, 7, 9]))
+    >>> by_person(np.array([1.0, 0.5, 0.0]), asked).tolist()
+    [0.75, 0.0]
+    """
+    place = np.unique(asked.people, return_inverse=True)[1]
+    return np.bincount(place, weights=values) / np.bincount(place)
+
+
+def answers(scorer: Scorer, asked: Questions, news: News, n_events: int, stage: str = "asking", progress: Progress | None = None) -> Values:
+    """float64 (Q,): N@10 of each question, 1 / log2(rank + 1) of its target where that is among the first ten.
+
+    Parameters
+    ----------
+    n_events : int
+        So many kinds of events are known to the scorer, the first ones.
+    """
+    data, out = news.data, np.zeros(len(asked.targets))
     step = max(1, _SCORES // data.n_items)
     for start in range(0, len(out), step):
         rows = np.arange(start, min(start + step, len(out)))
-        part = histories[rows]
-        known = part.keep(part.items < n_known) if n_known < data.n_items else part
-        scores = np.full((len(rows), data.n_items), -np.inf, np.float32)
-        scores[:, :n_known] = scorer.score(known)
+        part = asked.histories[rows]
+        scores = _scores(scorer, replace(part, events=np.where(part.events < n_events, part.events, -1)), data.n_items)
         scores[:, news.gone] = -np.inf
         scores[part.owners, part.items] = -np.inf
-        k = min(10, data.n_items)
-        top = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-        found = np.take_along_axis(scores, top, axis=1)
-        order = np.argsort(-found, axis=1, kind="stable")
-        top = np.where(np.isfinite(np.take_along_axis(found, order, axis=1)), np.take_along_axis(top, order, axis=1), -1)
-        targets = Histories.from_lists(asked.targets[rows][:, None].tolist())
-        out[rows] = ndcg(top, targets, 10)
+        own = scores[np.arange(len(rows)), asked.targets[rows]]
+        # of equal scores the target is taken to stand last, so that a model that cannot tell items apart gains nothing by it
+        rank = (scores >= own[:, None]).sum(axis=1)
+        out[rows] = np.where(np.isfinite(own) & (rank <= 10), 1.0 / np.log2(rank + 1.0), 0.0)
         if progress is not None:
             progress(stage, int(rows[-1]) + 1, len(out), "")
+    return out
+
+
+def _scores(scorer: Scorer, histories: Histories, n_items: int) -> Floats:
+    """float32 (B, N): -inf for items that the scorer does not know."""
+    counts = getattr(scorer, "counts", None)
+    known = n_items if counts is None else len(counts)
+    if known == n_items:
+        return scorer.score(histories)
+    out = np.full((len(histories), n_items), -np.inf, np.float32)
+    out[:, :known] = scorer.score(histories.keep(histories.items < known))
     return out

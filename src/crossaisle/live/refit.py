@@ -5,8 +5,8 @@ Imports: forget, history, judge, news; records, store, whole.
 The challenger starts with the weights in service and learns from everything but the newest events, which are then asked of both models
 (`judge`). If the lower end of the interval of what it gains is not below a small margin, training is done once more by the same recipe,
 from the same weights, on everything (``refit.again``): what goes into service was not judged itself, but differs from what was judged only
-by having seen the newest events too. That costs the training twice; extending the judged challenger would be cheaper, and would put a recipe
-into service that nobody has judged. Otherwise the challenger is kept aside in ``MODEL/rejected``, without anybody's histories.
+by having seen the newest events too. That costs the training twice; extending the judged challenger would be cheaper, and would put a
+recipe into service that nobody has judged. Otherwise the challenger is kept aside in ``MODEL/rejected``, without anybody's histories.
 
 One run at a time holds the folder; a version is written whole before anything points to it, so a kill at any moment leaves the model that
 served before, or the new one.
@@ -117,37 +117,46 @@ def refit(
         version = open_version(folder)
         served = Contents.read(version, device)
         mend(folder, served.report)
+        base = served if start is None else Contents.read(open_version(folder, start), device)
         chosen = _chosen(served.settings, settings or {})
         news = gather(served, records, cursor_of(served.report, records))
         forgotten = forget_in_versions(folder, news.forgotten)
-        out = _refit(folder, version.name, served, news, chosen, start, progress, began)
+        out = _refit(folder, version.name, served, base, start or version.name, news, chosen, progress, began)
     return dataclasses.replace(out, facts={**out.facts, **({"people taken out of versions": forgotten} if forgotten else {})})
 
 
 def _refit(
-    folder: Path, name: str, served: Contents, news: News, settings: AllSettings, start: str | None, progress: Progress | None, began: float
+    folder: Path,
+    name: str,
+    served: Contents,
+    base: Contents,
+    start: str,
+    news: News,
+    settings: AllSettings,
+    progress: Progress | None,
+    began: float,
 ) -> Outcome:
     chosen, facts = settings.refit, {"new": news.facts}
     idle = _idle(folder, name, news)
-    if idle and start is None:
+    if idle and start == name:
         return Outcome(NO_REFIT, f"{idle}: no refit; {name} stays", name, facts)
     held = held_back(news, chosen.newest)
     asked = ask(news, held, settings.data.target_events, chosen.people, settings.seed)
     if asked.n_people < chosen.least:
         found = f"{news.facts['events']:,} new events hold back answers of {asked.n_people} people, {chosen.least} are needed to judge by"
         return Outcome(NO_REFIT, f"{found}: no refit yet; {name} stays", name, facts)
-    base = served if start is None else Contents.read(open_version(folder, start), str(served.scorer.net.device))
     training = dataclasses.replace(settings.train, epochs=chosen.epochs, learning_rate=chosen.learning_rate * settings.train.learning_rate)
     challenger = warm_contents(base, news.before(held), training, stale=news.stale, progress=progress)
-    if news.joined.height and served.scorer.net.reader is not None:
-        served.scorer.add_items(news.joined, progress)  # as the service does when an item is put
-    verdict = compare(served.scorer, challenger.scorer, asked, news, settings.seed, served.catalogue.event_names, progress)
+    now = served.scorer
+    if news.joined.height and now.net.reader is not None:
+        now = now.grown(news.joined)  # as the service does when an item is put
+    verdict = compare(now, challenger.scorer, asked, news, settings.seed, served.catalogue.event_names, progress)
     won = verdict.test.low >= -chosen.margin * verdict.in_service
     entry: dict[str, Any] = {
         "what": SWAPPED if won else KEPT_ASIDE,
         "from": name,
         "to": _next(folder if won else folder / REJECTED),
-        "start": start or name,
+        "start": start,
         "why": _why(verdict, chosen.margin, won),
         **verdict.to_dict(),
         "new": news.facts,

@@ -1,0 +1,162 @@
+"""A refit on real data: does a short training from the weights in service do as well as a full one, and how much is lost by doing nothing?
+
+    python benchmarks/refit.py --out benchmarks/results/refit/supermarket.json
+
+Data: the newest weeks of the packaged supermarket (`crossaisle.demo`), or with ``--tables FOLDER`` dated tables of the contract. A model is
+fitted on the oldest events and goes into service; the newest fifth of all events then arrives in a store. Of these, again the newest fifth
+is kept from every arm and asked one by one, each after all that the person had done until then (`crossaisle.live.judge`):
+
+never        the model in service, which reads the fresh histories but learns nothing
+warm N       what ``crossaisle refit`` trains: N passes over old and new events, from the weights in service
+anew         a full fit on the same events, weights drawn anew and all choices made anew
+old only     two warm passes over the old events only, the control: does it gain by more training, or by the news?
+shuffled     two warm passes, the new events' items dealt out anew among them, the placebo
+
+Each with its minutes, and the paired interval of its difference to ``never`` and to ``anew``, people resampled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from crossaisle import Dataset, Recommender
+from crossaisle.data.histories import Histories
+from crossaisle.data.readers import import_tables
+from crossaisle.demo import newest_weeks, shelves_as_aisles
+from crossaisle.live.judge import answers, ask, by_person, held_back
+from crossaisle.live.news import News, gather
+from crossaisle.records import Event, Records
+from crossaisle.stats import bootstrap_interval, paired_test
+from crossaisle.whole.version import Contents
+from crossaisle.whole.warm import warm_contents
+
+SUPERMARKET = {"data.core": "5", "train.epochs": "5", "train.refit": "false"}
+"""As the demo has it."""
+
+
+def supermarket(weeks: int, settings: dict[str, str]) -> Dataset:
+    """The newest weeks of the packaged supermarket, aisles by shelf."""
+    with tempfile.TemporaryDirectory() as scratch:
+        import_tables("retail", None, Path(scratch))
+        interactions, items = (pl.read_parquet(Path(scratch) / f"{name}.parquet") for name in ("interactions", "items"))
+    chosen = Recommender.preset("quick", settings=settings).settings.data
+    return Dataset.from_frames(newest_weeks(interactions, items, weeks), shelves_as_aisles(items), settings=chosen)
+
+
+def cut(data: Dataset, share: float) -> tuple[Dataset, list[Event]]:
+    """The data before the newest share of the events, and those as events of a store, oldest first."""
+    h = data.histories
+    moment = float(np.quantile(h.times, 1 - share))
+    later = np.flatnonzero(h.times >= moment)
+    later = later[np.argsort(h.times[later], kind="stable")]
+    users, items = data.users.gather(h.owners), data.items["item_id"].gather(h.items)
+    events = [Event(f"e{e}", users[e], items[e], "purchase", float(h.times[e])) for e in later.tolist()]
+    before = data.with_histories(h.keep(h.times < moment))
+    return before.select_users(before.histories.lengths > 0), events
+
+
+def shuffled(news: News, seed: int) -> News:
+    """The same news, the items of the new events dealt out anew among them."""
+    h = news.data.histories
+    items = h.items.copy()
+    items[news.new] = np.random.default_rng(seed).permutation(items[news.new])
+    return dataclasses.replace(news, data=news.data.with_histories(dataclasses.replace(h, items=items)))
+
+
+def main() -> None:
+    """Run every arm and write what came of it, after each of them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--tables", type=Path)
+    parser.add_argument("--weeks", type=int, default=10)
+    parser.add_argument("--share", type=float, default=0.2)
+    parser.add_argument("--passes", default="1,2")
+    parser.add_argument("--rates", default="0.3", help="learning rates as shares of the model's, by comma")
+    parser.add_argument("--set", dest="settings", action="append", default=[])
+    asked = parser.parse_args()
+    settings = (SUPERMARKET if asked.tables is None else {}) | dict(s.split("=", 1) for s in asked.settings)
+    chosen = Recommender.preset("quick", seed=0, settings=settings).settings
+    if asked.tables is None:
+        data = supermarket(asked.weeks, settings)
+    else:
+        data = Dataset.from_files(asked.tables / "interactions.parquet", asked.tables / "items.parquet", settings=chosen.data)
+    before, events = cut(data, asked.share)
+    result: dict[str, Any] = {
+        "data": {
+            "events": len(data.histories.items),
+            "items": data.n_items,
+            "people": data.n_users,
+            "in service": len(before.histories.items),
+        },
+        "settings": settings,
+        "arms": {},
+    }
+
+    def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+        began = time.perf_counter()
+        return work(), round((time.perf_counter() - began) / 60, 3)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        served, minutes = timed(lambda: Recommender.preset("quick", seed=0, settings=settings).fit(before))
+        result["minutes of the fit in service"] = minutes
+        version = served.save(Path(scratch) / "model")
+        start = Contents.read(version, "auto")
+        records = Records.open(f"sqlite:///{scratch}/events.db")
+        for n in range(0, len(events), 5_000):
+            records.add_events(events[n : n + 5_000], time.time())
+        news = gather(start, records, records.start())
+        records.close()
+    held = held_back(news, chosen.refit.newest)
+    questions = ask(news, held, chosen.data.target_events, chosen.refit.people, 0)
+    result["asked"] = {"held back": int(held.sum()), "questions": len(questions.targets), "people": questions.n_people, "new": news.facts}
+    values: dict[str, Any] = {}
+
+    def tell(name: str, scorer: Any, minutes: float, n_events: int) -> None:
+        values[name] = by_person(answers(scorer, questions, news, n_events), questions)
+        low, high = bootstrap_interval(values[name], seed=0)
+        arm: dict[str, Any] = {"ndcg@10": float(values[name].mean()), "interval": [float(low), float(high)], "minutes": minutes}
+        for other in ("never", "anew"):
+            if other in values and other != name:
+                test = paired_test(values[name], values[other], seed=0)
+                arm[f"against {other}"] = [test.difference, test.low, test.high, test.p]
+        result["arms"][name] = arm
+        asked.out.parent.mkdir(parents=True, exist_ok=True)
+        asked.out.write_text(json.dumps(result, indent=1) + "\n")
+        print(name, json.dumps(arm), flush=True)
+
+    def warm(what: News, held: Any, passes: int, rate: float) -> Contents:
+        training = dataclasses.replace(chosen.train, epochs=passes, learning_rate=rate * chosen.train.learning_rate)
+        return warm_contents(start, what.before(held), training)
+
+    known, n_events = start.catalogue.event_names, len(news.data.event_names)
+    tell("never", start.scorer, 0.0, len(known))
+    anew, minutes = timed(lambda: Recommender.preset("quick", seed=0, settings=settings).fit(_lived(news.before(held))))
+    tell("anew", anew._contents().scorer, minutes, n_events)
+    for rate in map(float, asked.rates.split(",")):
+        for passes in map(int, asked.passes.split(",")):
+            made, minutes = timed(lambda: warm(news, held, passes, rate))  # noqa: B023  (called at once)
+            tell(f"warm {passes}, rate {rate:g}", made.scorer, minutes, n_events)
+    made, minutes = timed(lambda: warm(news, news.new, 2, 0.3))
+    tell("old only, warm 2, rate 0.3", made.scorer, minutes, n_events)
+    made, minutes = timed(lambda: warm(shuffled(news, 0), held, 2, 0.3))
+    tell("shuffled, warm 2, rate 0.3", made.scorer, minutes, n_events)
+
+
+def _lived(data: Dataset) -> Dataset:
+    """The people who have a history; with nothing else a fit would fail on."""
+    h: Histories = data.histories
+    return data.select_users(h.lengths > 0)
+
+
+if __name__ == "__main__":
+    main()

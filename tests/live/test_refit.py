@@ -1,0 +1,384 @@
+"""A refit on a toy shop: what takes over, what is kept aside, who and what is in it, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from refit_shop import SETTINGS, held, in_service, opened, shop
+
+from crossaisle import Recommender
+from crossaisle.errors import ModelError, OutputError, RequestError, SettingError
+from crossaisle.live.forget import forget_in_versions
+from crossaisle.live.history import KEPT_ASIDE, ROLLED_BACK, SWAPPED, swaps
+from crossaisle.live.refit import NO_REFIT, refit, rollback
+from crossaisle.records import Cursor, Event, Forgotten, Records
+from crossaisle.records.written import hash_of
+from crossaisle.store import current_version, folder_lock, open_version, version_names, write_version
+from crossaisle.whole.version import Contents
+
+DATA, EVENTS = shop()
+WORSE = {"refit.learning_rate": "30", "refit.epochs": "4"}
+"""Steps so long that what was learned is lost."""
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("refit") / "shop.model"
+    in_service(folder, DATA)
+    return folder
+
+
+@pytest.fixture
+def model(fitted: Path, tmp_path: Path) -> Path:
+    """A folder of its own with one version, fitted on what came before `EVENTS`."""
+    return Path(shutil.copytree(fitted, tmp_path / "shop.model"))
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Records]:
+    """A store of its own."""
+    out = opened(tmp_path)
+    yield out
+    out.close()
+
+
+@pytest.fixture
+def records(empty: Records) -> Records:
+    """A store that holds `EVENTS`."""
+    empty.add_events(EVENTS, 0.0)
+    return empty
+
+
+def contents(folder: Path, version: str | None = None) -> Contents:
+    return Contents.read(open_version(folder, version), "cpu")
+
+
+def pairs(table: pl.DataFrame) -> set[tuple[str, str]]:
+    return set(table.select("user_id", "item_id").iter_rows())
+
+
+def refitted(model: Path, records: Records, **settings: str) -> Any:
+    return refit(model, records, settings={k.replace("_", ".", 1): v for k, v in settings.items()}, device="cpu")
+
+
+# what takes over
+
+
+def test_a_model_that_learned_what_came_takes_over(model: Path, records: Records) -> None:
+    out = refitted(model, records)
+    assert (out.what, out.version, current_version(model)) == (SWAPPED, "v0002", "v0002")
+    assert "v0002 serves in place of v0001" in out.line
+    assert "\n" not in out.line
+    new = contents(model)
+    assert Cursor.from_json(new.report["records"]) == records.head()
+    entry = swaps(model)[-1]
+    assert entry == {"when": entry["when"], **new.report["refit"]}
+    assert entry["challenger"] == pytest.approx(new.quality["ndcg@10"], abs=1e-5)
+    assert entry["low"] >= -0.05 * entry["in service"]
+    # everybody's events are in it, those that judged too, and it learned them
+    assert pairs(held(model)) == pairs(pl.read_parquet(model / "v0001" / "histories.parquet")) | {(e.user_id, e.item_id) for e in EVENTS}
+    assert (new.scorer.counts - contents(model, "v0001").scorer.counts).sum() == len(EVENTS)
+    assert new.report["users"] == len(set(held(model)["user_id"])) > DATA.n_users
+    assert Recommender.load(model).recommend([EVENTS[-1].user_id]).height == 10
+
+
+def test_times_and_kinds_come_in_order(model: Path, records: Records) -> None:
+    first = DATA.users[0]
+    late = [e.timestamp for e in EVENTS if e.user_id == first]
+    when = float(DATA.histories.times[0]) + 1.0  # between two events that the model has
+    records.add_events([Event("late", first, "item0079", "cart", when)], 0.0)
+    refitted(model, records)
+    mine = held(model).filter(pl.col("user_id") == first)
+    assert mine["timestamp"].is_sorted()
+    assert mine.height == int(DATA.histories.lengths[0]) + len(late) + 1
+    assert mine.row(1, named=True) == {"user_id": first, "item_id": "item0079", "event": "cart", "weight": 1.0, "timestamp": when}
+    assert contents(model).catalogue.event_names == (*DATA.event_names, "cart")
+
+
+def test_nothing_new_is_no_refit(model: Path, records: Records) -> None:
+    assert refitted(model, opened(model.parent / "elsewhere")).line == "nothing new since v0001: no refit; v0001 stays"
+    refitted(model, records)
+    again = refitted(model, records)
+    assert (again.what, again.line) == (NO_REFIT, "nothing new since v0002: no refit; v0002 stays")
+    assert version_names(model) == ["v0001", "v0002"]
+    records.add_events([dataclasses.replace(EVENTS[0])], 0.0)  # the same event once more
+    assert refitted(model, records).what == NO_REFIT
+
+
+def test_too_little_to_judge_by_is_no_refit_yet(model: Path, records: Records) -> None:
+    out = refitted(model, records, refit_least="1000")
+    assert out.what == NO_REFIT
+    assert "1000 are needed to judge by: no refit yet; v0001 stays" in out.line
+
+
+def test_the_judged_challenger_itself_can_take_over(model: Path, records: Records) -> None:
+    out = refitted(model, records, refit_again="false")
+    assert out.what == SWAPPED
+    new = contents(model)
+    # its histories and its popularity hold everything, its id rows only what came before the newest events
+    assert int(new.scorer.counts.sum()) == len(DATA.histories.items) + len(EVENTS)
+    assert refitted(model, records).what == NO_REFIT
+
+
+def test_a_worse_challenger_is_kept_aside_with_a_report(model: Path, records: Records) -> None:
+    out = refitted(model, records, **{k.replace(".", "_"): v for k, v in WORSE.items()})
+    assert (out.what, out.version, current_version(model)) == (KEPT_ASIDE, "v0001", "v0001")
+    assert "v0001 stays, the challenger is kept aside as rejected/v0001: N@10" in out.line
+    aside = contents(model / "rejected")
+    assert aside.people is None
+    assert aside.report["refit"]["what"] == KEPT_ASIDE
+    assert aside.report["refit"]["low"] < 0
+    assert swaps(model)[-1]["to"] == "v0001"
+    assert swaps(model)[-1]["what"] == KEPT_ASIDE
+    assert not list((model / "rejected").rglob("histories.parquet"))
+    # not tried again with the same events, tried with one more
+    assert "nothing new since a challenger was kept aside" in refitted(model, records).line
+    records.add_events([dataclasses.replace(EVENTS[-1], event_id="one more", item_id="item0001")], 0.0)
+    assert refitted(model, records).what == SWAPPED
+
+
+def test_placebo_events_of_other_peoples_items_do_not_take_over(model: Path, empty: Records) -> None:
+    """The same events, their items dealt out anew; only what is asked about is true."""
+    newest = round(0.8 * len(EVENTS))
+    rng = np.random.default_rng(0)
+    others = rng.permutation([e.item_id for e in EVENTS[:newest]]).tolist()
+    # told ten times over, so that what they teach outweighs what was known
+    wrong = [
+        dataclasses.replace(e, event_id=f"{e.event_id}/{n}", user_id=f"{e.user_id}/{n}", item_id=others[(k + n) % newest])
+        for n in range(10)
+        for k, e in enumerate(EVENTS[:newest])
+    ]
+    empty.add_events(wrong + EVENTS[newest:], 0.0)
+    share = str(len(EVENTS[newest:]) / (len(wrong) + len(EVENTS[newest:])))
+    out = refitted(model, empty, refit_newest=share, refit_learning_rate="1", refit_epochs="3")
+    assert out.what == KEPT_ASIDE, out.line
+
+
+def test_only_so_many_challengers_are_kept(model: Path, records: Records) -> None:
+    worse = {k.replace(".", "_"): v for k, v in WORSE.items()}
+    for n in range(3):
+        records.add_events([dataclasses.replace(EVENTS[-1], event_id=f"more {n}", item_id=f"item000{n}")], 0.0)
+        assert refitted(model, records, refit_keep="2", **worse).what == KEPT_ASIDE
+    assert version_names(model / "rejected") == ["v0002", "v0003"]
+    records.add_events([dataclasses.replace(EVENTS[-1], event_id="last", item_id="item0009")], 0.0)
+    assert "the challenger is thrown away" in refitted(model, records, refit_keep="0", **worse).line
+
+
+def test_histories_left_out_stay_out_and_the_store_is_read_whole(model: Path, records: Records) -> None:
+    (model / "v0001" / "histories.parquet").unlink()
+    assert refitted(model, records).what == SWAPPED
+    assert not (model / "v0002" / "histories.parquet").exists()
+    new = contents(model)
+    assert new.people is None
+    assert int(new.scorer.counts.sum()) == len(EVENTS)
+
+
+# what is in it
+
+
+def test_what_was_hidden_or_only_seen_is_no_history(model: Path, records: Records) -> None:
+    at = EVENTS[-1].timestamp + 1
+    told = [("hide", None), ("dislike", None), ("impression", None), ("unhide", None), ("rating", 1.0), ("rating", 5.0), ("like", None)]
+    odd = [Event(f"odd {n}", "somebody", f"item00{n + 10}", kind, at + n, value) for n, (kind, value) in enumerate(told)]
+    records.add_events(odd, 0.0)
+    out = refitted(model, records)
+    assert out.facts["new"]["events that are no history"] == 5
+    mine = held(model).filter(pl.col("user_id") == "somebody")
+    assert list(zip(mine["item_id"], mine["event"], strict=True)) == [("item0015", "rating"), ("item0016", "like")]
+
+
+def test_items_that_came_are_in_and_those_that_went_are_not_available(model: Path, records: Records) -> None:
+    row = {
+        "item_id": "fresh",
+        "category": "Books",
+        "title": "classic red books lamp",
+        "brand": "Alder",
+        "categories": ["Books", "Books lamps"],
+    }
+    records.put_items([row, {**row, "item_id": "unsold", "category": "New aisle", "categories": "New aisle > Things"}])
+    records.put_items([{**row, "item_id": "item0000", "title": "rustic green music tray"}])
+    records.delete_item("item0001")
+    middle = EVENTS[len(EVENTS) // 2].timestamp
+    records.add_events([Event(f"b{n}", e.user_id, "fresh", "purchase", middle + n) for n, e in enumerate(EVENTS[:5])], 0.0)
+    records.add_events([Event("x", EVENTS[0].user_id, "nobody put this", "purchase", middle)], 0.0)
+    out = refitted(model, records)
+    assert out.what == SWAPPED
+    said = out.facts["new"]
+    assert (said["new items"], said["items that say something else"], said["items gone"]) == (2, 1, 1)
+    assert said["events of items that nobody described"] == 1
+    old, new = contents(model, "v0001"), contents(model)
+    items = new.catalogue.items
+    assert items["item_id"].to_list() == [*old.catalogue.items["item_id"].to_list(), "fresh", "unsold"]
+    assert items.filter(pl.col("item_id") == "item0001")["available"].to_list() == [False]
+    assert items["title"][0] == "rustic green music tray"
+    assert items["categories"][-1].to_list() == ["New aisle", "Things"]
+    assert int(new.scorer.counts[items["item_id"].to_list().index("fresh")]) == 5
+    words_old, words_new = (c.scorer.net.senses["words"].values.toarray() for c in (old, new))
+    assert (words_old[0] != words_new[0]).any()
+    assert (words_old[1:] == words_new[1 : len(words_old)]).all()
+    assert "fresh" not in {e.item_id for e in EVENTS}
+    assert np.isfinite(new.scorer.score(new.people.histories[:3])).all()
+
+
+def test_items_of_a_shop_that_never_described_any_are_known_by_what_people_do(tmp_path: Path, records: Records) -> None:
+    h = DATA.histories
+    bare = pl.DataFrame({"user_id": DATA.users.gather(h.owners), "item_id": DATA.items["item_id"].gather(h.items), "timestamp": h.times})
+    model = tmp_path / "bare.model"
+    from crossaisle import Dataset
+
+    in_service(model, Dataset.from_frames(bare), **{"model.senses": "id"})
+    records.add_events([Event(f"n{n}", e.user_id, "brand new", "purchase", e.timestamp) for n, e in enumerate(EVENTS[:5])], 0.0)
+    assert refitted(model, records).what == SWAPPED
+    assert contents(model).catalogue.codes["brand new"] >= 0
+
+
+# people who asked to be forgotten
+
+
+def test_a_forgotten_person_is_in_no_later_training_and_leaves_the_older_versions(model: Path, records: Records) -> None:
+    gone, back = DATA.users[0], DATA.users[1]
+    for person in (gone, back):
+        records.forget(person)
+    at = EVENTS[-1].timestamp
+    records.add_events([Event("again", back, "item0007", "purchase", at)], 0.0)  # who came back is a new person
+    out = refitted(model, records)
+    assert out.facts["people taken out of versions"] == {"v0001": 2}
+    for version in ("v0001", "v0002"):
+        table = pl.read_parquet(open_version(model, version) / "histories.parquet")  # the hashes hold
+        assert gone not in set(table["user_id"])
+    mine = held(model).filter(pl.col("user_id") == back)
+    assert mine["item_id"].to_list() == ["item0007"]
+    lengths = DATA.histories.lengths
+    left = sum(e.user_id not in (gone, back) for e in EVENTS) + 1
+    assert int(contents(model).scorer.counts.sum()) == len(DATA.histories.items) - int(lengths[:2].sum()) + left
+    # and not in the refit after that
+    records.add_events(
+        [dataclasses.replace(e, event_id="z" + e.event_id, timestamp=e.timestamp + 9e8, item_id="item0042") for e in EVENTS], 0.0
+    )
+    assert refitted(model, records).version == "v0003"
+    assert gone not in set(held(model)["user_id"])
+    assert back in set(held(model)["user_id"])
+
+
+def test_forgetting_alone_needs_no_training(model: Path, empty: Records) -> None:
+    empty.forget(DATA.users[3])
+    out = refitted(model, empty)
+    assert out.what == NO_REFIT
+    assert out.facts["people taken out of versions"] == {"v0001": 1}
+    assert DATA.users[3] not in set(pl.read_parquet(open_version(model) / "histories.parquet")["user_id"])
+
+
+def test_a_forgotten_person_is_named_nowhere(tmp_path: Path) -> None:
+    """Not in what the report says of suspicious people; a version that cannot be read stays as it is."""
+    report = {"report": {"shilling": {"most_suspicious": [["ann", 0.9], ["bob", 0.8]]}}}
+    write_version(tmp_path, lambda new: (new / "model.json").write_text(json.dumps(report)) and None)
+    write_version(tmp_path, lambda new: (new / "histories.parquet").write_text("no table") and None)
+    forgotten = [Forgotten(b"s", frozenset({hash_of("ann", b"s")}))]
+    assert forget_in_versions(tmp_path, forgotten) == {"v0001": 1}
+    assert json.loads((open_version(tmp_path, "v0001") / "model.json").read_text())["report"]["shilling"]["most_suspicious"] == [
+        ["bob", 0.8]
+    ]
+    assert forget_in_versions(tmp_path, forgotten) == {} == forget_in_versions(tmp_path, [])
+    assert open_version(tmp_path, "v0002")
+
+
+# back, and on from elsewhere
+
+
+def test_rollback_and_what_comes_after_it(model: Path, records: Records) -> None:
+    with pytest.raises(ModelError, match="no version before v0001"):
+        rollback(model)
+    refitted(model, records)
+    out = rollback(model)
+    assert (out.what, out.version, current_version(model)) == (ROLLED_BACK, "v0001", "v0001")
+    assert [e["what"] for e in swaps(model)] == [SWAPPED, ROLLED_BACK]
+    assert "nothing new since v0002 was rolled back" in refitted(model, records).line
+    with pytest.raises(ModelError, match="no version before v0001"):
+        rollback(model)
+    records.add_events([dataclasses.replace(EVENTS[-1], event_id="one more", item_id="item0001")], 0.0)
+    assert refitted(model, records).version == "v0003"
+    assert swaps(model)[-1]["from"] == swaps(model)[-1]["start"] == "v0001"  # not the one that was rolled back
+    assert rollback(model).version == "v0001"
+
+
+def test_a_refit_can_begin_elsewhere_if_asked(model: Path, records: Records) -> None:
+    refitted(model, records)
+    rollback(model)
+    out = refit(model, records, start="v0002", device="cpu")
+    assert out.what == SWAPPED
+    assert (out.facts["from"], out.facts["start"], out.version) == ("v0001", "v0002", "v0003")
+    with pytest.raises(ModelError, match="no version 'v0009'"):
+        refit(model, records, start="v0009", device="cpu")
+
+
+def test_rollback_from_a_damaged_version_works_and_to_one_is_refused(model: Path, records: Records) -> None:
+    refitted(model, records)
+    (model / "v0002" / "model.json").write_text("half")
+    assert rollback(model).version == "v0001"
+    refit(model, (records.add_events([dataclasses.replace(EVENTS[-1], event_id="m", item_id="item0001")], 0.0), records)[1], device="cpu")
+    (model / "v0001" / "items.parquet").write_bytes(b"half")
+    with pytest.raises(ModelError, match=r"items\.parquet was altered"):
+        rollback(model)
+    assert current_version(model) == "v0003"
+
+
+# what is refused
+
+
+@pytest.mark.parametrize("key", ["model.dim", "train.objective", "seed", "data.core"])
+def test_settings_that_cannot_change_in_a_refit(key: str, model: Path, empty: Records) -> None:
+    with pytest.raises(SettingError, match=f"setting '{key}' cannot change in a refit"):
+        refit(model, empty, settings={key: "1"}, device="cpu")
+
+
+def test_no_model_is_one_line_and_makes_no_folder(tmp_path: Path, empty: Records) -> None:
+    with pytest.raises(ModelError, match="no model at"):
+        refit(tmp_path / "nothing", empty)
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_two_refits_at_once(model: Path, records: Records) -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with folder_lock(model):
+            inside.set()
+            leave.wait(30)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    inside.wait(30)
+    try:
+        for run in (lambda: refitted(model, records), lambda: rollback(model)):
+            with pytest.raises(OutputError, match="another run is writing"):
+                run()
+    finally:
+        leave.set()
+        thread.join()
+
+
+def test_nobody_at_all_is_refused(model: Path, empty: Records) -> None:
+    (model / "v0001" / "histories.parquet").unlink()
+    with pytest.raises(RequestError, match="neither the model nor the store holds any history"):
+        refitted(model, empty)
+
+
+def test_a_model_of_ratings_is_refused(tmp_path: Path, records: Records) -> None:
+    h = DATA.histories
+    rated = dataclasses.replace(h, ratings=(h.items % 5 + 1).astype(np.float32))
+    in_service(tmp_path / "m", DATA.with_histories(rated), **{"train.objective": "rating"})
+    with pytest.raises(RequestError, match="the model has learned ratings"):
+        refitted(tmp_path / "m", records)
+
+
+def test_settings_of_the_refit_stay_with_the_model(tmp_path: Path) -> None:
+    assert Recommender.preset("quick", settings={**SETTINGS, "refit.margin": "0.1"}).settings.refit.margin == 0.1
