@@ -6,16 +6,17 @@ Each contract has one test suite in ``crossaisle.testing`` that every implementa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
-from crossaisle.schema import Floats, Ints
+from crossaisle.schema import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["ImageReader", "Progress", "Scorer", "TextReader"]
+__all__ = ["ImageReader", "Index", "Progress", "Scorer", "TextReader"]
 
 Progress = Callable[[str, int, int, str], None]
 """``progress(stage, done, total, note)``: called by long work; whoever listens draws the bar."""
@@ -82,4 +83,59 @@ class Scorer(Protocol):
         float32 (B, C) or (B, N)
             Finite values. A single call equals the same rows of a batch call.
         """
+        ...
+
+
+@runtime_checkable
+class Index(Protocol):
+    """Finds the items whose vectors have the largest inner product with a query. Row of a vector = item code, for good.
+
+    Searches may run side by side; a change (`add`, `remove`) must not run beside a search.
+    """
+
+    @property
+    def n_items(self) -> int:
+        """Item codes so far, removed ones among them."""
+        ...
+
+    def __len__(self) -> int:
+        """Items that can be found."""
+        ...
+
+    def search(self, queries: Floats, k: int, among: Bools | None = None) -> tuple[Floats, Ints]:
+        """The k best items of each query, best first, equal scores in item order.
+
+        Parameters
+        ----------
+        queries : float32 (B, D)
+            Finite.
+        k : int
+            At least 1.
+        among : bool (N,) or (B, N), optional
+            Only these items.
+
+        Returns
+        -------
+        scores : float32 (B, k)
+            Inner products, added up in float32; minus infinity where there are fewer than k items.
+        items : int64 (B, k)
+            Item codes; -1 where there are fewer. A single call equals the same row of a batch call.
+
+        Raises
+        ------
+        ValueError
+            If k is below 1, the width is not D, or a value is not finite.
+        """
+        ...
+
+    def add(self, vectors: Floats) -> Ints:
+        """New items, float32 (n, D), found from the next search on; gives their codes, which follow the last one."""
+        ...
+
+    def remove(self, items: Ints) -> None:
+        """These items are found no more; naming one again does no harm. IndexError if there never was such an item."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """What cannot be made anew in a moment from the vectors; ``load(folder, vectors)`` of the class gives the same index."""
         ...

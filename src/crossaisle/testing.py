@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from crossaisle.contracts import Scorer
+from crossaisle.contracts import Index, Scorer
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.schema import Floats
 
-__all__ = ["scorer_contract", "toy_dataset"]
+__all__ = ["index_contract", "scorer_contract", "toy_dataset"]
 
 _AISLES = ("Books", "Garden", "Kitchen", "Music", "Office", "Pets", "Sports", "Toys")
 _BRANDS = ("Alder", "Birch", "Cedar", "Dogwood")
@@ -188,3 +190,83 @@ def _fingerprint(data: Dataset) -> tuple[object, ...]:
     h = data.histories
     arrays = (h.offsets, h.items, h.events, h.weights, h.times)
     return (*(a.tobytes() for a in arrays), data.items.write_json(), tuple(data.users))
+
+
+def index_contract(make: Callable[[Floats], Index], vectors: Floats, folder: Path) -> None:
+    """Check all that `contracts.Index` promises.
+
+    The right items of a small catalogue in the right order; a single call equals a batch; equal vectors in item order; more items wanted
+    than there are; some items only; removed items never come, added ones at once, codes stay; saved and loaded it answers alike; bad input
+    is refused.
+
+    Parameters
+    ----------
+    make : callable
+        Gives an index over some vectors; its class has ``load(folder, vectors)``.
+    vectors : float32 (N, D)
+        All different, at least 100.
+    folder : Path
+        An empty one.
+
+    Raises
+    ------
+    AssertionError
+        Naming the promise that is broken.
+    """
+    n = len(vectors)
+    index, queries = make(vectors), vectors[[0, n // 2, n - 1, 5]]
+    _promise(isinstance(index, Index) and len(index) == index.n_items == n, "it has search, add, remove, save and its size")
+    scores, items = index.search(queries, 10)
+    _promise(scores.shape == items.shape == (4, 10) and scores.dtype == np.float32 and items.dtype == np.int64, "(B, k) of both")
+    _promise(items[:, 0].tolist() == [0, n // 2, n - 1, 5], "an item is the first that its own vector of length 1 finds")
+    _promise(bool((np.diff(scores) <= 0).all()), "best first")
+    _promise(np.allclose(scores, (queries[:, None] * vectors[items]).sum(-1), atol=1e-5), "scores are inner products")
+    for b in range(4):
+        alone = index.search(queries[b : b + 1], 10)
+        _promise(np.array_equal(alone[0][0], scores[b]) and np.array_equal(alone[1][0], items[b]), "a single call equals a batch")
+    _promise(index.search(queries[:0], 3)[1].shape == (0, 3), "no queries, no answers")
+
+    few, few_items = index.search(queries, n + 7)
+    _promise(bool((few_items[:, n:] == -1).all() and np.isneginf(few[:, n:]).all()), "-1 and minus infinity where there are no more")
+    _promise(all(sorted(row[:n]) == list(range(n)) for row in few_items.tolist()), "all items where all are wanted")
+    among = np.zeros(n, dtype=bool)
+    among[::3] = True
+    _promise(set(index.search(queries, n, among)[1].ravel().tolist()) == {*np.flatnonzero(among).tolist(), -1}, "only the items wanted")
+    each = np.stack([among, ~among, among, ~among])
+    for b, row in enumerate(index.search(queries, 10, each)[1]):
+        _promise(np.array_equal(row, index.search(queries[b : b + 1], 10, each[b])[1][0]), "each query its own items")
+
+    index.remove(np.array([0, 5, 5, n - 1]))
+    index.remove(np.array([5], dtype=np.int64))
+    left = np.setdiff1d(np.arange(n), [0, 5, n - 1])
+    _promise(len(index) == n - 3 and index.n_items == n, "removed items leave the others their codes")
+    _promise(set(index.search(queries, n)[1].ravel().tolist()) == {*left.tolist(), -1}, "removed items never come")
+    new = index.add(vectors[[0, 7, 7]])
+    _promise(new.tolist() == [n, n + 1, n + 2] and len(index) == n, "added items get the codes that follow")
+    _promise(index.search(vectors[[0]], 1)[1].item() == n, "an added item is found at the next search")
+    _promise(index.search(vectors[[7]], 3)[1][0].tolist() == [7, n + 1, n + 2], "equal vectors in item order")
+    index.remove(new[1:2])
+    _promise(index.search(vectors[[7]], 2)[1][0].tolist() == [7, n + 2], "an added item can be removed")
+
+    index.save(folder)
+    loaded: Any = type(index)
+    again: Index = loaded.load(folder, np.concatenate([vectors, vectors[[0, 7, 7]]]))
+    mine, its = index.search(queries, 10), again.search(queries, 10)
+    same = np.array_equal(mine[0], its[0]) and np.array_equal(mine[1], its[1])
+    _promise(same and len(again) == len(index), "saving and loading changes nothing")
+    _promise(again.add(vectors[:1]).tolist() == [n + 3], "a loaded index goes on where it stopped")
+    for broken in (lambda: index.search(queries, 0), lambda: index.search(queries[:, :-1], 1), lambda: index.add(vectors[:1] * np.nan)):
+        _refuses(broken, ValueError)
+    _refuses(lambda: index.search(queries, 1, among[:5]), ValueError)
+    _refuses(lambda: index.remove(np.array([n + 4])), IndexError)
+    _refuses(lambda: index.remove(np.array([-1])), IndexError)
+    index.remove(np.arange(index.n_items))
+    _promise(len(index) == 0 and index.search(queries, 2)[1].tolist() == [[-1, -1]] * 4, "an empty index finds nothing")
+
+
+def _refuses(call: Callable[[], object], error: type[Exception]) -> None:
+    try:
+        call()
+    except error:
+        return
+    raise AssertionError(f"broken promise: bad input is refused with {error.__name__}")

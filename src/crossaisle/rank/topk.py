@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from crossaisle.schema import Bools, Floats, Ints
 
-__all__ = ["top_k"]
+__all__ = ["best_of", "top_k"]
 
 _COLUMN_BITS = 32
 _COLUMN_MASK = (1 << _COLUMN_BITS) - 1
@@ -17,12 +17,17 @@ _CELLS = 500_000
 """Scores looked at once, so that their keys stay near the processor."""
 
 
-def _sort_keys(scores: Floats, allowed: Bools | None) -> npt.NDArray[np.int64]:
-    """int64 (B, C): larger is better; the high half orders the scores, the low half prefers the lower column."""
+def _ordered(scores: Floats) -> npt.NDArray[np.int64]:
+    """Whole numbers in the order of the scores."""
     scores = np.ascontiguousarray(scores, dtype=np.float32) + np.float32(0.0)  # -0.0 becomes 0.0, or two zeros would not tie
     bits = scores.view(np.int32)
     # IEEE floats sort as sign and magnitude; flipping the magnitude of negatives makes them sort as plain integers
-    ordered = np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits).astype(np.int64)
+    return np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits).astype(np.int64)
+
+
+def _sort_keys(scores: Floats, allowed: Bools | None) -> npt.NDArray[np.int64]:
+    """int64 (B, C): larger is better; the high half orders the scores, the low half prefers the lower column."""
+    ordered = _ordered(scores)
     if allowed is not None:
         ordered[~allowed] = _OUT
     # every key is another one, which also keeps the partition fast where many columns are left out
@@ -71,3 +76,17 @@ def _top_k(scores: Floats, k: int, allowed: Bools | None) -> Ints:
     best = np.partition(keys, scores.shape[1] - k, axis=1)[:, -k:]
     best = np.sort(best, axis=1)[:, ::-1]
     return np.where(best >> _COLUMN_BITS == _OUT, -1, _COLUMN_MASK - (best & _COLUMN_MASK))
+
+
+def best_of(scores: Floats, items: Ints, k: int) -> tuple[Floats, Ints]:
+    """The k highest of a few scores (C,) and their items (C,), best first; equal scores in item order, whatever order they come in.
+
+    Examples
+    --------
+    >>> scores, items = best_of(np.array([1.0, 3.0, 3.0], dtype=np.float32), np.array([4, 9, 7]), 2)
+    >>> items.tolist()
+    [7, 9]
+    """
+    keys = _ordered(scores) << _COLUMN_BITS | _COLUMN_MASK - items
+    order = np.argsort(keys)[: -k - 1 : -1]
+    return scores[order], items[order]
