@@ -21,6 +21,7 @@ from crossaisle.graph.export import as_dict
 from crossaisle.live.person import Person
 from crossaisle.live.settings import LiveSettings
 from crossaisle.rank.catalogue import Catalogue
+from crossaisle.rank.index import choose_index
 from crossaisle.rank.request import Request, eligible_items
 from crossaisle.rank.slate import unit_rows
 from crossaisle.records import Cursor
@@ -123,7 +124,7 @@ class Served:
         if self.catalogue.n_items <= self.settings.exact_items or not supported(scorer):
             scorer.item_vectors()
             return None
-        return QuickBlend(scorer, self.settings.pool)
+        return QuickBlend(scorer, choose_index(scorer.item_vectors()), self.settings.pool)
 
     def eligible(self, request: Request) -> Bools:
         """bool (N,): available, still there, in the categories asked for and passing the filter."""

@@ -407,11 +407,18 @@ class NetworkScorer:
                 self._vectors = raw, F.normalize(raw, dim=-1)
         return self.network, *self._vectors
 
-    def logits(self, histories: Histories) -> torch.Tensor:
-        """float32 (B, N) on the network's device: as `score`, for histories of which none is empty."""
-        network, raw, vectors = self._fitted()
+    @property
+    def plain(self) -> bool:
+        """Whether a score is no more than a factor times the cosine of a history's state and an item's vector."""
+        network = self._fitted()[0]
+        return self.biases is None and network.head is None and network.popularity is None and network.tower.item_bias() is None
+
+    def states(self, histories: Histories) -> tuple[Floats, float]:
+        """float32 (B, D), each of length 1: the state after each history, none of them empty; and the factor of `plain`."""
+        network, raw, _ = self._fitted()
         with torch.inference_mode():
-            return network.scores(states_after(network, raw, self._read(histories)), vectors)
+            states: Floats = states_after(network, raw, self._read(histories)).cpu().numpy()
+            return states, float(network.scale)
 
     def item_vectors(self) -> Floats:
         """float32 (N, D), each of length 1."""
