@@ -264,5 +264,3 @@ class Learned:
                     )
                 )
         return out, slots
-
-

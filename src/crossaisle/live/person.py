@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from crossaisle.data.histories import Histories
+from crossaisle.records import Event, sign
 from crossaisle.schema import Floats, Ints, Times
 
-__all__ = ["Person", "together"]
+__all__ = ["Person", "after", "together"]
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +62,37 @@ class Person:
             for name in ("items", "kinds", "weights", "times"):
                 setattr(joined, name, getattr(joined, name)[order])
         return joined
+
+
+def after(person: Person, events: Sequence[Event], since: Sequence[Event], codes: Mapping[str, int], kinds: Mapping[str, int]) -> Person:
+    """A person after events.
+
+    Parameters
+    ----------
+    events : sequence of Event
+        All: what was turned down is read from these.
+    since : sequence of Event
+        Those that the person's history does not hold yet.
+    codes, kinds : mapping
+        Item id -> code, kind of event -> the model's code.
+    """
+    hidden, disliked = set[int](), set[int]()
+    for event in events:
+        code = codes.get(event.item_id)
+        if code is None:
+            continue
+        said = sign(event.event, event.value)
+        if said < 0:
+            (hidden if event.event == "hide" else disliked).add(code)
+        elif event.event == "unhide":
+            hidden.discard(code)
+            disliked.discard(code)
+        elif event.event in ("like", "rating") and said > 0:
+            disliked.discard(code)
+    new = [event for event in since if sign(event.event, event.value) > 0 and event.item_id in codes]
+    places, said_as = [codes[e.item_id] for e in new], [kinds.get(e.event, -1) for e in new]
+    out = person.then(places, said_as, [e.timestamp for e in new]) if new else person
+    return dataclasses.replace(out, hidden=frozenset(hidden), disliked=frozenset(disliked))
 
 
 def _filled(times: Times) -> Times:

@@ -1,0 +1,190 @@
+"""From a person to a list: scores of the items worth listing, feedback, filters, slate.
+
+Imports: asking, learned, person, served, settings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import threading
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from crossaisle import schema
+from crossaisle.learn.explore import Slot
+from crossaisle.live.asking import Answer, Ask
+from crossaisle.live.learned import Learned
+from crossaisle.live.person import Person, together
+from crossaisle.live.served import Served
+from crossaisle.live.settings import LearnSettings, LiveSettings
+from crossaisle.rank.explain import explain
+from crossaisle.rank.request import Request, check_beyond_history, touched_aisles
+from crossaisle.rank.slate import slate
+from crossaisle.rank.wish import WishScorer, append_wish, catalogue_with, checked_wish
+from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.whole.lists import ListMaker
+
+__all__ = ["Lists"]
+
+
+class _Chosen(NamedTuple):
+    """A list as codes (n,) and scores (n,), and its places that explored."""
+
+    items: Ints
+    scores: Floats
+    slots: list[Slot]
+
+
+class Lists:
+    """Makes answers from what is served and what was learned; several threads may ask at once."""
+
+    def __init__(self, settings: LiveSettings, learn: LearnSettings) -> None:
+        self.settings, self.learn = settings, learn
+        self._maker = ListMaker()
+        self._rng, self._drawing = np.random.default_rng(), threading.Lock()  # random numbers are drawn by one thread at a time
+
+    def forget(self) -> None:
+        """Count anew what reasons need: items or histories are others now."""
+        self._maker.forget()
+
+    def plain(self, served: Served, learned: Learned, asks: Sequence[Ask], people: Sequence[Person], degraded: bool) -> list[Answer]:
+        """Answers to asks that need no more than scores, many at once."""
+        self._score([person for person in people if len(person.items) and person.pool is None], served)
+        out = []
+        for ask, person in zip(asks, people, strict=True):
+            items, scores = person.pool or _popular(served, ask.n + len(person.hidden))
+            chosen = self._choose(served, learned, ask, person, items, scores, None)
+            if len(chosen.items) < ask.n and len(items) < served.catalogue.n_items:  # too few of the pool are left
+                chosen = self._choose(served, learned, ask, person, *self._everything(served, person), None)
+            out.append(self._answer(served, ask, chosen, degraded))
+        return out
+
+    def _score(self, people: Sequence[Person], served: Served) -> None:
+        """Give each of these people, who have a history, the items worth listing to them."""
+        if not people:
+            return
+        histories = together(people)
+        if served.quick is not None:
+            for person, items, scores in zip(people, *served.quick.best(histories), strict=True):
+                person.pool = items, scores
+            return
+        size = min(self.settings.exact_pool, served.catalogue.n_items)
+        for person, scores in zip(people, served.contents.scorer.score(histories), strict=True):
+            best = np.argpartition(-scores, size - 1)[:size]
+            best.sort()  # equal scores are listed in the order of the catalogue
+            person.pool = best, scores[best]
+
+    def _everything(self, served: Served, person: Person) -> tuple[Ints, Floats]:
+        """Every item and its score, by all parts of the model."""
+        every = np.arange(served.catalogue.n_items)
+        if not len(person.items):
+            return every, served.catalogue.popularity
+        return every, served.contents.scorer.score(together([person]))[0]
+
+    def special(self, served: Served, learned: Learned, ask: Ask, person: Person, degraded: bool) -> Answer:
+        """The answer to an ask that filters the catalogue, wishes for something or wants reasons: every item is scored by every part."""
+        request = Request(
+            k=ask.n,
+            categories=ask.categories,
+            beyond_history=ask.beyond_history,
+            where=ask.where,
+            max_per_category=ask.max_per_category,
+            diversity=ask.diversity,
+            lang=ask.lang,
+        )
+        allowed = served.eligible(request)
+        history, scorer, catalogue = together([person]), served.contents.scorer, served.catalogue
+        if ask.beyond_history:
+            check_beyond_history(request, catalogue, history)
+            allowed &= ~touched_aisles(history, catalogue)[0][catalogue.item_aisles]
+        notes: list[str] = []
+        asked, looked_at = history, catalogue
+        teller: Any = scorer
+        if ask.wish is not None:
+            wish = checked_wish(ask.wish)
+            looked_at = catalogue_with(catalogue, wish)
+            teller = WishScorer(scorer, looked_at.items.tail(1), served.contents.settings.wish)
+            asked = append_wish(history, looked_at.wish)
+            items, scores = np.arange(catalogue.n_items), teller.score(asked)[0, :-1]
+        else:
+            items, scores = self._everything(served, person)
+        chosen = self._choose(served, learned, ask, person, items, scores, allowed)
+        answer = self._answer(served, ask, chosen, degraded)
+        if ask.explain and len(chosen.items):
+            associations = self._maker.associations(served.contents, ask.lang, notes.append)
+            first = np.zeros(len(chosen.items), np.int64)
+            why = explain(teller, looked_at, asked, first, chosen.items, ask.lang, associations)
+            for item, reason in zip(answer.items, why.iter_rows(named=True), strict=True):
+                item.update({name: reason[name] for name in (schema.BECAUSE, schema.PATH, schema.REASON)})
+        return dataclasses.replace(answer, notes=notes)
+
+    def _choose(
+        self, served: Served, learned: Learned, ask: Ask, person: Person, items: Ints, scores: Floats, allowed: Bools | None
+    ) -> _Chosen:
+        """The items of a list, best first.
+
+        Parameters
+        ----------
+        items : int64 (P,)
+        scores : float32 (P,)
+        allowed : bool (N,), optional
+            What the request allows; by default what is available.
+        """
+        free = (served.catalogue.available & ~served.gone if allowed is None else allowed)[items]
+        free &= ~np.isin(items, np.array([*person.items.tolist(), *person.hidden], np.int64))
+        adjustment = learned.adjustment
+        if adjustment is not None and len(adjustment) == served.catalogue.n_items:
+            scores = scores + adjustment[items]
+        scores = self._sunk(served, person, items, scores)
+        columns = slate(
+            scores[None],
+            ask.n,
+            groups=served.catalogue.item_aisles[items],
+            allowed=free[None],
+            max_per_group=ask.max_per_category,
+            diversity=ask.diversity,
+            vectors=served.units[items] if ask.diversity > 0 else None,
+        )[0]
+        columns, slots = columns[columns >= 0], list[Slot]()
+        if self.learn.explore.share > 0 and len(columns) and ask.max_per_category is None:
+            touched = np.unique(served.catalogue.item_aisles[person.items])
+            with self._drawing:
+                columns, slots = learned.explore(served, items, scores, free, columns, touched, self._rng)
+        return _Chosen(items[columns], scores[columns], slots)
+
+    def _sunk(self, served: Served, person: Person, items: Ints, scores: Floats) -> Floats:
+        """Scores after what is near to something that the person turned down has sunk."""
+        refused = [*person.hidden, *person.disliked]
+        if not refused:
+            return scores
+        nearest = (served.units[items] @ served.units[np.array(refused)].T).max(axis=1)
+        s = self.settings
+        return np.asarray(scores - s.sink * np.clip((nearest - s.sink_from) / (1 - s.sink_from), 0.0, 1.0), dtype=np.float32)
+
+    def _answer(self, served: Served, ask: Ask, chosen: _Chosen, degraded: bool) -> Answer:
+        explored = {slot.position: slot.probabilities[slot.choice] for slot in chosen.slots}
+        items = [
+            {
+                **served.looks(code),
+                schema.SCORE: score,
+                schema.RANK: place,
+                "propensity": explored.get(place, 1.0),
+                schema.BECAUSE: None,
+                schema.PATH: None,
+                schema.REASON: None,
+            }
+            for place, (code, score) in enumerate(zip(chosen.items.tolist(), chosen.scores.tolist(), strict=True), 1)
+        ]
+        context: dict[str, Any] = {"n": ask.n, "policy": "explore" if chosen.slots else "greedy"}
+        if chosen.slots:
+            context["explored"] = [slot.to_json() for slot in chosen.slots]
+        return Answer(secrets.token_hex(12), ask.user_id, served.name, degraded, items, context=context)
+
+
+def _popular(served: Served, n: int) -> tuple[Ints, Floats]:
+    """What somebody without a history is shown: more items than will be listed, best first, and their scores."""
+    items = served.by_popularity[: n + 200]
+    return items, served.catalogue.popularity[items]
