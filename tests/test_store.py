@@ -18,8 +18,9 @@ import polars as pl
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from crossaisle import store
 from crossaisle.errors import ModelError, OutputError
-from crossaisle.store import FORMAT_VERSION, folder_lock, open_version, read_manifest, version_names, write_version
+from crossaisle.store import FORMAT_VERSION, folder_lock, open_version, point_to, read_manifest, replace_file, version_names, write_version
 
 
 def writer(text):
@@ -443,3 +444,87 @@ def test_tensors_come_back(model):
     version = write_version(model, lambda folder: save_file({"w": np.arange(3.0)}, folder / "model.safetensors"))
     assert load_file(open_version(model) / "model.safetensors")["w"].tolist() == [0, 1, 2]
     assert open_version(model) == version
+
+
+# another version, another file
+
+
+def test_pointing_to_another_version(model):
+    write_version(model, lambda new: (new / "model.json").write_text("2"))
+    point_to(model, "v0001")
+    assert open_version(model).name == "v0001"
+    (model / "v0002" / "model.json").write_text("altered")
+    with pytest.raises(ModelError, match=r"v0002/model\.json was altered"):
+        point_to(model, "v0002")
+    with pytest.raises(ModelError, match="no version 'v0009'"):
+        point_to(model, "v0009")
+    assert open_version(model).name == "v0001"
+    assert not list(model.glob(".writing-*"))
+
+
+def test_a_file_is_replaced_and_the_version_loads_at_every_step(tmp_path, monkeypatch):
+    write_version(tmp_path, lambda new: [(new / name).write_text(name) for name in ("a.txt", "b.txt")], optional=["a.txt"])
+    version, steps, seen = tmp_path / "v0001", [], set()
+    for name in ("_replace", "_flush_folder"):
+
+        def watched(*args, own=getattr(store, name), **kwargs):
+            own(*args, **kwargs)
+            steps.append(open_version(tmp_path))
+            seen.add((version / "a.txt").read_text())
+
+        monkeypatch.setattr(store, name, watched)
+    replace_file(version, "a.txt", lambda path: path.write_text("other"))
+    assert seen == {"a.txt", "other"} and len(steps) >= 4
+    facts = read_manifest(version)["files"]["a.txt"]
+    assert facts["optional"] and facts["bytes"] == 5 and "before" not in facts
+    assert sorted(p.name for p in version.iterdir()) == ["a.txt", "b.txt", "manifest.json"]
+
+
+@pytest.mark.parametrize("after", [0, 1], ids=["before anything", "between the file and the last manifest"])
+def test_a_replacement_that_was_stopped_loads_and_can_be_done_again(tmp_path, monkeypatch, after):
+    write_version(tmp_path, lambda new: (new / "a.txt").write_text("a"))
+    version, own, done = tmp_path / "v0001", store._replace, []
+
+    def stopped(path, text):
+        if len(done) == after:
+            raise KeyboardInterrupt
+        done.append(path)
+        own(path, text)
+
+    monkeypatch.setattr(store, "_replace", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        replace_file(version, "a.txt", lambda path: path.write_text("bb"))
+    monkeypatch.setattr(store, "_replace", own)
+    assert (open_version(tmp_path) / "a.txt").read_text() == ("bb" if after else "a")
+    replace_file(version, "a.txt", lambda path: path.write_text("ccc"))
+    assert (open_version(tmp_path) / "a.txt").read_text() == "ccc"
+    assert "before" not in read_manifest(version)["files"]["a.txt"]
+
+
+def test_a_reader_that_meets_a_replacement_looks_again(tmp_path, monkeypatch):
+    write_version(tmp_path, lambda new: (new / "a.txt").write_text("a"))
+    own, calls = store._check_files, []
+
+    def slow(version, manifest):
+        if not calls:
+            calls.append(1)
+            replace_file(version, "a.txt", lambda path: path.write_text("other"))
+        own(version, manifest)
+
+    monkeypatch.setattr(store, "_check_files", slow)
+    assert open_version(tmp_path).name == "v0001"
+
+
+def test_what_cannot_be_replaced(tmp_path):
+    write_version(tmp_path, lambda new: (new / "a.txt").write_text("a"))
+    with pytest.raises(ModelError, match=r"v0001 has no file 'b\.txt'"):
+        replace_file(tmp_path / "v0001", "b.txt", lambda path: path.write_text("b"))
+
+    def fails(path):
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OutputError, match="no space left"):
+        replace_file(tmp_path / "v0001", "a.txt", fails)
+    assert sorted(p.name for p in (tmp_path / "v0001").iterdir()) == ["a.txt", "manifest.json"]
+    assert (open_version(tmp_path) / "a.txt").read_text() == "a"
