@@ -17,7 +17,9 @@ NOW = 1_750_000_000.0
 BATCH = 5
 
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["records_workers"])
+processes.set_forkserver_preload(
+    ["pytest", "crossaisle.records.store", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql.psycopg", "psycopg"]
+)
 
 
 def batch_of(writer: str, number: int) -> list[Event]:

@@ -16,14 +16,13 @@ import pytest
 from alembic.script import ScriptDirectory
 from hypothesis import given
 from hypothesis import strategies as st
-from real_postgres import Postgres
 
 import crossaisle.records
 from crossaisle.errors import MissingExtra, RequestError, SettingError, StoreAway
-from crossaisle.records import KINDS, Cursor, Event, Records, Shown, ShownList, sign
-from crossaisle.records import migrations
+from crossaisle.records import KINDS, Cursor, Event, Records, Shown, ShownList, migrations, sign
 from crossaisle.records.schema import HEAD
 from crossaisle.records.written import read_text, write_text
+from real_postgres import Postgres
 
 NOW = 1_750_000_000.0
 
@@ -148,7 +147,21 @@ def test_nothing_readable_is_left_of_a_forgotten_person(tmp_path: Path) -> None:
     records.close()
 
 
-ODD = ["贝果 🥯", "a\0b", "\0", "\x1b", "\x1b0000", "half \ud83d of a pair", "x" * 10_000, "y" * 9_999 + "\0", "'; DROP TABLE events; --", " ", "a\\0b", "e\u0301", "\u00e9"]
+ODD = [
+    "贝果 🥯",
+    "a\0b",
+    "\0",
+    "\x1b",
+    "\x1b0000",
+    "half \ud83d of a pair",
+    "x" * 10_000,
+    "y" * 9_999 + "\0",
+    "'; DROP TABLE events; --",
+    " ",
+    "a\\0b",
+    "e\u0301",
+    "\u00e9",
+]
 
 
 def test_odd_ids_come_back_as_they_were(records: Records) -> None:

@@ -110,6 +110,7 @@ class Database:
                 max_overflow=max(0, settings.connections - 4),
                 pool_timeout=settings.patience,
                 pool_reset_on_return=None,
+                pool_use_lifo=True,  # the connection that knows the pages and statements is the one used last
                 hide_parameters=True,
             )
         except ImportError:
@@ -127,10 +128,10 @@ class Database:
         hand = Hand(connection, not self.sqlite)
         if self.sqlite:
             # a commit is on the disk when it returns; what is deleted is overwritten; the log is put into the file every 16 MB
-            for pragma in ("synchronous=FULL", "secure_delete=ON", "cache_size=-32000", "wal_autocheckpoint=4000"):
+            for pragma in ("synchronous=FULL", "secure_delete=ON", "cache_size=-16000", "wal_autocheckpoint=4000"):
                 hand.run(f"PRAGMA {pragma}")
         else:
-            hand.run("SET synchronous_commit = on")
+            hand.run("SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
             self.allow(hand, self.settings.patience)
 
     def allow(self, hand: Hand, seconds: float) -> None:

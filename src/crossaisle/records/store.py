@@ -23,7 +23,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
 from typing import Any
 
 from crossaisle.errors import RequestError
@@ -89,7 +88,7 @@ def _advance(hand: Hand, by: int) -> int:
 
 
 class Records:
-    """One store, for all threads of a process; several processes may open the same one."""
+    """One store, for all threads of a process. Several processes may open the same one, each after it was forked."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -312,7 +311,7 @@ class Records:
                 ],
             )
 
-        bodies = [write_json(astuple(shown), "a list") for shown in lists]
+        bodies = [_list_body(shown) for shown in lists]
         if lists:
             self._database.write(work)
 
@@ -365,6 +364,11 @@ class Records:
         """A fact that was kept, or None."""
         row = self._database.read(lambda hand: hand.one("SELECT value FROM facts WHERE key = ?", (key,)))
         return None if row is None else read_json(row[0])
+
+
+def _list_body(shown: ShownList) -> str:
+    items = [(s.item_id, s.position, s.score, s.propensity, s.explored) for s in shown.items]
+    return write_json((shown.recommendation_id, shown.user_id, shown.timestamp, shown.model, items, shown.context), "a list")
 
 
 def _list(body: str) -> ShownList:

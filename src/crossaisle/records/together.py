@@ -45,7 +45,9 @@ class Together(Generic[In, Out]):
     9
     """
 
-    def __init__(self, work: Callable[[Sequence[In]], Sequence[Out]], patience: float, away: Callable[[str], StoreAway], most: int = 40) -> None:
+    def __init__(
+        self, work: Callable[[Sequence[In]], Sequence[Out]], patience: float, away: Callable[[str], StoreAway], most: int = 40
+    ) -> None:
         self._work, self._patience, self._away, self._most = work, patience, away, most
         self._lock = threading.Lock()  # held for a few lines only, never while working
         self._waiting: list[_Job[In, Out]] = []
