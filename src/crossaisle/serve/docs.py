@@ -31,7 +31,8 @@ def openapi(app: FastAPI, routes: Sequence[Route]) -> bytes:
     _, definitions = models_json_schema(bodies, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     parts = content.setdefault("components", {})
     parts.setdefault("schemas", {}).update(definitions.get("$defs", {}))
-    parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    if any(route.keyed for route in routes):
+        parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     return orjson.dumps(content)
 
 

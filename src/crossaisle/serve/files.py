@@ -65,6 +65,8 @@ class Folder(StaticFiles):
         """An endpoint that gives one file, whatever the address."""
 
         async def show(request: Request) -> Response:
-            return await super(Folder, self).get_response(name, request.scope)
+            answer = await super(Folder, self).get_response(name, request.scope)
+            answer.headers["cache-control"] = "no-cache"
+            return answer
 
         return show

@@ -6,7 +6,6 @@ only the template of the route that matched.
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import logging
 import time
@@ -102,19 +101,13 @@ class Gate:
             return await self.app(scope, receive, send)
         started, status = time.perf_counter(), 0
         api = scope["path"].startswith("/api/")
-        seconds = self.desk.settings.send_seconds
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *SECURITY, *((_NO_STORE,) if api else ())]
-                await send(message)
-            elif api:
-                await send(message)
-            else:  # a file goes out in pieces; who does not take one is cut
-                async with asyncio.timeout(seconds):
-                    await send(message)
+            await send(message)
 
         try:
             if self.desk.keys is None:
@@ -122,8 +115,6 @@ class Gate:
             await self.app(scope, receive, sending)
         except Problem as problem:
             await send_problem(sending, problem)
-        except TimeoutError:
-            raise ConnectionAbortedError from None
         except Exception as error:
             log_fault("the application", error)
             if not status:

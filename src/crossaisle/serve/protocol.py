@@ -2,7 +2,7 @@
 
 uvicorn has a time limit between two requests and none inside one: a client that sends a byte a second keeps its connection. Here one
 clock runs from the first byte of a request (or from the start of the connection) until its headers are whole, another from there until
-its body is; and what comes is counted.
+its body is, a third while the client does not take what is sent; and what comes is counted.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def protocol_class(settings: ServeSettings) -> type[HttpToolsProtocol]:
 
     class Guarded(HttpToolsProtocol):
         _clock: asyncio.TimerHandle | None = None
+        _taking: asyncio.TimerHandle | None = None
         _inside = False
         """Whether headers are whole and the body is not."""
         _size = 0
@@ -57,7 +58,19 @@ def protocol_class(settings: ServeSettings) -> type[HttpToolsProtocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_clock()
+            if self._taking is not None:
+                self._taking.cancel()
             super().connection_lost(exc)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._taking = self.loop.call_later(settings.send_seconds, self._too_slow)
+
+        def resume_writing(self) -> None:
+            if self._taking is not None:
+                self._taking.cancel()
+                self._taking = None
+            super().resume_writing()
 
         def _set_clock(self, seconds: float) -> None:
             self._stop_clock()

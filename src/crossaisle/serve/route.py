@@ -78,15 +78,15 @@ async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) 
                 more = message.get("more_body", False)
                 if size <= limit:
                     body += part
-                elif size > _DRAINED:
-                    raise too_large
+                else:
+                    body.clear()
+                    if size > _DRAINED:
+                        raise too_large
     except TimeoutError:
-        found = "too_slow" if size <= limit else "too large"
         if size > limit:
             raise too_large from None
-        raise Problem(
-            408, f"the body was {found.replace('_', ' ')}", f"all of it within {seconds:g} seconds", "send it again", headers=close
-        ) from None
+        expected = f"all of it within {seconds:g} seconds"
+        raise Problem(408, "the body came too slowly", expected, "send it again", headers=close) from None
     if size > limit:
         raise too_large
     return bytes(body)
@@ -125,20 +125,14 @@ class Call(Request):
         kind = next((value for name, value in self.scope["headers"] if name == b"content-type"), b"")
         if kind.split(b";")[0].strip().lower() != b"application/json":
             # also what keeps a page of another site from posting here: a form cannot have this type
-            raise Problem(
-                415,
-                "the body is not JSON by its content-type",
-                "content-type: application/json",
-                "add the header",
-                headers=((b"connection", b"close"),),
-            )
+            wanted, close = "content-type: application/json", ((b"connection", b"close"),)
+            raise Problem(415, "the body is not JSON by its content-type", wanted, "add the header", headers=close)
         body = await read_body(self.scope, self.receive, desk.settings.max_body, desk.settings.body_seconds)
         try:
             values = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise Problem(
-                422, f"the body is no JSON (line {error.lineno}, column {error.colno})", "JSON in UTF-8", "mend the body"
-            ) from None
+            found = f"the body is no JSON (line {error.lineno}, column {error.colno})"
+            raise Problem(422, found, "JSON in UTF-8", "mend the body") from None
         return checked(model, values)
 
 
@@ -199,7 +193,7 @@ class Route(APIRoute):
         refusals: tuple[int, ...] = (),
         tag: str,
     ) -> None:
-        codes = {422, 429, 500, 503, 401, 403} if needs else {422, 500, 503}
+        codes = {400, 401, 403, 422, 429, 500, 503} if needs else {400, 422, 500, 503}
         codes |= set(refusals) | ({408, 413, 415} if body else set())
         retry = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
         responses: dict[int | str, dict[str, Any]] = {200: {"model": answer, "description": (answer.__doc__ or "").split("\n")[0]}}
@@ -209,7 +203,7 @@ class Route(APIRoute):
         if body:
             reference = {"$ref": f"#/components/schemas/{body.__name__}"}
             extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
-        if needs:
+        if needs and desk.keys is not None:
             extra["security"] = [{"key": []}]
         summary, _, rest = (endpoint.__doc__ or "").partition("\n")
         rights = f"Needs a key with the scope {needs}, where the service has keys." if needs else ""
@@ -225,7 +219,7 @@ class Route(APIRoute):
             tags=[tag],
             operation_id=endpoint.__name__,
         )
-        self.needs, self.query_model, self.body_model = needs, query, body
+        self.body_model, self.keyed = body, "security" in extra
         self.app = self._light(endpoint, desk, needs, query)
 
     @staticmethod

@@ -352,7 +352,7 @@ def _short(value: Any) -> str:
         return "an object" if isinstance(value, dict) else "a list"
     if isinstance(value, str):
         return ascii(value[:40]) + ("..." if len(value) > 40 else "")
-    return {None: "null", True: "true", False: "false"}.get(value, str(value)[:40]) if not isinstance(value, float) else repr(value)
+    return {"None": "null", "True": "true", "False": "false"}.get(repr(value), repr(value)[:40])
 
 
 def checked(model: type[M], values: Any) -> M:
