@@ -28,6 +28,7 @@ from crossaisle.cli import (
     pretrain,
     recommend,
     refit,
+    serve,
     settings,
     similar,
     tune,
@@ -55,6 +56,8 @@ app.command("ask")(ask.ask)
 app.command("similar")(similar.similar)
 app.command("graph")(graph.graph)
 app.add_typer(catalog.app, name="catalog")
+app.command("serve")(serve.serve)
+app.add_typer(serve.keys, name="keys")
 app.command("import")(import_.import_)
 app.command("settings")(settings.settings)
 app.command("refit")(refit.refit)

@@ -1,0 +1,189 @@
+"""A service from a plan: one process, or a first one that keeps several workers alive. Imports: keys, metrics, run, settings.
+
+``python -m crossaisle.serve.main`` is a worker: it reads its plan from the environment and inherits the listening socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+
+from crossaisle.errors import CrossAisleError
+from crossaisle.serve import run
+from crossaisle.serve.keys import read_keys
+from crossaisle.serve.metrics import forget_worker
+from crossaisle.serve.run import Made
+from crossaisle.serve.settings import ServiceSettings
+
+__all__ = ["Plan", "start", "worker"]
+
+log = logging.getLogger("crossaisle.serve")
+_PLAN = "CROSSAISLE_SERVE_PLAN"
+_BAD = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to serve, where, and with how many processes."""
+
+    model: str
+    store: str
+    host: str
+    port: int
+    keys: str | None = None
+    media: str | None = None
+    workers: int = 1
+
+
+def _make(plan: Plan, settings: ServiceSettings) -> Made:
+    from crossaisle.live.engine import Engine
+    from crossaisle.records import Records
+
+    records = Records.open(plan.store, settings.records)
+    try:
+        return Engine(plan.model, records, settings.live), records
+    except BaseException:
+        records.close()
+        raise
+
+
+def start(plan: Plan, changes: Mapping[str, str]) -> int:
+    """Serve until told to stop; the exit code: 0 after SIGTERM, 130 after Ctrl-C.
+
+    Raises
+    ------
+    CrossAisleError
+        If something of the plan cannot be used.
+    """
+    settings = ServiceSettings().changed(changes)
+    run.check_open(plan.host, plan.keys)
+    if plan.keys is not None:
+        read_keys(Path(plan.keys))
+    run.start_log(settings.serve)
+    address = run.listen(plan.host, plan.port)
+    host = f"[{plan.host}]" if ":" in plan.host else plan.host
+    line = f"serving {plan.model} on http://{host}:{address.getsockname()[1]} (the API: /docs; stop: Ctrl-C)"
+
+    def tell() -> None:
+        print(line, flush=True)
+
+    if plan.workers == 1:
+        return _serve(plan, settings, address, None, tell)
+    return _Keeper(plan, changes, settings, address, tell).keep()
+
+
+def _serve(plan: Plan, settings: ServiceSettings, address: socket.socket, shared: int | None, ready: Callable[[], None]) -> int:
+    media = None if plan.media is None else Path(plan.media)
+    keys = None if plan.keys is None else Path(plan.keys)
+    return run.serve_one(lambda: _make(plan, settings), address, settings.serve, keys, media, shared, settings.live.poll_seconds, ready)
+
+
+class _Keeper:
+    """The first process of several: starts workers, and starts one again that ended by itself."""
+
+    def __init__(
+        self, plan: Plan, changes: Mapping[str, str], settings: ServiceSettings, address: socket.socket, tell: Callable[[], None]
+    ) -> None:
+        self._settings, self._tell, self._address = settings.serve, tell, address
+        self._shared = run.shared_buckets()
+        self._counts = tempfile.mkdtemp(prefix="crossaisle-counts-")
+        self._life, self._alive = os.pipe()  # a worker that reads the end of it knows that this process is gone
+        self._told, self._tells = os.pipe()  # a worker writes into it when it is ready
+        content = {"plan": asdict(plan), "changes": dict(changes), "life": self._life, "told": self._tells}
+        content |= {"address": address.fileno(), "shared": self._shared}
+        self._environment = {**os.environ, _PLAN: json.dumps(content), "PROMETHEUS_MULTIPROC_DIR": self._counts}
+        self._workers: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
+        self._number, self._stopped_by = plan.workers, 0
+
+    def _start(self) -> None:
+        inherited = (self._address.fileno(), self._shared, self._life, self._tells)
+        process = subprocess.Popen([sys.executable, "-m", "crossaisle.serve.main"], env=self._environment, pass_fds=inherited)
+        self._workers[process.pid] = (process, time.monotonic())
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._stopped_by = self._stopped_by or number
+
+    def keep(self) -> int:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        try:
+            for _ in range(self._number):
+                self._start()
+            code = self._watch()
+        finally:
+            self._end()
+            shutil.rmtree(self._counts, ignore_errors=True)
+        return code if not self._stopped_by else 130 if self._stopped_by == signal.SIGINT else 0
+
+    def _watch(self) -> int:
+        ready, starts = 0, list[float]()
+        os.set_blocking(self._told, False)
+        while not self._stopped_by:
+            time.sleep(0.1)
+            with contextlib.suppress(BlockingIOError):
+                before, ready = ready, ready + len(os.read(self._told, 64))
+                if before < self._number <= ready:
+                    self._tell()
+            for pid, (process, since) in list(self._workers.items()):
+                if (code := process.poll()) is None:
+                    continue
+                del self._workers[pid]
+                forget_worker(pid, self._counts)
+                if ready < self._number:  # it never served: what is wrong would be wrong again, and it has said so
+                    return code if code > 0 else 1
+                log.error("worker %d ended with %d; another is started", pid, code)
+                # one that ends again and again is started more and more seldom
+                starts = [at for at in starts if time.monotonic() - at < 60.0]
+                time.sleep(min(0.1 * 2 ** len(starts), 10.0) if time.monotonic() - since < 60.0 else 0.0)
+                starts.append(time.monotonic())
+                self._start()
+        return 0
+
+    def _end(self) -> None:
+        for process, _ in self._workers.values():
+            process.send_signal(signal.SIGTERM)
+        until = time.monotonic() + self._settings.stop_seconds + 5.0
+        for process, _ in self._workers.values():
+            try:
+                process.wait(max(until - time.monotonic(), 0.1))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _follow(life: int) -> None:
+    """Stop this worker as SIGTERM does when the process that started it is gone."""
+    os.read(life, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def worker() -> int:
+    """One worker of several."""
+    content = json.loads(os.environ[_PLAN])
+    plan, settings = Plan(**content["plan"]), ServiceSettings().changed(content["changes"])
+    run.start_log(settings.serve)
+    threading.Thread(target=_follow, args=(content["life"],), name="life", daemon=True).start()
+    address = socket.socket(fileno=content["address"])
+    try:
+        return _serve(plan, settings, address, content["shared"], lambda: os.write(content["told"], b"r") and None)
+    except CrossAisleError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return _BAD
+
+
+if __name__ == "__main__":
+    sys.exit(worker())
