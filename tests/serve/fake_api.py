@@ -10,21 +10,39 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from toy_shop import INTERESTS, ToyItem, toy_items, toy_people, toy_shop
 
 from crossaisle.graph.category_graph import CategoryGraph
 from crossaisle.graph.export import as_dict
 from crossaisle.serve import pages
-from toy_shop import INTERESTS, ToyItem, toy_items, toy_people, toy_shop
 
+PAGES = Path(pages.__file__).parent
+POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+_HEADERS = ((b"content-security-policy", POLICY.encode()), (b"x-content-type-options", b"nosniff"))
 _HUES = {"running": 18, "tea": 110, "camping": 200, "cats": 285, "baby": 335, "study": 45}
+_BODY = {
+    "history",
+    "wish",
+    "n",
+    "categories",
+    "beyond_history",
+    "context_item",
+    "max_per_category",
+    "diversity",
+    "explain",
+    "lang",
+    "where",
+}
 _GRAPHS: dict[str, dict[str, Any]] = {}
 _NOW = 1_795_900_000.0  # 28 November 2026
 
@@ -169,6 +187,8 @@ class FakeApi:
             call("overview", "GET", "overview", lambda request, body: JSONResponse(self.overview())),
             call("abnormal/{id:path}", "POST", "abnormal", self.post_abnormal),
             Route("/media/{path:path}", _photo),
+            Route("/", lambda request: FileResponse(PAGES / "index.html")),
+            Mount("/pages", StaticFiles(directory=PAGES)),
         ]
 
     def get_shoppers(self, request: Request, body: Any) -> Response:
@@ -195,12 +215,17 @@ class FakeApi:
 
     def get_recommend(self, request: Request, body: Any) -> Response:
         user_id, q = request.path_params["id"], dict(request.query_params)
-        query: dict[str, Any] = {**q, "categories": [q["categories"]] if q.get("categories") else [], "beyond_history": "beyond_history" in q}
+        query: dict[str, Any] = {
+            **q,
+            "categories": [q["categories"]] if q.get("categories") else [],
+            "beyond_history": "beyond_history" in q,
+        }
         return JSONResponse(self.recommend(*self.of(user_id), query) | {"user_id": user_id})
 
     def post_recommend(self, request: Request, body: Any) -> Response:
-        history, hidden = self.of(body["user_id"]) if body.get("user_id") else (list(body.get("history") or []), set())
-        return JSONResponse(self.recommend(history, hidden, body, body.get("wish") or ""))
+        if unknown := set(body) - _BODY:
+            return _refusal(422, f"{sorted(unknown)[0]} is no field")
+        return JSONResponse(self.recommend(body.get("history") or [], set(), body, body.get("wish") or ""))
 
     def get_similar(self, request: Request, body: Any) -> Response:
         item = self.by_id.get(request.path_params["id"])
@@ -297,8 +322,7 @@ class FakeApi:
     # running
 
     def __enter__(self) -> FakeApi:
-        app = Starlette(routes=self.routes(), middleware=list[Middleware]())
-        pages.mount(app)
+        app = _guarded(Starlette(routes=self.routes()))
         sock = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{sock.getsockname()[1]}/"
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
@@ -315,6 +339,24 @@ class FakeApi:
 
 def _swap(moment: float, old: str, new: str, before: float, after: float, low: float, high: float, why: str) -> dict[str, Any]:
     return {"time": moment, "from": old, "to": new, "old": before, "new": after, "low": low, "high": high, "why": why}
+
+
+def _guarded(app: ASGIApp) -> ASGIApp:
+    """The policy of the real service around everything."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message["headers"],
+                    (b"content-security-policy", POLICY.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+            await send(message)
+
+        await app(scope, receive, sending)
+
+    return guarded
 
 
 def _refusal(status: int, found: str, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -33,7 +33,7 @@ function asked(query, data) {
 
 function Walk({ data, start }) {
   const { t, number, announce } = useApp();
-  const [level, setLevel] = useState(() => data.nodes.find((n) => n.name === start[0])?.level ?? 1);
+  const [level, setLevel] = useState(() => data.nodes.find((n) => n.name === start[0])?.level ?? firstLevel(data));
   const [walk, setWalk] = useState(start); // names, in the order walked
   const [to, setTo] = useState("");
   const [noWay, setNoWay] = useState(false);
@@ -91,6 +91,9 @@ function Walk({ data, start }) {
       </aside>
     </div>`;
 }
+
+/** The first level whose links people make; level 1 where there is none. */
+const firstLevel = (data) => Math.min(...data.edges.filter((e) => e.kind === "bought").map((e) => e.level), data.levels + 1) % (data.levels + 1) || 1;
 
 /** Nodes and edges that the picture shows: the surest edges of a level, and all of the node that one stands on. */
 function drawn(data, level, walk) {

@@ -4,10 +4,13 @@ import { Icon, Photo, spoken, titleOf } from "./parts.js";
 
 const FIRST = 4;
 
+/** What a person has hidden, as items. */
+export const hiddenOf = (known) => (known.hidden ?? []).map((h) => (typeof h === "string" ? { item_id: h } : h));
+
 export function History({ known, undo, busy, open }) {
   const { t, number } = useApp();
   const events = [...known.events].sort((a, b) => (b.timestamp ?? 0) - (a.timestamp ?? 0));
-  const hidden = (known.hidden ?? []).map((h) => (typeof h === "string" ? { item_id: h } : h));
+  const hidden = hiddenOf(known);
   return html`
     ${events.length
       ? grouped(events, (e) => e.category || "").map(([aisle, those]) => html`<${Aisle} key=${aisle} aisle=${aisle} events=${those} number=${number} open=${open} />`)

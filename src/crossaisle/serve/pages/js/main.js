@@ -71,7 +71,7 @@ function App() {
   return html`<${AppContext.Provider} value=${app}>
     <a class="skip" href="#main" onClick=${(e) => (e.preventDefault(), document.querySelector("main h1")?.focus())}>${t("skip")}</a>
     <header class="top">
-      <a class="mark" href="#/"><img src="page/icon.svg" alt="" width="26" height="26" />CrossAisle</a>
+      <a class="mark" href="#/"><img src="pages/icon.svg" alt="" width="26" height="26" />CrossAisle</a>
       <nav aria-label=${t("navLabel")}>${link("shoppers", "#/")}${link("graph", "#/graph")}${link("operator", "#/operator")}</nav>
       <button class="quiet" lang=${lang === "zh" ? "en" : "zh-CN"} onClick=${() => setLang(lang === "zh" ? "en" : "zh")}>${lang === "zh" ? "English" : "中文"}</button>
     </header>

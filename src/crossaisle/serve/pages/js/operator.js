@@ -40,7 +40,7 @@ function Served({ model: served, overview: seen }) {
   const { t, moment, number } = useApp();
   const version = served.version ?? served.model ?? seen?.version;
   const created = served.created ?? seen?.created;
-  const refused = [served.refused ?? []].flat().filter(Boolean);
+  const refused = saidOf(served.refused);
   const first = new Set(["version", "model", "created", "degraded"]);
   const rest = facts(served).filter(([k]) => !first.has(k) && !k.startsWith("refused"));
   const known = ["items", "users", "events", "aisles", "categories", "preset"];
@@ -55,11 +55,19 @@ function Served({ model: served, overview: seen }) {
       ${big.map(([k, v]) => html`<div key=${k}><dt>${t(`fact_${k}`)}</dt><dd>${say(v)}</dd></div>`)}
     </dl>
     ${served.degraded ? html`<p class="notice warn" role="status">${t("degraded")}</p>` : null}
-    ${refused.length ? html`<div class="notice bad"><p><strong>${t("refused")}</strong></p><ul>${refused.map((r) => html`<li>${plain(r) ? String(r) : facts(r).map(([, v]) => String(v)).join(" · ")}</li>`)}</ul></div>` : null}
+    ${refused.length ? html`<div class="notice bad"><p><strong>${t("refused")}</strong></p><ul>${refused.map((r) => html`<li>${r}</li>`)}</ul></div>` : null}
     ${small.length
       ? html`<details><summary>${t("moreFacts")}</summary><dl class="plainfacts">${small.map(([k, v]) => html`<div key=${k}><dt>${spoken(k)}</dt><dd>${say(v)}</dd></div>`)}</dl></details>`
       : null}
   </section>`;
+}
+
+/** Why versions were refused, as sentences: from a list, or from an object of version and reason. */
+function saidOf(refused) {
+  if (!refused) return [];
+  if (plain(refused)) return [String(refused)];
+  const one = (r) => (plain(r) ? String(r) : facts(r).map(([, v]) => String(v)).join(" · "));
+  return Array.isArray(refused) ? refused.map(one) : Object.entries(refused).map(([version, why]) => `${version}: ${one(why)}`);
 }
 
 /** Measures as they come: a number, or {value, low, high}, in groups or not. */

@@ -1,7 +1,7 @@
 // One shopper: what is recommended and why, what is known, and what changes with each act.
 import { html, useApp, useEffect, useLoad, useMemo, useRef, useState } from "./ui.js";
 import { forget, newEvent, recommend, recommendFor, sendEvents, user } from "./api.js";
-import { History } from "./history.js";
+import { History, hiddenOf } from "./history.js";
 import { ItemPanel } from "./panel.js";
 import { Icon, Loaded, Trouble, spoken, titleOf } from "./parts.js";
 import { ByAisle } from "./recommendations.js";
@@ -21,16 +21,25 @@ export function Shopper({ id }) {
   const [panel, setPanel] = useState(null);
   const known = useLoad((signal) => user(id, signal), [id]);
   const query = { n: SHOWN, categories: aisle, beyond_history: beyond, max_per_category: aisle ? SHOWN : PER_AISLE, explain: true, lang };
-  const ask = (signal) => {
-    if (!wish) return recommend(id, query, signal);
-    const { categories, ...rest } = query;
-    return recommendFor({ ...rest, user_id: id, wish, ...(aisle ? { categories: [aisle] } : {}) }, signal);
+  const ask = async (signal) => {
+    if (!wish && !aisle.includes(",")) return recommend(id, query, signal);
+    // the service takes a wish, and a name with a comma, with a history in place of a person; what they hid is left out here
+    const about = await user(id, signal);
+    const hidden = new Set(hiddenOf(about).map((h) => h.item_id));
+    const history = about.events.map((e) => e.item_id).slice(0, LONGEST).reverse();
+    const body = { ...query, history, categories: aisle ? [aisle] : [], n: SHOWN + hidden.size, ...(wish ? { wish } : {}) };
+    const answer = await recommendFor(body, signal);
+    return { ...answer, items: answer.items.filter((i) => !hidden.has(i.item_id)).slice(0, SHOWN) };
   };
   const list = useLoad(ask, [id, lang, beyond, aisle, wish]);
   const undoButton = useRef(null);
 
   const aisles = useMemo(() => new Set((known.data?.events ?? []).map((e) => e.category).filter(Boolean)), [known.data]);
-  const liked = useMemo(() => new Set((known.data?.events ?? []).filter((e) => e.event === "like").map((e) => e.item_id)), [known.data]);
+  const [likedHere, setLikedHere] = useState([]); // a model that was trained without likes does not name them in a history
+  const liked = useMemo(() => {
+    const named = (known.data?.events ?? []).filter((e) => e.event === "like").map((e) => e.item_id);
+    return new Set([...named, ...likedHere]);
+  }, [known.data, likedHere]);
   const choices = useChoices(list.data, aisles);
 
   async function act(item, event, again) {
@@ -43,6 +52,7 @@ export function Shopper({ id }) {
       setLast({ item, event, sent, error });
       return;
     }
+    if (event === "like") setLikedHere([...likedHere, item.item_id]);
     const before = list.data?.items ?? [];
     const [after] = await Promise.all([list.reload(), known.reload()]);
     setBusy("");
@@ -80,7 +90,7 @@ export function Shopper({ id }) {
         <div class="sectionhead">
           <h2 id="foryou">${wish ? t("forWish", { wish }) : t("forShopper")}</h2>
           <div class="tools">
-            <label class="check"><input type="checkbox" checked=${beyond} onChange=${(e) => setBeyond(e.target.checked)} />${t("beyond")}</label>
+            <label class="check"><input type="checkbox" checked=${beyond} disabled=${!aisles.size && !beyond} onChange=${(e) => setBeyond(e.target.checked)} />${t("beyond")}</label>
             <label class="pick"><span class="sr">${t("aisleChoice")}</span><select value=${aisle} onChange=${(e) => setAisle(e.target.value)}>
               <option value="">${t("allAisles")}</option>
               ${choices.map((name) => html`<option key=${name} value=${name}>${spoken(name)}</option>`)}
@@ -113,7 +123,7 @@ export function Shopper({ id }) {
 
 function about(known, aisles, t, number) {
   if (!known.events.length) return t("unknownShopper");
-  const n = known.events.length;
+  const n = known.n_events ?? known.events.length;
   return `${t("personFacts", { n: number(n) }, n)} ${t("inAisles", { n: number(aisles) }, aisles)}`;
 }
 
