@@ -372,7 +372,8 @@ async def _photo(request: Request) -> Response:
     picture = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 500 300"><rect width="500" height="300" fill="hsl({h} 45% 88%)"/>'
         f'<circle cx="{140 + 50 * k}" cy="{95 + 12 * k}" r="52" fill="hsl({h} 70% 78%)"/>'
-        f'<path d="M0 {230 - 9 * k}C120 {130 + 8 * k} 220 {250 - 6 * k} 330 {170 + 7 * k}S460 160 500 {190 + 5 * k}V300H0z" fill="hsl({h} 38% 62%)"/>'
+        f'<path d="M0 {230 - 9 * k}C120 {130 + 8 * k} 220 {250 - 6 * k} 330 {170 + 7 * k}'
+        f'S460 160 500 {190 + 5 * k}V300H0z" fill="hsl({h} 38% 62%)"/>'
         f'<path d="M0 265C150 {200 + 10 * k} 300 300 500 {225 + 6 * k}V300H0z" fill="hsl({h} 40% 44%)"/></svg>'
     )
     return Response(picture, media_type="image/svg+xml")

@@ -72,7 +72,7 @@ function Walk({ data, start }) {
           </div>
         </div>
         <${Picture} view=${view} walk=${walk} hues=${hues} go=${go} />
-        <p class="soft small">${t("graphKey")}${view.left ? ` ${t("graphLeft", { n: number(view.left) })}` : ""}</p>
+        <p class="soft small">${[t("graphKey"), view.left > 0 ? t("graphLeft", { n: number(view.left) }) : ""].join(t("gap"))}</p>
       </section>
       <aside class="side" aria-live="off">
         ${node
@@ -235,6 +235,7 @@ function Surest({ edges, go }) {
 
 function edgeSays(e, t, number) {
   if (e.kind === "text") return t("edgeText", { similarity: (e.similarity ?? 0).toFixed(2) });
-  const days = e.days !== null && e.days !== undefined ? ` ${t("edgeDays", { n: number(Math.round(e.days)) })}` : "";
-  return t("edgeBought", { n: number(e.together ?? e.support), lift: (e.lift ?? 1).toFixed(1) }) + days;
+  const said = [t("edgeBought", { n: number(e.together ?? e.support), lift: (e.lift ?? 1).toFixed(1) })];
+  if (Number.isFinite(e.days)) said.push(t("edgeDays", { n: number(Math.round(e.days)) }));
+  return said.join(t("gap"));
 }

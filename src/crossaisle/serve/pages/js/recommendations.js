@@ -8,9 +8,9 @@ import { Icon, Photo, spoken, titleOf } from "./parts.js";
  */
 export function ByAisle({ items, fresh, known, liked, busy, act, open }) {
   const { t } = useApp();
-  return html`<div class="aislelist">
+  return html`<div class="aislebox"><div class="aislelist">
     ${grouped(items, (i) => i.category || "").map(
-      ([aisle, those]) => html`<section key=${aisle} class="aisle">
+      ([aisle, those]) => html`<section key=${aisle} class=${`aisle of${Math.min(those.length, 3)}`}>
         <h3>${spoken(aisle) || t("noAisle")}${known && aisle && !known.has(aisle) ? html` <span class="badge">${t("newAisle")}</span>` : null}</h3>
         <ol class="cards">
           ${those.map(
@@ -19,7 +19,7 @@ export function ByAisle({ items, fresh, known, liked, busy, act, open }) {
         </ol>
       </section>`,
     )}
-  </div>`;
+  </div></div>`;
 }
 
 function Card({ item, fresh, liked, busy, act, open }) {

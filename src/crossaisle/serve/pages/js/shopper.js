@@ -82,7 +82,7 @@ export function Shopper({ id }) {
         <h1 tabindex="-1">${id}</h1>
         <p class="lead">${known.data ? about(known.data, aisles.size, t, number) : " "}</p>
       </div>
-      <${Forget} id=${id} />
+      <button class="quiet jump" onClick=${() => document.getElementById("history").focus()}>${t("toHistory")}</button>
     </div>
     <${WishField} wish=${wish} use=${setWish} />
     <div class="two">
@@ -112,10 +112,11 @@ export function Shopper({ id }) {
         <//>
       </section>
       <aside aria-labelledby="history" class="side">
-        <h2 id="history">${t("historyTitle")}</h2>
+        <h2 id="history" tabindex="-1">${t("historyTitle")}</h2>
         <${Loaded} load=${known} rows=${5}>
           ${(data) => html`<${History} known=${data} busy=${busy} undo=${(item) => act(item, "unhide")} open=${open} />`}
         <//>
+        <${Forget} id=${id} />
       </aside>
     </div>
     ${panel ? html`<${ItemPanel} item=${panel} act=${act} liked=${liked} close=${() => setPanel(null)} />` : null}`;
@@ -124,7 +125,7 @@ export function Shopper({ id }) {
 function about(known, aisles, t, number) {
   if (!known.events.length) return t("unknownShopper");
   const n = known.n_events ?? known.events.length;
-  return `${t("personFacts", { n: number(n) }, n)} ${t("inAisles", { n: number(aisles) }, aisles)}`;
+  return [t("personFacts", { n: number(n) }, n), t("inAisles", { n: number(aisles) }, aisles)].join(t("gap"));
 }
 
 /** Aisles to choose from: those seen so far in lists and in the history; they stay once seen. */

@@ -6,7 +6,7 @@ const plural = (one, many) => (n) => (n === 1 ? one : many);
 
 export const WORDS = {
   en: {
-    skip: "Skip to content", navLabel: "Main", nav_shoppers: "Shoppers", nav_graph: "Graph", nav_operator: "Operator",
+    gap: " ", skip: "Skip to content", navLabel: "Main", nav_shoppers: "Shoppers", nav_graph: "Graph", nav_operator: "Operator",
     title_home: "Shoppers", title_wish: "A wish in words", title_invent: "Invent a shopper", title_graph: "How aisles lead to each other", title_operator: "How the service is doing", title_shopper: "Shopper",
     loading: "Loading", nothing: "Nothing here yet.", retry: "Try again", retryIn: "Try again in {n} s", close: "Close", cancel: "Cancel", clear: "Clear", open: "Open", undo: "Undo", yes: "yes", no: "no",
     errorPage: "Something on this page went wrong.", errorAway: "The service cannot be reached. Is it running, and are you online?", errorKey: "The service wants a key.",
@@ -22,7 +22,7 @@ export const WORDS = {
     like: "Like", liked: "Liked", buy: "Buy", hide: "Hide", likeIt: "Like {title}", buyIt: "Buy {title}", hideIt: "Hide {title}",
     did_it_like: "Liked “{title}”.", did_it_purchase: "Bought “{title}”.", did_it_hide: "Hid “{title}”.", did_it_unhide: "“{title}” may be shown again.", changed: "{fresh} new in the list, {gone} gone.",
     noneFits: "Nothing fits. Try fewer conditions or other words.", noRecommendations: "There is nothing to recommend.",
-    historyTitle: "History", noHistory: "No history yet. Like or buy something and it appears here.", hiddenTitle: "Hidden", undoHideIt: "Undo: show {title} again", showAll: "Show all {n}", fewer: "Show fewer",
+    historyTitle: "History", toHistory: "To the history", noHistory: "No history yet. Like or buy something and it appears here.", hiddenTitle: "Hidden", undoHideIt: "Undo: show {title} again", showAll: "Show all {n}", fewer: "Show fewer",
     did_view: "looked at", did_click: "looked at", did_cart: "put in the cart", did_purchase: "bought", did_rating: "rated", did_like: "liked", did_dislike: "disliked", did_hide: "hidden",
     forget: "Forget this shopper", forgetSure: "Everything known of this shopper is removed, and stays out of later trainings. This cannot be undone.", forgetYes: "Remove everything", forgotten: "Everything about this shopper is removed.",
     wishLabel: "A wish in words", wishExample: "Say it in words: a gift for a runner", wishGo: "Find", wishLead: "Say what you are looking for as you would to a person. No shopper is needed.", wishNone: "Try “something warm for the garden”.",
@@ -33,8 +33,8 @@ export const WORDS = {
     similarTitle: "Similar things", otherAisles: "Other aisles only", noSimilar: "Nothing similar.", backTo: "Back to {title}",
     graphLead: "People who shop in one aisle come to another more often than chance says. Walk along the links: click a name, or move with the arrow keys and press Enter.", graphPicture: "Association graph",
     walkLabel: "Where you have walked", walkStart: "Choose where to begin.", level: "Level", level1: "Aisles", levelN: "Categories, level {n}", wholeGraph: "Whole graph", noGraph: "No associations were found in the data of this model.",
-    graphKey: "A thicker link is surer; a dashed one comes from likeness of words only. A larger dot: more people.", graphLeft: "{n} more have weaker links and are not drawn.",
-    nodeFacts: "{items} items, {users} people, {events} events", nodeLabel: "{name}, {users} people", nextSteps: "From here", noSteps: "No further links from here.", walked: "{name}: {n} links.",
+    graphKey: "A thicker link is surer; a dashed one comes from likeness of words only. A larger dot: more people.", graphLeft: "Not drawn, with weaker links: {n}.",
+    nodeFacts: "Items {items} · people {users} · events {events}", nodeLabel: "{name}, {users} people", nextSteps: "From here", noSteps: "No further links from here.", walked: "{name}: {n} links.",
     wayTo: "Strongest way to", chooseOne: "Choose", wayGo: "Walk it", noWay: "No way of up to three steps.", surest: "The surest links",
     edgeBought: "{n} people have both, {lift} times as many as by chance.", edgeDays: "{n} days between, typically.", edgeText: "alike in words only ({similarity})",
     operatorLead: "What is served, how good it is, and what people make of it.", refresh: "Refresh", servedTitle: "What is served", version: "Version", created: "Made", moreFacts: "More about the model", refused: "A new version was refused",
@@ -48,7 +48,7 @@ export const WORDS = {
     newTitle: "New items without history", noNew: "None: every item has a history.", newFacts: "shown {shown}, accepted {accepted}",
   },
   zh: {
-    skip: "跳到正文", navLabel: "主导航", nav_shoppers: "顾客", nav_graph: "关联图", nav_operator: "运营",
+    gap: "", skip: "跳到正文", navLabel: "主导航", nav_shoppers: "顾客", nav_graph: "关联图", nav_operator: "运营",
     title_home: "顾客", title_wish: "说出心愿", title_invent: "虚构一位顾客", title_graph: "品类之间如何相通", title_operator: "服务运行得怎么样", title_shopper: "顾客",
     loading: "加载中", nothing: "暂无内容。", retry: "重试", retryIn: "{n} 秒后可重试", close: "关闭", cancel: "取消", clear: "清除", open: "打开", undo: "撤销", yes: "是", no: "否",
     errorPage: "页面出了问题。", errorAway: "无法连接服务。请确认服务正在运行、网络正常。", errorKey: "服务需要密钥。",
@@ -64,7 +64,7 @@ export const WORDS = {
     like: "喜欢", liked: "已喜欢", buy: "购买", hide: "隐藏", likeIt: "喜欢 {title}", buyIt: "购买 {title}", hideIt: "隐藏 {title}",
     did_it_like: "已喜欢“{title}”。", did_it_purchase: "已购买“{title}”。", did_it_hide: "已隐藏“{title}”。", did_it_unhide: "“{title}”可以再次出现。", changed: "列表新增 {fresh} 件，移出 {gone} 件。",
     noneFits: "没有符合的商品，请放宽条件或换个说法。", noRecommendations: "没有可推荐的商品。",
-    historyTitle: "历史记录", noHistory: "还没有记录。喜欢或购买后会出现在这里。", hiddenTitle: "已隐藏", undoHideIt: "撤销，重新显示 {title}", showAll: "显示全部 {n} 条", fewer: "收起",
+    historyTitle: "历史记录", toHistory: "查看历史记录", noHistory: "还没有记录。喜欢或购买后会出现在这里。", hiddenTitle: "已隐藏", undoHideIt: "撤销，重新显示 {title}", showAll: "显示全部 {n} 条", fewer: "收起",
     did_view: "看过", did_click: "看过", did_cart: "加入购物车", did_purchase: "买过", did_rating: "评过分", did_like: "喜欢", did_dislike: "不喜欢", did_hide: "已隐藏",
     forget: "忘记这位顾客", forgetSure: "将删除关于这位顾客的一切，今后的训练也不再使用。无法恢复。", forgetYes: "全部删除", forgotten: "已删除关于这位顾客的一切。",
     wishLabel: "用文字描述心愿", wishExample: "用文字描述：送给跑步爱好者的礼物", wishGo: "寻找", wishLead: "像对人说话那样描述想要的东西，无需选择顾客。", wishNone: "试试“适合庭院的温暖用品”。",
