@@ -20,7 +20,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from toy_shop import INTERESTS, ToyItem, toy_items, toy_people, toy_shop
+from toy_shop import AISLES, INTERESTS, ToyItem, toy_items, toy_people, toy_shop
 
 from crossaisle.graph.category_graph import CategoryGraph
 from crossaisle.graph.export import as_dict
@@ -258,14 +258,14 @@ class FakeApi:
 
     def model(self) -> dict[str, Any]:
         return {
-            "version": "v0003-91ab",
-            "created": _NOW - 40_000,
+            "version": "v0003",
             "items": len(self.items),
             "users": 400,
-            "events": 2874,
-            "preset": "balanced",
-            "index": {"kind": "exact", "dim": 128},
-            "refused": [],
+            "categories": len(AISLES[self.lang]),
+            "parameters": 316_161,
+            "reader": "items are read by minilm because their text is in Latin letters",
+            "refused": {},
+            "settings": {"seed": 0},
         }
 
     def overview(self) -> dict[str, Any]:
@@ -276,48 +276,61 @@ class FakeApi:
         feedback = [
             {
                 "day": day,
-                "impressions": 900 + 31 * n + 260 * (n % 7 in (4, 5)),
-                "clicks": 61 + 4 * (n % 9) + 2 * n,
-                "purchases": 17 + (n * 5) % 11 + n // 3,
-                "likes": 8 + (n * 7) % 9,
-                "hides": max(2, 14 - n // 2 + (n * 3) % 5),
+                "lists": 900 + 31 * n + 260 * (n % 7 in (4, 5)),
+                "click": 61 + 4 * (n % 9) + 2 * n,
+                "purchase": 17 + (n * 5) % 11 + n // 3,
+                "like": 8 + (n * 7) % 9,
+                "hide": max(2, 14 - n // 2 + (n * 3) % 5),
             }
             for n, day in enumerate(days)
+            if day != "2026-11-09"  # a day without events is not told
         ]
-        training = [2.0 / (1 + 0.5 * k) + 4.1 + 0.06 * (k % 3) for k in range(16)]
+        loss = [2.0 / (1 + 0.5 * k) + 4.1 + 0.06 * (k % 3) for k in range(16)]
         valid = [0.021 + 0.052 * (1 - 0.72**k) - 0.0007 * max(0, k - 11) for k in range(16)]
-        abnormal = [
-            {**self.row(self.items[i]), "shown": shown, "accepted": accepted, "expected": 0.061, "low": low, "high": high, "demoted": True}
-            for i, shown, accepted, low, high in ((7, 1204, 19, 0.0102, 0.0245), (28, 640, 11, 0.0096, 0.0305))
-        ]
-        for row in abnormal:
-            row["undone"] = row["item_id"] in self.undone
-            row["demoted"] = not row["undone"]
+        figures = [self._abnormal(7, 1204.2, 19.0, 73.4, 0.17, 0.40), self._abnormal(28, 640.0, 11.0, 39.0, 0.16, 0.50)]
         return {
-            "version": "v0003-91ab",
-            "created": _NOW - 40_000,
+            "version": "v0003",
+            "created": "2026-11-28T09:46:40+00:00",
             "quality": {
-                "recall@10": {"value": 0.1834, "low": 0.1751, "high": 0.1917},
-                "ndcg@10": {"value": 0.0921, "low": 0.0868, "high": 0.0974},
-                "first visits recall@10": {"value": 0.0712, "low": 0.0644, "high": 0.078},
+                "ndcg@10": 0.0921,
+                "what": "the newest item of each history, held back; the whole catalogue ranked",
+                "epoch": 11,
+                "minutes": 3.4,
+                "blend": {
+                    "in known aisles": {"ndcg@10": 0.3755, "questions": 1353},
+                    "in new aisles": {"ndcg@10": 0.0712, "questions": 613},
+                },
             },
             "trainings": [
                 {
                     "version": f"v000{v}",
                     "created": _NOW - 40_000 - 604_800 * (3 - v),
-                    "curves": {"network": {"loss": [x + 0.1 * (3 - v) for x in training], "valid": [x - 0.002 * (3 - v) for x in valid]}},
+                    "curves": {
+                        "choosing when to stop": {
+                            "loss": [x + 0.1 * (3 - v) for x in loss],
+                            "validation_ndcg@10": [x - 0.002 * (3 - v) for x in valid],
+                            "best_epoch": 11,
+                        }
+                    },
                 }
-                for v in (3, 2)
+                for v in (2, 3)
             ],
             "feedback": feedback,
-            "abnormal": abnormal,
-            "new_items": [self.row(self.items[i]) | {"shown": s, "accepted": a} for i, s, a in ((41, 64, 3), (35, 12, 0), (23, 0, 0))],
+            "abnormal": [row for row in figures if row["item_id"] not in self.undone],
+            "undone": [self.row(self.by_id[i]) | {"when": _NOW} for i in sorted(self.undone)],
+            "new_items": [self.row(self.items[i]) | {"shown": s} for i, s in ((41, 64), (35, 12), (23, 0))],
+            "n_new_items": 3,
             "swaps": [
-                _swap(_NOW - 39_000, "v0002", "v0003", 0.1771, 0.1834, 0.0021, 0.0105, "not worse on the newest 4,120 events"),
-                _swap(_NOW - 644_800, "v0002", "v0002b", 0.1771, 0.1702, -0.0110, -0.0028, "worse: kept aside, v0002 goes on"),
-                _swap(_NOW - 1_250_000, "v0001", "v0002", 0.1716, 0.1771, 0.0004, 0.0106, "not worse on the newest 3,980 events"),
+                _swap("2026-11-14T09:53:20+00:00", "swapped in", "v0001", "v0002", 0.1716, 0.1771, 0.0004, 0.0106),
+                _swap("2026-11-21T10:00:00+00:00", "kept aside", "v0002", "v0003", 0.1771, 0.1702, -0.0110, -0.0028),
+                _swap("2026-11-28T09:46:40+00:00", "swapped in", "v0002", "v0003", 0.1771, 0.1834, 0.0021, 0.0105),
             ],
+            "refused": {},
         }
+
+    def _abnormal(self, place: int, shown: float, accepted: float, expected: float, low: float, high: float) -> dict[str, Any]:
+        figures = {"shown": shown, "accepted": accepted, "expected": expected, "ratio": accepted / expected, "low": low, "high": high}
+        return {**self.row(self.items[place]), **figures, "demoted": True, "undone": None}
 
     # running
 
@@ -337,8 +350,19 @@ class FakeApi:
         self._thread.join(10)
 
 
-def _swap(moment: float, old: str, new: str, before: float, after: float, low: float, high: float, why: str) -> dict[str, Any]:
-    return {"time": moment, "from": old, "to": new, "old": before, "new": after, "low": low, "high": high, "why": why}
+def _swap(when: str, what: str, old: str, new: str, before: float, after: float, low: float, high: float) -> dict[str, Any]:
+    why = "the newest 4,120 events: not worse" if what == "swapped in" else "the newest 3,980 events: surely worse"
+    return {
+        "when": when,
+        "what": what,
+        "from": old,
+        "to": new,
+        "in service": before,
+        "challenger": after,
+        "low": low,
+        "high": high,
+        "why": why,
+    }
 
 
 def _guarded(app: ASGIApp) -> ASGIApp:

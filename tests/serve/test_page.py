@@ -128,22 +128,24 @@ def test_the_operators_story(chromium: Any, lang: str, size: str) -> None:
     with FakeApi(lang) as api, opened(chromium, size, LANGUAGES[lang]) as seen:
         page = seen.page
         seen.go(f"{api.url}#/operator")
-        expect(page.get_by_text("v0003-91ab").first).to_be_visible()
+        expect(page.locator(".figuresrow").get_by_text("v0003")).to_be_visible()
         expect(page.locator(".curve .line")).to_have_count(4)
         expect(page.locator(".bars svg")).to_have_count(5)
         assert page.locator(".bars rect").count() == 5 * 28
         days = api.overview()["feedback"]
-        assert page.locator(".bars .figures").nth(2).inner_text() == str(sum(d["purchases"] for d in days))
+        assert page.locator(".bars .figures").nth(2).inner_text() == str(sum(d["purchase"] for d in days))
         expect(page.locator(".timeline li")).to_have_count(3)
         expect(page.locator("[aria-labelledby=newitems] .row")).to_have_count(3)
         assert (seen.axe(), seen.too_wide()) == ([], 0)
         rows = page.locator("[aria-labelledby=abnormal] .row")
         expect(rows).to_have_count(2)
-        expect(rows.first).to_contain_text("1.6%")
+        expect(rows.first).to_contain_text("26%")
+        wrong = api.overview()["abnormal"][0]
         rows.first.get_by_role("button").click()
-        expect(rows.first).to_contain_text({"en": "undone", "zh": "已撤销"}[lang])
-        expect(rows.first.get_by_role("button")).to_have_count(0)
-        assert api.undone == {api.overview()["abnormal"][0]["item_id"]}
+        expect(rows.last).to_contain_text({"en": "undone", "zh": "已撤销"}[lang])
+        expect(rows.last).to_contain_text(wrong["title"])
+        expect(rows.get_by_role("button")).to_have_count(1)
+        assert api.undone == {wrong["item_id"]}
         page.locator("details summary").last.click()
         expect(page.locator("tbody tr")).to_have_count(28)
         assert (seen.axe(), seen.too_wide()) == ([], 0)

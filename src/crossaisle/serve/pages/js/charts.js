@@ -12,6 +12,7 @@ const short = (v) => (Math.abs(v) >= 100 ? v.toFixed(0) : Math.abs(v) >= 1 ? v.t
 export function Curve({ values, name, best, label }) {
   const points = finite(values ?? []);
   if (!points.length) return null;
+  if (points.length === 1) return html`<figure class="curve"><figcaption><span>${name}</span><strong>${short(points[0][1])}</strong></figcaption></figure>`;
   const ys = points.map(([, v]) => v);
   const low = Math.min(...ys), high = Math.max(...ys);
   const last = Math.max(1, values.length - 1);

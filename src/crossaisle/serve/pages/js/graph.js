@@ -21,11 +21,16 @@ export function Graph({ query }) {
     <//>`;
 }
 
-/** The walk that the address asks for, `?walk=["A","B"]`, as far as the graph has it. */
+/** The walk that the address asks for, `?walk=["A","B"]`, as far as the graph has it; a name may be the last part of a node's own. */
 function asked(query, data) {
   try {
-    const names = new Set(data.nodes.map((n) => n.name));
-    return JSON.parse(query.get("walk") ?? "[]").filter((name) => names.has(name));
+    const names = JSON.parse(query.get("walk") ?? "[]");
+    const found = Array.from({ length: data.levels }, (_, i) => {
+      const nodes = data.nodes.filter((n) => n.level === i + 1).map((n) => [n.name, n.name]);
+      const named = new Map([...nodes.map(([name]) => [name.split(" > ").at(-1), name]), ...nodes]);
+      return names.map((name) => named.get(name)).filter(Boolean);
+    });
+    return found.reduce((best, walk) => (walk.length > best.length ? walk : best), []);
   } catch {
     return [];
   }

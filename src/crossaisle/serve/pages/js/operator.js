@@ -4,7 +4,9 @@ import { model, overview, undoAbnormal } from "./api.js";
 import { Bars, Curve, Interval } from "./charts.js";
 import { Loaded, Trouble, spoken, titleOf } from "./parts.js";
 
-const KINDS = ["impressions", "clicks", "purchases", "likes", "hides"];
+/** What is shown of each day: a name of the page, and the events that count for it. */
+const KINDS = { impressions: ["lists"], clicks: ["view", "click"], purchases: ["purchase"], likes: ["like"], hides: ["hide", "dislike"] };
+const MOST_DAYS = 90;
 
 export function Operator() {
   const { t } = useApp();
@@ -20,11 +22,11 @@ export function Operator() {
       ${(data) => html`
         <${Quality} quality=${data.quality} />
         <${Feedback} days=${data.feedback ?? []} />
-        <${Abnormal} items=${data.abnormal ?? []} reload=${load.reload} />
+        <${Abnormal} items=${data.abnormal ?? []} undone=${data.undone ?? []} reload=${load.reload} />
         <${Trainings} trainings=${data.trainings ?? []} />
         <div class="two even">
           <${Swaps} swaps=${data.swaps ?? []} />
-          <${NewItems} items=${data.new_items ?? []} />
+          <${NewItems} items=${data.new_items ?? []} n=${data.n_new_items} />
         </div>`}
     <//>`;
 }
@@ -36,31 +38,31 @@ function facts(thing, prefix = "") {
   return Object.entries(thing ?? {}).flatMap(([k, v]) => (plain(v) ? [[prefix + k, v]] : v && typeof v === "object" && !Array.isArray(v) ? facts(v, `${prefix}${k} `) : []));
 }
 
+const BIG = ["items", "users", "people", "events", "categories", "preset"];
+const NOT_HERE = new Set(["version", "model", "created", "degraded", "refused", "settings", "weights", "quality", "epochs", "data"]);
+
 function Served({ model: served, overview: seen }) {
   const { t, moment, number } = useApp();
-  const version = served.version ?? served.model ?? seen?.version;
   const created = served.created ?? seen?.created;
-  const refused = saidOf(served.refused);
-  const first = new Set(["version", "model", "created", "degraded"]);
-  const rest = facts(served).filter(([k]) => !first.has(k) && !k.startsWith("refused"));
-  const known = ["items", "users", "events", "aisles", "categories", "preset"];
-  const big = rest.filter(([k]) => known.includes(k));
-  const small = rest.filter(([k]) => !known.includes(k));
-  const say = (v) => (typeof v === "number" ? number(v) : typeof v === "boolean" ? t(v ? "yes" : "no") : v);
+  const refused = saidOf(served.refused ?? seen?.refused);
+  const rest = Object.entries(served).filter(([k]) => !NOT_HERE.has(k));
+  const big = rest.filter(([k, v]) => BIG.includes(k) && plain(v));
+  const small = facts(Object.fromEntries(rest.filter(([k]) => !BIG.includes(k)))).filter(([, v]) => v !== "");
+  const say = (v) => (typeof v === "number" ? number(Number.isInteger(v) ? v : Number(v.toPrecision(3))) : typeof v === "boolean" ? t(v ? "yes" : "no") : v);
   return html`<section aria-labelledby="served">
     <h2 id="served" class="sr">${t("servedTitle")}</h2>
     <dl class="figuresrow">
-      <div><dt>${t("version")}</dt><dd>${version ?? "–"}</dd></div>
+      <div><dt>${t("version")}</dt><dd>${served.version ?? served.model ?? "–"}</dd></div>
       ${created ? html`<div><dt>${t("created")}</dt><dd>${moment(created)}</dd></div>` : null}
       ${big.map(([k, v]) => html`<div key=${k}><dt>${t(`fact_${k}`)}</dt><dd>${say(v)}</dd></div>`)}
     </dl>
     ${served.degraded ? html`<p class="notice warn" role="status">${t("degraded")}</p>` : null}
     ${refused.length ? html`<div class="notice bad"><p><strong>${t("refused")}</strong></p><ul>${refused.map((r) => html`<li>${r}</li>`)}</ul></div>` : null}
-    ${small.length
-      ? html`<details><summary>${t("moreFacts")}</summary><dl class="plainfacts">${small.map(([k, v]) => html`<div key=${k}><dt>${spoken(k)}</dt><dd>${say(v)}</dd></div>`)}</dl></details>`
-      : null}
+    ${small.length ? html`<details><summary>${t("moreFacts")}</summary><${Facts} rows=${small.map(([k, v]) => [spoken(k), say(v)])} /></details>` : null}
   </section>`;
 }
+
+const Facts = ({ rows }) => html`<dl class="plainfacts">${rows.map(([k, v]) => html`<div key=${k}><dt>${k}</dt><dd>${v}</dd></div>`)}</dl>`;
 
 /** Why versions were refused, as sentences: from a list, or from an object of version and reason. */
 function saidOf(refused) {
@@ -70,45 +72,80 @@ function saidOf(refused) {
   return Array.isArray(refused) ? refused.map(one) : Object.entries(refused).map(([version, why]) => `${version}: ${one(why)}`);
 }
 
-/** Measures as they come: a number, or {value, low, high}, in groups or not. */
+const MEASURE = /ndcg|recall|hit|mrr|map|auc|rmse|coverage/i;
+
+/** The measures that a model carries stand large, with what was measured; what else it says of itself can be opened. */
 function Quality({ quality }) {
   const { t } = useApp();
-  const rows = measures(quality);
+  const all = measures(quality);
+  const large = all.filter(([path]) => MEASURE.test(path.at(-1)));
+  const rest = all.filter(([path]) => !MEASURE.test(path.at(-1)));
+  const name = (path) => path.filter((p) => p !== "blend").map((p) => part(p, t)).join(" · ");
   return html`<section aria-labelledby="quality">
     <h2 id="quality">${t("qualityTitle")}</h2>
-    ${rows.length
-      ? html`<dl class="figuresrow">${rows.map(
-          ([k, m]) => html`<div key=${k}><dt>${spoken(k)}</dt><dd>${figure(m.value)}${Number.isFinite(m.low) && Number.isFinite(m.high) ? html`<span class="soft small"> ${figure(m.low)} – ${figure(m.high)}</span>` : null}</dd></div>`,
-        )}</dl>`
+    ${large.length
+      ? html`<dl class="figuresrow">${large.map(([path, m]) => html`<div key=${path.join()}><dt>${name(path)}</dt><dd>${figure(m.value)}${interval(m)}</dd></div>`)}</dl>`
       : html`<p class="empty">${t("noQuality")}</p>`}
+    ${typeof quality?.what === "string" ? html`<p class="soft small under">${t("measuredOn", { what: quality.what })}</p>` : null}
+    ${rest.length ? html`<details><summary>${t("moreMeasures")}</summary><${Facts} rows=${rest.map(([path, m]) => [name(path), figure(m.value)])} /></details>` : null}
   </section>`;
 }
 
-function measures(thing, prefix = "") {
+const interval = (m) => (Number.isFinite(m.low) && Number.isFinite(m.high) ? html`<span class="soft small">${figure(m.low)} – ${figure(m.high)}</span>` : null);
+
+/** [path of names, {value, low, high}] of every number, and of every {value, low, high}, in what a model says of itself. */
+function measures(thing, path = []) {
   return Object.entries(thing ?? {}).flatMap(([k, v]) => {
-    if (typeof v === "number") return [[prefix + k, { value: v }]];
-    if (v && typeof v === "object" && typeof v.value === "number") return [[prefix + k, v]];
-    return v && typeof v === "object" && !Array.isArray(v) ? measures(v, `${prefix}${k} `) : [];
+    if (typeof v === "number") return [[[...path, k], { value: v }]];
+    if (v && typeof v === "object" && typeof v.value === "number") return [[[...path, k], v]];
+    return v && typeof v === "object" && !Array.isArray(v) ? measures(v, [...path, k]) : [];
   });
+}
+
+/** A name that the service gives to a part of a model, in the language of the page where it is a known one. */
+function part(name, t) {
+  const key = `part_${name.replaceAll(" ", "_")}`;
+  const said = t(key);
+  return said === key ? spoken(name) : said;
 }
 
 const figure = (v) => (Number.isInteger(v) ? String(v) : v.toFixed(Math.abs(v) < 1 ? 4 : 2).replace("-", "−"));
 
-function Feedback({ days }) {
+function Feedback({ days: told }) {
   const { t, number, day } = useApp();
-  const sum = (kind) => days.reduce((total, d) => total + (d[kind] ?? 0), 0);
-  const span = days.length ? `${day(days[0].day)} – ${day(days.at(-1).day)}` : "";
+  const days = everyDay(told);
+  const kinds = Object.keys(KINDS);
+  const of = (d, kind) => d[kind] ?? KINDS[kind].reduce((sum, event) => sum + (d[event] ?? 0), 0);
+  const sum = (kind) => days.reduce((total, d) => total + of(d, kind), 0);
   return html`<section aria-labelledby="feedback">
-    <h2 id="feedback">${t("feedbackTitle")} <span class="soft small">${span}</span></h2>
+    <h2 id="feedback">${t("feedbackTitle")} ${days.length ? html`<span class="soft small">${[day(days[0].day), day(days.at(-1).day)].join(" – ")}</span>` : null}</h2>
     ${days.length
       ? html`<div class="multiples">
-            ${KINDS.map((kind) => html`<${Bars} key=${kind} name=${t(`kind_${kind}`)} total=${number(sum(kind))} values=${days.map((d) => d[kind] ?? 0)} label=${t("barsLabel", { kind: t(`kind_${kind}`), n: number(sum(kind)), days: days.length })} />`)}
+            ${kinds.map((kind) => {
+              const label = t("barsLabel", { kind: t(`kind_${kind}`), n: number(sum(kind)), days: days.length });
+              return html`<${Bars} key=${kind} name=${t(`kind_${kind}`)} total=${number(sum(kind))} values=${days.map((d) => of(d, kind))} label=${label} />`;
+            })}
           </div>
           <details><summary>${t("asTable")}</summary><${Table}
-            name=${t("feedbackTitle")} heads=${[t("dayHead"), ...KINDS.map((k) => t(`kind_${k}`))]} rows=${[...days].reverse().map((d) => [day(d.day), ...KINDS.map((k) => number(d[k] ?? 0))])}
+            name=${t("feedbackTitle")} heads=${[t("dayHead"), ...kinds.map((k) => t(`kind_${k}`))]} rows=${[...days].reverse().map((d) => [day(d.day), ...kinds.map((k) => number(of(d, k)))])}
           /></details>`
       : html`<p class="empty">${t("noFeedback")}</p>`}
   </section>`;
+}
+
+/** The last days, also those on which nothing happened. */
+function everyDay(told) {
+  const known = told.filter((d) => !Number.isNaN(Date.parse(d.day))).sort((a, b) => (a.day < b.day ? -1 : 1));
+  if (!known.length) return [];
+  const by = new Map(known.map((d) => [d.day, d]));
+  const last = Date.parse(known.at(-1).day);
+  const first = Math.max(Date.parse(known[0].day), last - 86_400_000 * (MOST_DAYS - 1));
+  const out = [];
+  for (let at = first; at <= last; at += 86_400_000) {
+    const name = new Date(at).toISOString().slice(0, 10);
+    out.push(by.get(name) ?? { day: name });
+  }
+  return out;
 }
 
 function Table({ name, heads, rows }) {
@@ -118,20 +155,23 @@ function Table({ name, heads, rows }) {
   </table></div>`;
 }
 
-function Abnormal({ items, reload }) {
+function Abnormal({ items, undone, reload }) {
   const { t } = useApp();
+  const open = items.filter((i) => !i.undone);
+  const rows = [...open, ...items.filter((i) => i.undone), ...undone.filter((u) => !items.some((i) => i.item_id === u.item_id)).map((u) => ({ ...u, undone: u.when ?? true }))];
   return html`<section aria-labelledby="abnormal">
-    <h2 id="abnormal">${t("abnormalTitle")} ${items.length ? html`<span class="count">${items.length}</span>` : null}</h2>
+    <h2 id="abnormal">${t("abnormalTitle")} ${open.length ? html`<span class="count">${open.length}</span>` : null}</h2>
     <p class="soft">${t("abnormalWhy")}</p>
-    ${items.length ? html`<ul class="rows">${items.map((i) => html`<${AbnormalRow} key=${i.item_id} item=${i} reload=${reload} />`)}</ul>` : html`<p class="empty">${t("noAbnormal")}</p>`}
+    ${open.length ? null : html`<p class="empty">${t("noAbnormal")}</p>`}
+    ${rows.length ? html`<ul class="rows">${rows.map((i) => html`<${AbnormalRow} key=${i.item_id} item=${i} reload=${reload} />`)}</ul>` : null}
   </section>`;
 }
 
+/** `ratio` is accepted / expected with its interval `low` to `high`; 1 would be as expected. */
 function AbnormalRow({ item, reload }) {
-  const { t, number, percent, announce } = useApp();
+  const { t, number, percent, moment, announce } = useApp();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
-  const rate = item.shown ? item.accepted / item.shown : 0;
   const undo = async () => {
     setBusy(true);
     setError(null);
@@ -144,13 +184,17 @@ function AbnormalRow({ item, reload }) {
     }
     setBusy(false);
   };
-  const numbers = { shown: number(item.shown), accepted: number(item.accepted), rate: percent(rate), expected: percent(item.expected), low: percent(item.low), high: percent(item.high) };
+  const told = Number.isFinite(item.ratio);
+  const numbers = told && {
+    shown: number(Math.round(item.shown)), accepted: number(Math.round(item.accepted)), expected: number(Math.round(item.expected)),
+    share: percent(item.ratio, 0), low: percent(item.low, 0), high: percent(item.high, 0),
+  };
   return html`<li class="row">
     <span class="rowtext"><strong>${titleOf(item)}</strong><span class="soft small">${spoken(item.category)}</span></span>
-    <span class="rowfacts"><${Interval} low=${item.low} high=${item.high} value=${rate} expected=${item.expected} label=${t("abnormalLabel", numbers)} /><span class="small">${t("abnormalFacts", numbers)}</span></span>
+    <span class="rowfacts">${told ? html`<${Interval} low=${item.low} high=${item.high} value=${item.ratio} expected=${1} label=${t("abnormalLabel", numbers)} /><span class="small">${t("abnormalFacts", numbers)}</span>` : null}</span>
     <span class="rowact">
       ${item.undone
-        ? html`<span class="badge">${t("undone")}</span>`
+        ? html`<span class="badge">${t("undone")}</span>${typeof item.undone === "number" ? html`<span class="soft small">${moment(item.undone)}</span>` : null}`
         : html`${item.demoted ? html`<span class="badge warnbadge">${t("demoted")}</span>` : null}<button class="act" disabled=${busy} aria-label=${t("undoDemotionIt", { title: titleOf(item) })} onClick=${undo}>${t("undoDemotion")}</button>`}
     </span>
     ${error ? html`<${Trouble} error=${error} retry=${undo} />` : null}
@@ -162,15 +206,10 @@ function Trainings({ trainings }) {
   return html`<section aria-labelledby="trainings">
     <h2 id="trainings">${t("trainingsTitle")}</h2>
     ${trainings.length
-      ? html`<div class="trainings">${trainings.map(
+      ? html`<div class="trainings">${[...trainings].reverse().map(
           (one) => html`<article key=${one.version} class="training">
             <h3>${one.version} <span class="soft small">${moment(one.created)}</span></h3>
-            ${Object.entries(one.curves ?? {}).map(
-              ([name, curves]) => html`<div class="pair" key=${name}>
-                <${Curve} values=${curves.loss} best="min" name=${`${spoken(name)} · ${t("loss")}`} label=${(a, b, c) => t("curveLabel", { name: `${name} ${t("loss")}`, a, b, c })} />
-                <${Curve} values=${curves.valid} best="max" name=${`${spoken(name)} · ${t("valid")}`} label=${(a, b, c) => t("curveLabel", { name: `${name} ${t("valid")}`, a, b, c })} />
-              </div>`,
-            )}
+            ${Object.entries(one.curves ?? {}).map(([name, curves]) => html`<${Curves} key=${name} name=${part(name, t)} curves=${curves} />`)}
             ${Object.keys(one.curves ?? {}).length ? null : html`<p class="empty">${t("noCurves")}</p>`}
           </article>`,
         )}</div>`
@@ -178,17 +217,26 @@ function Trainings({ trainings }) {
   </section>`;
 }
 
+/** Loss and validation of one run of a training. */
+function Curves({ name, curves }) {
+  const { t } = useApp();
+  const [, valid] = Object.entries(curves).find(([k, v]) => k.startsWith("valid") && Array.isArray(v)) ?? [];
+  const one = (values, what, best) =>
+    html`<${Curve} values=${values} best=${best} name=${t(what)} label=${(a, b, c) => t("curveLabel", { name: `${name}, ${t(what)}`, a, b, c })} />`;
+  return html`<h4 class="soft small">${name}</h4><div class="pair">${one(curves.loss, "loss", "min")}${one(valid, "valid", "max")}</div>`;
+}
+
 function Swaps({ swaps }) {
   const { t, moment } = useApp();
-  const measured = (s) => [s.old, s.new, s.low, s.high].every((v) => typeof v === "number");
+  const measured = (s) => ["in service", "challenger", "low", "high"].every((k) => typeof s[k] === "number");
   return html`<section aria-labelledby="swaps">
     <h2 id="swaps">${t("swapsTitle")}</h2>
     ${swaps.length
-      ? html`<ol class="timeline">${swaps.map(
-          (s, i) => html`<li key=${i}>
-            <p class="soft small">${moment(s.time)}</p>
-            <p><strong>${s.from ?? "–"} → ${s.to ?? "–"}</strong></p>
-            ${measured(s) ? html`<p class="small">${t("swapFacts", { old: figure(s.old), new: figure(s.new), low: figure(s.low), high: figure(s.high) })}</p>` : null}
+      ? html`<ol class="timeline">${[...swaps].reverse().map(
+          (s, i) => html`<li key=${i} class=${s.what === "swapped in" ? "" : "other"}>
+            <p class="soft small">${moment(s.when)}</p>
+            <p><strong>${s.from || "–"} → ${s.to || "–"}</strong> <span class="badge">${part(s.what ?? "", t)}</span></p>
+            ${measured(s) ? html`<p class="small">${t("swapFacts", { old: figure(s["in service"]), new: figure(s.challenger), low: figure(s.low), high: figure(s.high) })}</p>` : null}
             ${s.why ? html`<p class="small soft">${s.why}</p>` : null}
           </li>`,
         )}</ol>`
@@ -196,15 +244,15 @@ function Swaps({ swaps }) {
   </section>`;
 }
 
-function NewItems({ items }) {
+function NewItems({ items, n }) {
   const { t, number } = useApp();
   return html`<section aria-labelledby="newitems">
-    <h2 id="newitems">${t("newTitle")} ${items.length ? html`<span class="count">${number(items.length)}</span>` : null}</h2>
+    <h2 id="newitems">${t("newTitle")} ${items.length ? html`<span class="count">${number(n ?? items.length)}</span>` : null}</h2>
     ${items.length
       ? html`<ul class="rows">${items.slice(0, 30).map(
           (i) => html`<li key=${i.item_id} class="row">
             <span class="rowtext"><strong>${titleOf(i)}</strong><span class="soft small">${spoken(i.category)}</span></span>
-            <span class="small soft">${t("newFacts", { shown: number(i.shown ?? 0), accepted: number(i.accepted ?? 0) })}</span>
+            <span class="small soft">${t("newFacts", { shown: number(i.shown ?? 0) })}</span>
           </li>`,
         )}</ul>`
       : html`<p class="empty">${t("noNew")}</p>`}
