@@ -17,6 +17,22 @@ export class Failure extends Error {
   }
 }
 
+const PATIENT = 2; // how often a question that a busy service turned away is asked again
+const LONGEST = 5; // seconds that it waits by itself before that
+
+/** Ask; where the service is busy and says when to come back, come back. What changes something is not sent again without being told to. */
+async function ask(method, path, options = {}) {
+  for (let n = 0; ; n++) {
+    try {
+      return await call(method, path, options);
+    } catch (error) {
+      if (n >= PATIENT || ![429, 503].includes(error.status) || !(error.retryAfter > 0 && error.retryAfter <= LONGEST)) throw error;
+      await new Promise((done) => setTimeout(done, 1000 * error.retryAfter));
+      if (options.signal?.aborted) throw new DOMException("", "AbortError");
+    }
+  }
+}
+
 async function call(method, path, { query = {}, body, signal } = {}) {
   const url = new URL(path, ROOT);
   for (const [name, value] of Object.entries(query)) {
@@ -51,16 +67,16 @@ function said(content) {
 
 const part = encodeURIComponent;
 
-export const shoppers = (n, signal) => call("GET", "shoppers", { query: { n }, signal });
-export const searchItems = (q, n, signal) => call("GET", "items", { query: { q, n }, signal });
-export const user = (id, signal) => call("GET", `users/${part(id)}`, { signal });
+export const shoppers = (n, signal) => ask("GET", "shoppers", { query: { n }, signal });
+export const searchItems = (q, n, signal) => ask("GET", "items", { query: { q, n }, signal });
+export const user = (id, signal) => ask("GET", `users/${part(id)}`, { signal });
 export const forget = (id) => call("DELETE", `users/${part(id)}`);
-export const recommend = (id, query, signal) => call("GET", `recommend/${part(id)}`, { query, signal });
-export const recommendFor = (body, signal) => call("POST", "recommend", { body, signal });
-export const similar = (id, query, signal) => call("GET", `similar/${part(id)}`, { query, signal });
-export const graph = (signal) => call("GET", "graph", { signal });
-export const model = (signal) => call("GET", "model", { signal });
-export const overview = (signal) => call("GET", "overview", { signal });
+export const recommend = (id, query, signal) => ask("GET", `recommend/${part(id)}`, { query, signal });
+export const recommendFor = (body, signal) => ask("POST", "recommend", { body, signal });
+export const similar = (id, query, signal) => ask("GET", `similar/${part(id)}`, { query, signal });
+export const graph = (signal) => ask("GET", "graph", { signal });
+export const model = (signal) => ask("GET", "model", { signal });
+export const overview = (signal) => ask("GET", "overview", { signal });
 export const undoAbnormal = (id) => call("POST", `abnormal/${part(id)}`, { body: { undo: true } });
 export const sendEvents = (events) => call("POST", "events", { body: { events } });
 

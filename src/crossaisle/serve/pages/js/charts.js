@@ -25,7 +25,7 @@ export function Curve({ values, name, best, label }) {
     <svg viewBox=${`0 0 ${W} ${H}`} role="img" aria-label=${label(short(points[0][1]), short(points.at(-1)[1]), short(bv))} preserveAspectRatio="none">
       <path class="ground" d=${`M${PAD} ${H - PAD}H${W - PAD}`} />
       <path class="line" d=${line} />
-      <circle class="best" cx=${x(bi)} cy=${y(bv)} r="3.5" />
+      <path class="best" d=${`M${x(bi).toFixed(1)} ${y(bv).toFixed(1)}h.01`} />
     </svg>
   </figure>`;
 }
@@ -51,7 +51,7 @@ export function Interval({ low, high, value, expected, label }) {
   return html`<svg class="interval" viewBox="0 0 120 16" role="img" aria-label=${label}>
     <path class="ground" d="M4 8H116" />
     <path class="span" d=${`M${x(low ?? value)} 8H${x(high ?? value)}`} />
-    <circle class="best" cx=${x(value)} cy="8" r="3.5" />
+    <path class="best" d=${`M${x(value).toFixed(1)} 8h.01`} />
     ${expected === null || expected === undefined ? null : html`<path class="want" d=${`M${x(expected)} 1V15`} />`}
   </svg>`;
 }

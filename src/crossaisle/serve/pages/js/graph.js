@@ -1,7 +1,7 @@
 // The association graph as a picture, and a walk through it: by clicking, by keyboard, or from one aisle to another at once.
 import { html, useApp, useEffect, useLayoutEffect, useLoad, useMemo, useRef, useState } from "./ui.js";
 import { graph as getGraph } from "./api.js";
-import { aisleOf, curve, ordered, places, strength, strongestWay } from "./layout.js";
+import { aisleOf, curve, ordered, places, strength, strongestWay, worth } from "./layout.js";
 import { Icon, Loaded, spoken } from "./parts.js";
 
 const MOST_NODES = 36;
@@ -54,7 +54,7 @@ function Walk({ data, start }) {
     announce(t("walked", { name: spoken(name), n: neighbours(view.edges, name).length }));
   };
   const find = () => {
-    const way = strongestWay(view.edges, here, to);
+    const way = strongestWay(view.edges.filter((e) => e.kind === "bought"), here, to) ?? strongestWay(view.edges, here, to);
     setNoWay(!way);
     if (way) setWalk(way.nodes);
   };
@@ -104,7 +104,7 @@ const firstLevel = (data) => Math.min(...data.edges.filter((e) => e.kind === "bo
 function drawn(data, level, walk) {
   const here = walk.at(-1);
   const all = data.edges.filter((e) => e.level === level && e.source !== e.target && (level === 1 || aisleOf(e.source) !== aisleOf(e.target) || e.source === here));
-  const sure = [...all].sort((a, b) => strength(b) - strength(a));
+  const sure = [...all].sort((a, b) => worth(b) - worth(a));
   const people = new Map(data.nodes.filter((n) => n.level === level).map((n) => [n.name, n.users]));
   const kept = new Set(walk);
   for (const e of here ? sure.filter((e) => e.source === here || e.target === here) : []) if (kept.size < MOST_NODES) kept.add(e.source).add(e.target);
@@ -120,9 +120,9 @@ function neighbours(edges, name) {
   const best = new Map();
   for (const e of edges) {
     const other = e.source === name ? e.target : e.target === name ? e.source : null;
-    if (other && (!best.has(other) || strength(e) > strength(best.get(other)))) best.set(other, e);
+    if (other && (!best.has(other) || worth(e) > worth(best.get(other)))) best.set(other, e);
   }
-  return [...best].sort((a, b) => strength(b[1]) - strength(a[1]));
+  return [...best].sort((a, b) => worth(b[1]) - worth(a[1]));
 }
 
 function Picture({ view, walk, hues, go }) {

@@ -7,9 +7,11 @@ const FIRST = 4;
 /** What a person has hidden, as items. */
 export const hiddenOf = (known) => (known.hidden ?? []).map((h) => (typeof h === "string" ? { item_id: h } : h));
 
-export function History({ known, undo, busy, open }) {
+export function History({ known, liked, undo, busy, open }) {
   const { t, number } = useApp();
-  const events = [...known.events].sort((a, b) => (b.timestamp ?? 0) - (a.timestamp ?? 0));
+  // what was liked here has no name where the model was trained without likes
+  const named = (e) => (e.event || !liked.has(e.item_id) ? e : { ...e, event: "like" });
+  const events = known.events.map(named).sort((a, b) => (b.timestamp ?? 0) - (a.timestamp ?? 0));
   const hidden = hiddenOf(known);
   return html`
     ${events.length

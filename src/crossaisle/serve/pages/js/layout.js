@@ -3,6 +3,9 @@
 /** The strength of an edge: the share of its users that chance does not explain, or the likeness of words. */
 export const strength = (e) => Math.min(1, e.kind === "text" ? (e.similarity ?? 0) : 1 - 1 / Math.max(e.lift_low ?? 1, 1));
 
+/** For an order: what people did comes before likeness of words. */
+export const worth = (e) => strength(e) + (e.kind === "text" ? 0 : 1);
+
 export const aisleOf = (name) => name.split(" > ")[0];
 
 /**

@@ -7,6 +7,7 @@ import { Loaded, Trouble, spoken, titleOf } from "./parts.js";
 /** What is shown of each day: a name of the page, and the events that count for it. */
 const KINDS = { impressions: ["lists"], clicks: ["view", "click"], purchases: ["purchase"], likes: ["like"], hides: ["hide", "dislike"] };
 const MOST_DAYS = 90;
+const LEAST_DAYS = 14;
 
 export function Operator() {
   const { t } = useApp();
@@ -139,7 +140,8 @@ function everyDay(told) {
   if (!known.length) return [];
   const by = new Map(known.map((d) => [d.day, d]));
   const last = Date.parse(known.at(-1).day);
-  const first = Math.max(Date.parse(known[0].day), last - 86_400_000 * (MOST_DAYS - 1));
+  const ago = (days) => last - 86_400_000 * (days - 1);
+  const first = Math.min(Math.max(Date.parse(known[0].day), ago(MOST_DAYS)), ago(LEAST_DAYS));
   const out = [];
   for (let at = first; at <= last; at += 86_400_000) {
     const name = new Date(at).toISOString().slice(0, 10);

@@ -9,7 +9,7 @@ import { Icon, Photo, spoken, titleOf } from "./parts.js";
 export function ByAisle({ items, fresh, known, liked, busy, act, open }) {
   const { t } = useApp();
   return html`<div class="aislebox"><div class="aislelist">
-    ${grouped(items, (i) => i.category || "").map(
+    ${inRows(grouped(items, (i) => i.category || "")).map(
       ([aisle, those]) => html`<section key=${aisle} class=${`aisle of${Math.min(those.length, 3)}`}>
         <h3>${spoken(aisle) || t("noAisle")}${known && aisle && !known.has(aisle) ? html` <span class="badge">${t("newAisle")}</span>` : null}</h3>
         <ol class="cards">
@@ -20,6 +20,21 @@ export function ByAisle({ items, fresh, known, liked, busy, act, open }) {
       </section>`,
     )}
   </div></div>`;
+}
+
+/** Aisles in their order, but a gap beside a short one is filled by the next one that fits; a row holds three things. */
+function inRows(aisles) {
+  const left = [...aisles];
+  const out = [];
+  while (left.length) {
+    let room = 3;
+    for (let next = 0; next >= 0 && left.length; next = left.findIndex(([, those]) => those.length <= room)) {
+      const [aisle] = left.splice(next, 1);
+      out.push(aisle);
+      room -= Math.min(aisle[1].length, 3);
+    }
+  }
+  return out;
 }
 
 function Card({ item, fresh, liked, busy, act, open }) {

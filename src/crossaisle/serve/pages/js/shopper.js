@@ -114,7 +114,7 @@ export function Shopper({ id }) {
       <aside aria-labelledby="history" class="side">
         <h2 id="history" tabindex="-1">${t("historyTitle")}</h2>
         <${Loaded} load=${known} rows=${5}>
-          ${(data) => html`<${History} known=${data} busy=${busy} undo=${(item) => act(item, "unhide")} open=${open} />`}
+          ${(data) => html`<${History} known=${data} liked=${liked} busy=${busy} undo=${(item) => act(item, "unhide")} open=${open} />`}
         <//>
         <${Forget} id=${id} />
       </aside>
