@@ -154,28 +154,34 @@ function Picture({ view, walk, hues, go }) {
     else {
       const next = (at + by + names.length) % names.length;
       setAt(next);
-      box.current.querySelectorAll("[data-node]")[next].focus();
+      [...box.current.querySelectorAll("[data-node]")].find((node) => node.dataset.node === names[next]).focus();
     }
     event.preventDefault();
   };
+  // the picture changes with each step, the order of its elements does not: what has the keyboard is not taken out and put in elsewhere
+  const placeOf = new Map(names.map((name, i) => [name, i]));
+  const still = [...names].sort();
+  const keyOf = (e) => `${e.source}\n${e.target}\n${e.kind}`;
+  const lines = [...shown].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   return html`<div class="picture" ref=${box}>
     ${width
       ? html`<svg width=${plan.width} height=${plan.height} viewBox=${`0 0 ${plan.width} ${plan.height}`} role="group" aria-label=${t("graphPicture")} onKeyDown=${move}>
           <g aria-hidden="true">
-            ${shown.map((e) => {
+            ${lines.map((e) => {
               const touched = here && (e.source === here || e.target === here);
               const kind = onWalk(e) ? " onwalk" : touched ? " touched" : here ? " dim" : "";
               const line = curve(plan.places.get(e.source), plan.places.get(e.target), plan.width, plan.height);
-              return html`<path key=${`${e.source}\n${e.target}\n${e.kind}`} class=${`edge hue${hues.get(aisleOf(e.source))}${kind}${e.kind === "text" ? " text" : ""}`} d=${line} stroke-width=${(0.8 + 4.5 * strength(e)).toFixed(2)} />`;
+              return html`<path key=${keyOf(e)} class=${`edge hue${hues.get(aisleOf(e.source))}${kind}${e.kind === "text" ? " text" : ""}`} d=${line} stroke-width=${(0.8 + 4.5 * strength(e)).toFixed(2)} />`;
             })}
           </g>
-          ${names.map((name, i) => {
+          ${still.map((name) => {
+            const i = placeOf.get(name);
             const p = plan.places.get(name);
             const r = 4 + 7 * Math.sqrt((people.get(name) ?? 0) / most);
             const dim = here && name !== here && !near.has(name) && !walk.includes(name);
             const label = fitted(spoken(name), plan.label);
             return html`<g
-              key=${name} data-node role="button" tabindex=${i === at ? 0 : -1} class=${`node hue${hues.get(aisleOf(name))}${name === here ? " here" : ""}${dim ? " dim" : ""}`}
+              key=${name} data-node=${name} role="button" tabindex=${i === at ? 0 : -1} class=${`node hue${hues.get(aisleOf(name))}${name === here ? " here" : ""}${dim ? " dim" : ""}`}
               aria-label=${t("nodeLabel", { name: spoken(name), users: number(people.get(name) ?? 0) })} aria-current=${name === here ? "step" : undefined}
               onClick=${() => go(name)} onFocus=${() => setAt(i)} transform=${`translate(${p.x.toFixed(1)} ${p.y.toFixed(1)})`}
             >

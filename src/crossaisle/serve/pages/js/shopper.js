@@ -33,6 +33,7 @@ export function Shopper({ id }) {
   };
   const list = useLoad(ask, [id, lang, beyond, aisle, wish]);
   const undoButton = useRef(null);
+  const heading = useRef(null);
 
   const aisles = useMemo(() => new Set((known.data?.events ?? []).map((e) => e.category).filter(Boolean)), [known.data]);
   const [likedHere, setLikedHere] = useState([]); // a model that was trained without likes does not name them in a history
@@ -64,8 +65,8 @@ export function Shopper({ id }) {
     announce([t(`did_it_${event}`, { title: titleOf(item) }), t("changed", { fresh: fresh.size, gone })].join(" "));
   }
   useEffect(() => {
-    // the button that was pressed has gone with its card: the keyboard goes on at the undo
-    if (last?.event === "hide" && !last.error && document.activeElement === document.body) undoButton.current?.focus();
+    // where the button that was pressed has gone with its card, the keyboard goes on at the undo, or at the head of the list
+    if (last && !last.error && document.activeElement === document.body) (undoButton.current ?? heading.current)?.focus();
   }, [last]);
 
   function open(item) {
@@ -88,7 +89,7 @@ export function Shopper({ id }) {
     <div class="two">
       <section aria-labelledby="foryou" aria-busy=${String(list.loading)}>
         <div class="sectionhead">
-          <h2 id="foryou">${wish ? t("forWish", { wish }) : t("forShopper")}</h2>
+          <h2 id="foryou" ref=${heading} tabindex="-1">${wish ? t("forWish", { wish }) : t("forShopper")}</h2>
           <div class="tools">
             <label class="check"><input type="checkbox" checked=${beyond} disabled=${!aisles.size && !beyond} onChange=${(e) => setBeyond(e.target.checked)} />${t("beyond")}</label>
             <label class="pick"><span class="sr">${t("aisleChoice")}</span><select value=${aisle} onChange=${(e) => setAisle(e.target.value)}>

@@ -3,6 +3,9 @@ import { createContext, h, render } from "../vendor/preact.mjs";
 import { useContext, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/preact-hooks.mjs";
 import htm from "../vendor/htm.mjs";
 
+// Chromium 150 keeps the old style of an element that moveBefore moves while its class changes; without it Preact moves by insertBefore.
+delete Element.prototype.moveBefore;
+
 export { render, useEffect, useLayoutEffect, useMemo, useRef, useState };
 export const html = htm.bind(h);
 
