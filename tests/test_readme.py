@@ -136,6 +136,6 @@ def test_no_more_is_claimed_than_is_there() -> None:
     reviews = {text: next(line for line in text.splitlines() if line.startswith("| reviews")) for text in (english, chinese)}
     assert "read where `model.senses` names `reviews`" in reviews[english]
     assert "仅当 `model.senses` 含 `reviews` 时读取" in reviews[chinese]
-    assert {p.name for p in (ROOT / "docs").iterdir()} == {"concepts.md", "presets.md"}
+    assert {p.name for p in (ROOT / "docs").iterdir()} == {"concepts.md", "pictures", "presets.md"}
     for text in (english, chinese):
         assert re.search(r"^docs/ .*concepts\.md", text, flags=re.MULTILINE)

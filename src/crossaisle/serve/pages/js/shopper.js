@@ -1,0 +1,154 @@
+// One shopper: what is recommended and why, what is known, and what changes with each act.
+import { html, useApp, useEffect, useLoad, useMemo, useRef, useState } from "./ui.js";
+import { forget, newEvent, recommend, recommendFor, sendEvents, user } from "./api.js";
+import { History, hiddenOf } from "./history.js";
+import { ItemPanel } from "./panel.js";
+import { Icon, Loaded, Trouble, spoken, titleOf } from "./parts.js";
+import { ByAisle } from "./recommendations.js";
+import { WishField } from "./wish.js";
+
+const SHOWN = 18;
+const PER_AISLE = 6;
+const LONGEST = 50; // events of a history that go with a wish
+
+export function Shopper({ id }) {
+  const { t, lang, number, announce } = useApp();
+  const [beyond, setBeyond] = useState(false);
+  const [aisle, setAisle] = useState("");
+  const [wish, setWish] = useState("");
+  const [last, setLast] = useState(null); // the last act: { item, event, sent, fresh, gone, error }
+  const [busy, setBusy] = useState("");
+  const [panel, setPanel] = useState(null);
+  const known = useLoad((signal) => user(id, signal), [id]);
+  const query = { n: SHOWN, categories: aisle, beyond_history: beyond, max_per_category: aisle ? SHOWN : PER_AISLE, explain: true, lang };
+  const ask = async (signal) => {
+    if (!wish && !aisle.includes(",")) return recommend(id, query, signal);
+    // the service takes a wish, and a name with a comma, with a history in place of a person; what they hid is left out here
+    const about = await user(id, signal);
+    const hidden = new Set(hiddenOf(about).map((h) => h.item_id));
+    const history = about.events.map((e) => e.item_id).slice(0, LONGEST).reverse();
+    const body = { ...query, history, categories: aisle ? [aisle] : [], n: SHOWN + hidden.size, ...(wish ? { wish } : {}) };
+    const answer = await recommendFor(body, signal);
+    return { ...answer, items: answer.items.filter((i) => !hidden.has(i.item_id)).slice(0, SHOWN) };
+  };
+  const list = useLoad(ask, [id, lang, beyond, aisle, wish]);
+  const undoButton = useRef(null);
+  const heading = useRef(null);
+
+  const aisles = useMemo(() => new Set((known.data?.events ?? []).map((e) => e.category).filter(Boolean)), [known.data]);
+  const [likedHere, setLikedHere] = useState([]); // a model that was trained without likes does not name them in a history
+  const liked = useMemo(() => {
+    const named = (known.data?.events ?? []).filter((e) => e.event === "like").map((e) => e.item_id);
+    return new Set([...named, ...likedHere]);
+  }, [known.data, likedHere]);
+  const choices = useChoices(list.data, aisles);
+
+  async function act(item, event, again) {
+    const sent = again ?? newEvent(id, item.item_id, event, list.data?.recommendation_id ?? null);
+    setBusy(item.item_id);
+    try {
+      await sendEvents([sent]);
+    } catch (error) {
+      setBusy("");
+      setLast({ item, event, sent, error });
+      return;
+    }
+    if (event === "like") setLikedHere([...likedHere, item.item_id]);
+    const before = list.data?.items ?? [];
+    const [after] = await Promise.all([list.reload(), known.reload()]);
+    setBusy("");
+    const had = new Set(before.map((i) => i.item_id));
+    const has = new Set((after?.items ?? []).map((i) => i.item_id));
+    const fresh = new Set([...has].filter((i) => !had.has(i)));
+    const gone = before.filter((i) => !has.has(i.item_id)).length;
+    setLast({ item, event, fresh, gone });
+    announce([t(`did_it_${event}`, { title: titleOf(item) }), t("changed", { fresh: fresh.size, gone })].join(" "));
+  }
+  useEffect(() => {
+    // where the button that was pressed has gone with its card, the keyboard goes on at the undo, or at the head of the list
+    if (last && !last.error && document.activeElement === document.body) (undoButton.current ?? heading.current)?.focus();
+  }, [last]);
+
+  function open(item) {
+    setPanel(item);
+    if (list.data?.items.includes(item)) {
+      sendEvents([newEvent(id, item.item_id, "click", list.data.recommendation_id)]).catch(() => {}); // a look that is not counted stops nobody
+    }
+  }
+
+  return html`
+    <div class="pagehead">
+      <div>
+        <p class="crumb"><a href="#/">${t("nav_shoppers")}</a></p>
+        <h1 tabindex="-1">${id}</h1>
+        <p class="lead">${known.data ? about(known.data, aisles.size, t, number) : " "}</p>
+      </div>
+      <button class="quiet jump" onClick=${() => document.getElementById("history").focus()}>${t("toHistory")}</button>
+    </div>
+    <${WishField} wish=${wish} use=${setWish} />
+    <div class="two">
+      <section aria-labelledby="foryou" aria-busy=${String(list.loading)}>
+        <div class="sectionhead">
+          <h2 id="foryou" ref=${heading} tabindex="-1">${wish ? t("forWish", { wish }) : t("forShopper")}</h2>
+          <div class="tools">
+            <label class="check"><input type="checkbox" checked=${beyond} disabled=${!aisles.size && !beyond} onChange=${(e) => setBeyond(e.target.checked)} />${t("beyond")}</label>
+            <label class="pick"><span class="sr">${t("aisleChoice")}</span><select value=${aisle} onChange=${(e) => setAisle(e.target.value)}>
+              <option value="">${t("allAisles")}</option>
+              ${choices.map((name) => html`<option key=${name} value=${name}>${spoken(name)}</option>`)}
+            </select></label>
+          </div>
+        </div>
+        ${list.data?.degraded ? html`<p class="notice warn" role="status">${t("degraded")}</p>` : null}
+        ${last?.error
+          ? html`<${Trouble} error=${last.error} retry=${() => act(last.item, last.event, last.sent)} />`
+          : last
+            ? html`<div class="lastact">
+                <p><strong>${t(`did_it_${last.event}`, { title: titleOf(last.item) })}</strong> <span class="soft">${t("changed", { fresh: last.fresh.size, gone: last.gone })}</span></p>
+                ${last.event === "hide" ? html`<button ref=${undoButton} class="act" onClick=${() => act(last.item, "unhide")}><${Icon} name="undo" />${t("undo")}</button>` : null}
+              </div>`
+            : null}
+        <${Loaded} load=${list} rows=${6} empty=${(d) => !d.items.length} emptyText=${t(wish || beyond || aisle ? "noneFits" : "noRecommendations")}>
+          ${(data) => html`${(data.notes ?? []).map((note) => html`<p class="soft small">${note}</p>`)}
+            <${ByAisle} items=${data.items} fresh=${last?.fresh} known=${aisles} liked=${liked} busy=${busy} act=${act} open=${open} />`}
+        <//>
+      </section>
+      <aside aria-labelledby="history" class="side">
+        <h2 id="history" tabindex="-1">${t("historyTitle")}</h2>
+        <${Loaded} load=${known} rows=${5}>
+          ${(data) => html`<${History} known=${data} liked=${liked} busy=${busy} undo=${(item) => act(item, "unhide")} open=${open} />`}
+        <//>
+        <${Forget} id=${id} />
+      </aside>
+    </div>
+    ${panel ? html`<${ItemPanel} item=${panel} act=${act} liked=${liked} close=${() => setPanel(null)} />` : null}`;
+}
+
+function about(known, aisles, t, number) {
+  if (!known.events.length) return t("unknownShopper");
+  const n = known.n_events ?? known.events.length;
+  return [t("personFacts", { n: number(n) }, n), t("inAisles", { n: number(aisles) }, aisles)].join(t("gap"));
+}
+
+/** Aisles to choose from: those seen so far in lists and in the history; they stay once seen. */
+function useChoices(data, aisles) {
+  const seen = useRef(new Set());
+  for (const item of data?.items ?? []) if (item.category) seen.current.add(item.category);
+  for (const name of aisles) seen.current.add(name);
+  return [...seen.current].sort((a, b) => spoken(a).localeCompare(spoken(b)));
+}
+
+/** Everything about a person can be removed; it is asked for twice. */
+function Forget({ id }) {
+  const { t } = useApp();
+  const [sure, setSure] = useState(false);
+  const [done, setDone] = useState(null);
+  const go = () => forget(id).then((removed) => setDone({ removed }), (error) => setDone({ error }));
+  if (done?.error) return html`<${Trouble} error=${done.error} retry=${go} />`;
+  if (done) return html`<p class="notice" role="status">${t("forgotten")} <a href="#/">${t("nav_shoppers")}</a></p>`;
+  if (!sure) return html`<button class="quiet" onClick=${() => setSure(true)}>${t("forget")}</button>`;
+  return html`<div class="sure" role="group" aria-label=${t("forget")}>
+    <p>${t("forgetSure")}</p>
+    <button class="button danger" onClick=${go}>${t("forgetYes")}</button>
+    <button class="button" onClick=${() => setSure(false)}>${t("cancel")}</button>
+  </div>`;
+}

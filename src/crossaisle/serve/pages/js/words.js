@@ -1,0 +1,102 @@
+// Every word of the page, in English and Chinese. A sentence is a text with {names}, or a function of how many.
+
+export const LANGUAGES = ["en", "zh"];
+
+const plural = (one, many) => (n) => (n === 1 ? one : many);
+
+export const WORDS = {
+  en: {
+    gap: " ", skip: "Skip to content", navLabel: "Main", nav_shoppers: "Shoppers", nav_graph: "Graph", nav_operator: "Operator",
+    title_home: "Shoppers", title_wish: "A wish in words", title_invent: "Invent a shopper", title_graph: "How aisles lead to each other", title_operator: "How the service is doing", title_shopper: "Shopper",
+    loading: "Loading", nothing: "Nothing here yet.", retry: "Try again", retryIn: "Try again in {n} s", close: "Close", cancel: "Cancel", clear: "Clear", open: "Open", undo: "Undo", yes: "yes", no: "no",
+    errorPage: "Something on this page went wrong.", errorAway: "The service cannot be reached. Is it running, and are you online?", errorKey: "The service wants a key.",
+    errorScope: "The key you use is not allowed to do this.", errorUnknown: "The service does not know this.", errorRequest: "The service did not accept this.",
+    errorBusy: "The service is busy just now.", errorStore: "The service cannot do this just now. Nothing is lost; try again in a moment.", errorServer: "The service had a fault.",
+    degraded: "The store of events is away for the moment. You see recommendations from what the service last knew; they may be behind.",
+    keyTitle: "This service asks for a key", keyWhy: "Whoever runs it can give you one.", keyWrong: "The key you gave was not accepted. Check it, or ask for another one.", keyLabel: "Key", keyUse: "Use key",
+    keyKept: "It is kept in this browser tab only, and forgotten when you close it.",
+    homeTitle: "What would they like next?", homeLead: "Choose a shopper and see what is recommended to them in every aisle, and why. Like, buy or hide something, and watch the list change at once.",
+    byId: "A shopper's id", inventStart: "Invent a shopper", wishStart: "Make a wish in words", pickTitle: "Shoppers", noShoppers: "No shoppers yet. Invent one to begin.",
+    personFacts: plural("{n} thing", "{n} things"), inAisles: plural("from {n} aisle", "from {n} aisles"), andMore: "and {n} more", unknownShopper: "Nothing is known of this shopper yet.",
+    forShopper: "Recommended", forWish: "For “{wish}”", beyond: "New aisles only", aisleChoice: "Aisle", allAisles: "All aisles", newAisle: "new aisle", noAisle: "Without an aisle", fresh: "just in",
+    like: "Like", liked: "Liked", buy: "Buy", hide: "Hide", likeIt: "Like {title}", buyIt: "Buy {title}", hideIt: "Hide {title}",
+    did_it_like: "Liked “{title}”.", did_it_purchase: "Bought “{title}”.", did_it_hide: "Hid “{title}”.", did_it_unhide: "“{title}” may be shown again.", changed: "{fresh} new in the list, {gone} gone.",
+    noneFits: "Nothing fits. Try fewer conditions or other words.", noRecommendations: "There is nothing to recommend.",
+    historyTitle: "History", toHistory: "To the history", noHistory: "No history yet. Like or buy something and it appears here.", hiddenTitle: "Hidden", undoHideIt: "Undo: show {title} again", showAll: "Show all {n}", fewer: "Show fewer",
+    did_view: "looked at", did_click: "looked at", did_cart: "put in the cart", did_purchase: "bought", did_rating: "rated", did_like: "liked", did_dislike: "disliked", did_hide: "hidden",
+    forget: "Forget this shopper", forgetSure: "Everything known of this shopper is removed, and stays out of later trainings. This cannot be undone.", forgetYes: "Remove everything", forgotten: "Everything about this shopper is removed.",
+    wishLabel: "A wish in words", wishExample: "Say it in words: a gift for a runner", wishGo: "Find", wishLead: "Say what you are looking for as you would to a person. No shopper is needed.", wishNone: "Try “something warm for the garden”.",
+    inventLead: "Put a few things in their basket and see at once what would be recommended. Then make them a shopper of their own, and act as them.", inventFind: "Find things", searchLabel: "Search by title",
+    noFound: "Nothing found for “{q}”.", add: "Add", addedShort: "Added", addIt: "Add {title}", addedIt: "Added: {title}", added: "{title} added.", removed: "{title} removed.", removeIt: "Remove {title}",
+    basket: "Their basket", basketEmpty: "Empty. Add something from the search.", nameLabel: "Their name (if you like)", make: "Make this shopper", makeNote: "The service keeps them like any other shopper; you can remove them again on their page.",
+    preview: "What they would see",
+    similarTitle: "Similar things", otherAisles: "Other aisles only", noSimilar: "Nothing similar.", backTo: "Back to {title}",
+    graphLead: "People who shop in one aisle come to another more often than chance says. Walk along the links: click a name, or move with the arrow keys and press Enter.", graphPicture: "Association graph",
+    walkLabel: "Where you have walked", walkStart: "Choose where to begin.", level: "Level", level1: "Aisles", levelN: "Categories, level {n}", wholeGraph: "Whole graph", noGraph: "No associations were found in the data of this model.",
+    graphKey: "A thicker link is surer; a dashed one comes from likeness of words only. A larger dot: more people.", graphLeft: "Not drawn, with weaker links: {n}.",
+    nodeFacts: "Items {items} · people {users} · events {events}", nodeLabel: "{name}, {users} people", nextSteps: "From here", noSteps: "No further links from here.", walked: "{name}: {n} links.",
+    wayTo: "Strongest way to", chooseOne: "Choose", wayGo: "Walk it", noWay: "No way of up to three steps.", surest: "The surest links",
+    edgeBought: "{n} people have both, {lift} times as many as by chance.", edgeDays: "{n} days between, typically.", edgeText: "alike in words only ({similarity})",
+    operatorLead: "What is served, how good it is, and what people make of it.", refresh: "Refresh", servedTitle: "What is served", version: "Version", created: "Made", moreFacts: "More about the model", refused: "A new version was refused",
+    fact_items: "Items", fact_users: "Shoppers", fact_people: "Shoppers", fact_events: "Events", fact_aisles: "Aisles", fact_categories: "Aisles", fact_preset: "Preset",
+    qualityTitle: "How good it is", noQuality: "This model carries no measures.", measuredOn: "Measured on {what}.", moreMeasures: "More measures", "part_ndcg@10": "N@10", part_in_known_aisles: "aisles they know", part_in_new_aisles: "aisles new to them", part_choosing_when_to_stop: "Choosing when to stop", part_training_on_everything: "Training on everything", part_swapped_in: "swapped in", part_kept_aside: "kept aside", part_rolled_back: "rolled back", feedbackTitle: "Feedback", noFeedback: "No feedback yet.", asTable: "As a table", dayHead: "Day",
+    kind_impressions: "Lists shown", kind_clicks: "Looked at", kind_purchases: "Purchases", kind_likes: "Likes", kind_hides: "Hidden", barsLabel: "{kind}: {n} over {days} days",
+    abnormalTitle: "Abnormal recommendations", abnormalWhy: "Shown often and accepted far below what was expected. They are moved down until you undo it.", noAbnormal: "None. Every item is accepted about as often as expected.",
+    abnormalFacts: "{accepted} accepted of {shown} shown; {expected} were expected: {share} of that ({low} to {high})", abnormalLabel: "Accepted {share} of what was expected, 95 % between {low} and {high}", demoted: "moved down", undone: "undone", undoDemotion: "Undo", undoDemotionIt: "Undo for {title}", undoneIt: "{title} is back in its place.",
+    trainingsTitle: "Last trainings", noTrainings: "No training is on record.", noCurves: "No curves.", loss: "loss", valid: "validation", curveLabel: "{name}: from {a} to {b}, best {c}",
+    swapsTitle: "Swaps", noSwaps: "The model has not been replaced yet.", swapFacts: "{old} before, {new} after; the difference lies between {low} and {high}.",
+    newTitle: "New items without history", noNew: "None: every item has a history.", newFacts: "shown {shown} times",
+  },
+  zh: {
+    gap: "", skip: "跳到正文", navLabel: "主导航", nav_shoppers: "顾客", nav_graph: "关联图", nav_operator: "运营",
+    title_home: "顾客", title_wish: "说出心愿", title_invent: "虚构一位顾客", title_graph: "品类之间如何相通", title_operator: "服务运行得怎么样", title_shopper: "顾客",
+    loading: "加载中", nothing: "暂无内容。", retry: "重试", retryIn: "{n} 秒后可重试", close: "关闭", cancel: "取消", clear: "清除", open: "打开", undo: "撤销", yes: "是", no: "否",
+    errorPage: "页面出了问题。", errorAway: "无法连接服务。请确认服务正在运行、网络正常。", errorKey: "服务需要密钥。",
+    errorScope: "当前密钥无权进行此操作。", errorUnknown: "服务中没有这项内容。", errorRequest: "服务未接受该请求。",
+    errorBusy: "服务正忙。", errorStore: "服务暂时无法完成，数据不会丢失，请稍后再试。", errorServer: "服务发生故障。",
+    degraded: "事件存储暂时不可用。当前推荐依据服务最后已知的信息，可能不是最新。",
+    keyTitle: "此服务需要密钥", keyWhy: "请向服务的管理者索取。", keyWrong: "密钥未被接受。请检查，或索取新的密钥。", keyLabel: "密钥", keyUse: "使用密钥",
+    keyKept: "密钥只保存在当前标签页，关闭即清除。",
+    homeTitle: "他们接下来会喜欢什么？", homeLead: "选择一位顾客，查看各品类为其推荐的商品及理由。点“喜欢”“购买”或“隐藏”，列表随即变化。",
+    byId: "顾客编号", inventStart: "虚构一位顾客", wishStart: "用文字许愿", pickTitle: "顾客", noShoppers: "还没有顾客，先虚构一位吧。",
+    personFacts: () => "{n} 条记录", inAisles: () => "，来自 {n} 个品类", andMore: "等另外 {n} 个", unknownShopper: "对这位顾客还一无所知。",
+    forShopper: "为其推荐", forWish: "符合“{wish}”", beyond: "只看新品类", aisleChoice: "品类", allAisles: "全部品类", newAisle: "新品类", noAisle: "未分类", fresh: "新出现",
+    like: "喜欢", liked: "已喜欢", buy: "购买", hide: "隐藏", likeIt: "喜欢 {title}", buyIt: "购买 {title}", hideIt: "隐藏 {title}",
+    did_it_like: "已喜欢“{title}”。", did_it_purchase: "已购买“{title}”。", did_it_hide: "已隐藏“{title}”。", did_it_unhide: "“{title}”可以再次出现。", changed: "列表新增 {fresh} 件，移出 {gone} 件。",
+    noneFits: "没有符合的商品，请放宽条件或换个说法。", noRecommendations: "没有可推荐的商品。",
+    historyTitle: "历史记录", toHistory: "查看历史记录", noHistory: "还没有记录。喜欢或购买后会出现在这里。", hiddenTitle: "已隐藏", undoHideIt: "撤销，重新显示 {title}", showAll: "显示全部 {n} 条", fewer: "收起",
+    did_view: "看过", did_click: "看过", did_cart: "加入购物车", did_purchase: "买过", did_rating: "评过分", did_like: "喜欢", did_dislike: "不喜欢", did_hide: "已隐藏",
+    forget: "忘记这位顾客", forgetSure: "将删除关于这位顾客的一切，今后的训练也不再使用。无法恢复。", forgetYes: "全部删除", forgotten: "已删除关于这位顾客的一切。",
+    wishLabel: "用文字描述心愿", wishExample: "用文字描述：送给跑步爱好者的礼物", wishGo: "寻找", wishLead: "像对人说话那样描述想要的东西，无需选择顾客。", wishNone: "试试“适合庭院的温暖用品”。",
+    inventLead: "往购物篮里放几样商品，立刻看到会推荐什么；然后让其成为一位顾客，并代其操作。", inventFind: "找商品", searchLabel: "按名称搜索",
+    noFound: "没有找到“{q}”。", add: "加入", addedShort: "已加入", addIt: "加入 {title}", addedIt: "已加入：{title}", added: "已加入 {title}。", removed: "已移除 {title}。", removeIt: "移除 {title}",
+    basket: "购物篮", basketEmpty: "空的。从搜索结果中加入商品。", nameLabel: "称呼（可不填）", make: "生成这位顾客", makeNote: "服务会像对待其他顾客一样保存；可在其页面上删除。",
+    preview: "将会看到的推荐",
+    similarTitle: "相似商品", otherAisles: "只看其他品类", noSimilar: "没有相似商品。", backTo: "返回 {title}",
+    graphLead: "逛某个品类的人来到另一品类的次数，多于偶然。沿着关联走一走：点击名称，或用方向键移动、回车进入。", graphPicture: "品类关联图",
+    walkLabel: "走过的路径", walkStart: "选择起点。", level: "层级", level1: "大类", levelN: "第 {n} 级品类", wholeGraph: "整个图", noGraph: "该模型的数据中没有发现关联。",
+    graphKey: "线越粗越可靠；虚线仅来自文字相似。圆点越大人数越多。", graphLeft: "另有 {n} 个关联较弱，未画出。",
+    nodeFacts: "{items} 件商品，{users} 人，{events} 次行为", nodeLabel: "{name}，{users} 人", nextSteps: "由此可到", noSteps: "由此没有其他关联。", walked: "{name}：{n} 个关联。",
+    wayTo: "最强路径通向", chooseOne: "请选择", wayGo: "走过去", noWay: "三步之内没有路径。", surest: "最可靠的关联",
+    edgeBought: "{n} 人两者都有，是偶然情形的 {lift} 倍。", edgeDays: "通常相隔 {n} 天。", edgeText: "仅文字相似（{similarity}）",
+    operatorLead: "正在提供什么，效果如何，人们怎么看。", refresh: "刷新", servedTitle: "正在提供", version: "版本", created: "生成时间", moreFacts: "关于模型的更多信息", refused: "有新版本被拒绝",
+    fact_items: "商品", fact_users: "顾客", fact_people: "顾客", fact_events: "行为", fact_aisles: "品类", fact_categories: "品类", fact_preset: "预设",
+    qualityTitle: "效果如何", noQuality: "该模型没有附带指标。", measuredOn: "测量依据：{what}。", moreMeasures: "更多指标", "part_ndcg@10": "N@10", part_in_known_aisles: "常逛品类", part_in_new_aisles: "新品类", part_choosing_when_to_stop: "选择停止时机", part_training_on_everything: "用全部数据训练", part_swapped_in: "已换上", part_kept_aside: "暂不采用", part_rolled_back: "已回退", feedbackTitle: "反馈", noFeedback: "还没有反馈。", asTable: "以表格显示", dayHead: "日期",
+    kind_impressions: "展示的列表", kind_clicks: "查看", kind_purchases: "购买", kind_likes: "喜欢", kind_hides: "隐藏", barsLabel: "{kind}：{days} 天共 {n} 次",
+    abnormalTitle: "异常推荐", abnormalWhy: "展示很多、接受远低于预期的商品。已被下调，直至您撤销。", noAbnormal: "没有。每件商品的接受程度都大致符合预期。",
+    abnormalFacts: "展示 {shown} 次，接受 {accepted} 次；预期 {expected} 次，仅为其 {share}（{low} 至 {high}）", abnormalLabel: "接受次数为预期的 {share}，95% 区间 {low} 至 {high}", demoted: "已下调", undone: "已撤销", undoDemotion: "撤销", undoDemotionIt: "为 {title} 撤销", undoneIt: "{title} 已恢复原位。",
+    trainingsTitle: "最近的训练", noTrainings: "没有训练记录。", noCurves: "没有曲线。", loss: "损失", valid: "验证", curveLabel: "{name}：从 {a} 到 {b}，最好 {c}",
+    swapsTitle: "替换记录", noSwaps: "模型尚未被替换过。", swapFacts: "之前 {old}，之后 {new}；差值在 {low} 与 {high} 之间。",
+    newTitle: "没有历史的新商品", noNew: "没有：每件商品都有历史。", newFacts: "展示 {shown} 次",
+  },
+};
+
+/** t("key", { name: value }, n): the sentence with its names filled in; n chooses between one and many. */
+export function translator(lang) {
+  const words = WORDS[lang];
+  return (key, values = {}, n = 2) => {
+    const found = words[key];
+    const text = typeof found === "function" ? found(n) : (found ?? key);
+    return text.replace(/\{(\w+)\}/g, (_, name) => (name in values ? String(values[name]) : ""));
+  };
+}

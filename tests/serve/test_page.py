@@ -1,0 +1,451 @@
+"""The page in a real browser: the shopper's story and the operator's story, in both languages, at desk and phone width."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("playwright", reason="playwright is not installed: pip install 'crossaisle[dev]'")
+
+from fake_api import FakeApi
+from page_kit import browser, chromium_path, opened
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.skipif(chromium_path() is None, reason="no chromium on this machine: apt-get install chromium")
+
+LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
+SAY = {
+    "en": {
+        "like": "Like",
+        "buy": "Buy",
+        "hide": "Hide",
+        "undo": "Undo",
+        "find": "Find",
+        "close": "Close",
+        "liked": "Liked “",
+        "hid": "Hid “",
+    },
+    "zh": {
+        "like": "喜欢",
+        "buy": "购买",
+        "hide": "隐藏",
+        "undo": "撤销",
+        "find": "寻找",
+        "close": "关闭",
+        "liked": "已喜欢“",
+        "hid": "已隐藏“",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser() as running:
+        yield running
+
+
+def titles(page: Any) -> list[str]:
+    return [t.strip() for t in page.locator(".card h4").all_inner_texts()]
+
+
+@pytest.mark.parametrize("size", ["desk", "phone"])
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_shoppers_story(chromium: Any, lang: str, size: str) -> None:
+    say = SAY[lang]
+    with FakeApi(lang) as api, opened(chromium, size, LANGUAGES[lang]) as seen:
+        page = seen.page
+        seen.go(api.url)
+        expect(page.locator(".person")).to_have_count(24)
+        assert page.evaluate("document.documentElement.lang") == LANGUAGES[lang].replace("en-GB", "en")
+        assert (seen.axe(), seen.too_wide()) == ([], 0)
+
+        page.get_by_role("link", name="shopper-02").click()
+        expect(page.locator("h1")).to_have_text("shopper-02")
+        expect(page.locator(".card").first).to_be_visible()
+        before = titles(page)
+        assert len(before) == len(set(before)) == 18
+        assert page.locator(".aisle h3").count() >= 4
+        assert "shopper-02" in page.title()
+        history = [e["item_id"] for e in api.people["shopper-02"]]
+        expect(page.locator(".past .pastitem")).to_have_count(len(history))
+        assert page.locator(".card img").first.evaluate("(i) => i.complete && i.naturalWidth > 0 && i.src.includes('/media/')")
+        reasons = page.locator(".reason").all_inner_texts()
+        assert any(re.search("您购买过" if lang == "zh" else "You bought", r) for r in reasons)
+        assert (seen.axe(), seen.too_wide()) == ([], 0)
+
+        # like: it is durable, credited to the list, in the history, and the list is another one
+        page.locator(".card").first.get_by_role("button", name=f"{say['like']} ", exact=False).click()
+        expect(page.locator(".lastact")).to_contain_text(f"{say['liked']}{before[0]}")
+        expect(page.locator(".past", has_text=before[0])).to_be_visible()
+        assert before[0] not in titles(page)
+        assert page.locator(".card.fresh").count() >= 1
+        (like,) = [e for e in api.seen_events if e["event"] == "like"]
+        assert like["user_id"] == "shopper-02"
+        assert like["recommendation_id"].startswith("r")
+        assert len(like["event_id"]) == 32
+
+        # hide and undo
+        second = titles(page)[0]
+        page.locator(".card").first.get_by_role("button", name=f"{say['hide']} ", exact=False).click()
+        expect(page.locator(".lastact")).to_contain_text(f"{say['hid']}{second}")
+        expect(page.locator(".struck")).to_have_text(second)
+        assert second not in titles(page)
+        assert (seen.axe(), seen.too_wide()) == ([], 0)
+        page.locator(".lastact").get_by_role("button", name=say["undo"]).click()
+        expect(page.locator(".struck")).to_have_count(0)
+        expect(page.locator(".card", has_text=second)).to_have_count(1)
+
+        # buy
+        third = titles(page)[0]
+        page.locator(".card").first.get_by_role("button", name=f"{say['buy']} ", exact=False).click()
+        expect(page.locator(".past", has_text=third)).to_be_visible()
+        assert [e["event"] for e in api.seen_events] == ["like", "hide", "unhide", "purchase"]
+        assert len({e["event_id"] for e in api.seen_events}) == 4
+
+        # one item close up
+        page.locator(".card h4 button").first.click()
+        panel = page.locator("dialog.panel")
+        expect(panel.locator(".likes .pastitem").first).to_be_visible()
+        assert (seen.axe(), seen.too_wide()) == ([], 0)
+        panel.get_by_role("button", name=say["close"]).click()
+        expect(panel).to_have_count(0)
+        assert api.seen_events[-1]["event"] == "click"
+
+        # a wish in words
+        page.locator("#wish").fill("送给跑步爱好者" if lang == "zh" else "a gift for a runner")
+        page.get_by_role("button", name=say["find"], exact=True).click()
+        expect(page.locator(".reason").first).to_contain_text("符合“送给跑步" if lang == "zh" else "It fits “a gift for a runner”")
+        assert api.bodies[-1]["lang"] == lang
+        assert third not in titles(page), "what was bought a moment ago is in the history that goes with the wish"
+
+
+@pytest.mark.parametrize("size", ["desk", "phone"])
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_operators_story(chromium: Any, lang: str, size: str) -> None:
+    with FakeApi(lang) as api, opened(chromium, size, LANGUAGES[lang]) as seen:
+        page = seen.page
+        seen.go(f"{api.url}#/operator")
+        expect(page.locator(".figuresrow").get_by_text("v0003")).to_be_visible()
+        expect(page.locator(".curve .line")).to_have_count(4)
+        expect(page.locator(".bars svg")).to_have_count(5)
+        assert page.locator(".bars rect").count() == 5 * 28
+        days = api.overview()["feedback"]
+        assert page.locator(".bars .figures").nth(2).inner_text() == str(sum(d["purchase"] for d in days))
+        expect(page.locator(".timeline li")).to_have_count(3)
+        expect(page.locator("[aria-labelledby=newitems] .row")).to_have_count(3)
+        assert (seen.axe(), seen.too_wide()) == ([], 0)
+        rows = page.locator("[aria-labelledby=abnormal] .row")
+        expect(rows).to_have_count(2)
+        expect(rows.first).to_contain_text("26%")
+        wrong = api.overview()["abnormal"][0]
+        rows.first.get_by_role("button").click()
+        expect(rows.last).to_contain_text({"en": "undone", "zh": "已撤销"}[lang])
+        expect(rows.last).to_contain_text(wrong["title"])
+        expect(rows.get_by_role("button")).to_have_count(1)
+        assert api.undone == {wrong["item_id"]}
+        page.locator("details summary").last.click()
+        expect(page.locator("tbody tr")).to_have_count(28)
+        assert (seen.axe(), seen.too_wide()) == ([], 0)
+
+
+def test_an_invented_shopper(chromium: Any) -> None:
+    with FakeApi() as api, opened(chromium, "phone") as seen:
+        page = seen.page
+        seen.go(f"{api.url}#/invent")
+        page.locator("#search").fill("running")
+        expect(page.locator(".likes .pastitem")).to_have_count(1)
+        page.get_by_role("button", name="Add Trail running shoes").click()
+        expect(page.locator(".chip")).to_have_text("Trail running shoes")
+        expect(page.locator(".reason").first).to_contain_text("Trail running shoes")  # a preview, before anybody is made
+        assert api.seen_events == []
+        page.locator("#search").fill("teapot")
+        page.get_by_role("button", name="Add Cast-iron teapot").click()
+        page.get_by_role("button", name="Remove Cast-iron teapot").click()
+        expect(page.locator(".chip")).to_have_count(1)
+        assert (seen.axe(), seen.too_wide()) == ([], 0)
+        page.get_by_label("Their name").fill("Ann / 小安 & co")
+        page.get_by_role("button", name="Make this shopper").click()
+        expect(page.locator("h1")).to_have_text("Ann / 小安 & co")
+        expect(page.locator(".past .pastitem")).to_have_text(re.compile("Trail running shoes"))
+        assert [(e["user_id"], e["event"]) for e in api.seen_events] == [("Ann / 小安 & co", "purchase")]
+        page.get_by_role("button", name="Forget this shopper").click()
+        assert "Ann / 小安 & co" in api.people, "asked for twice"
+        page.get_by_role("button", name="Remove everything").click()
+        expect(page.get_by_text("Everything about this shopper is removed.")).to_be_visible()
+        assert "Ann / 小安 & co" not in api.people
+
+
+@pytest.mark.parametrize(("lang", "size"), [("en", "desk"), ("zh", "phone")])
+def test_a_walk_through_the_graph(chromium: Any, lang: str, size: str) -> None:
+    with FakeApi(lang) as api, opened(chromium, size, LANGUAGES[lang]) as seen:
+        page = seen.page
+        seen.go(f"{api.url}#/graph")
+        edges = [e for e in api.graph()["edges"] if e["level"] == 1]
+        expect(page.locator(".node")).to_have_count(len({e["source"] for e in edges} | {e["target"] for e in edges}))
+        assert page.locator(".edge").count() == len(edges)
+        assert (seen.axe(), seen.too_wide()) == ([], 0)
+        page.locator(".node").first.click()
+        expect(page.locator(".step")).to_have_count(1)
+        first = page.locator(".step").inner_text()
+        page.locator(".stepto").first.click()
+        expect(page.locator(".step")).to_have_count(2)
+        second = page.locator(".step").last.inner_text()
+        names = {first.replace(" ", "_"), second.replace(" ", "_")}
+        assert any({e["source"], e["target"]} == names for e in edges), "each step goes along an edge"
+        assert page.locator(".edge.onwalk").count() >= 1
+        assert (seen.axe(), seen.too_wide()) == ([], 0)
+
+
+def test_styles_follow_what_changes_its_place(chromium: Any) -> None:
+    """Nodes and cards that move and change at once look like what they are: a browser may keep the old style of what is moved."""
+    with FakeApi() as api, opened(chromium, reduced_motion="reduce") as seen:
+        page = seen.page
+        seen.go(f"{api.url}#/graph")
+        page.locator(".pick select").select_option("2")
+        page.locator(".node").first.click()
+        page.locator(".stepto").first.click()
+        page.locator(".stepto").first.click()
+        expect(page.locator(".step")).to_have_count(3)
+        script = "(all) => all.map((n) => [n.classList.contains('dim'), getComputedStyle(n.querySelector('circle')).opacity])"
+        looks = page.locator(".node").evaluate_all(script)
+        assert {dim for dim, _ in looks} == {True, False}
+        assert [opacity for _, opacity in looks] == ["0.35" if dim else "1" for dim, _ in looks]
+
+        seen.go(f"{api.url}#/shopper/shopper-08")
+        for _ in range(3):
+            first = titles(page)[0]
+            page.locator(".card").first.get_by_role("button", name="Hide ").click()
+            expect(page.locator(".lastact")).to_contain_text(first)
+            assert set(page.locator(".card").evaluate_all("(all) => all.map((c) => getComputedStyle(c).opacity)")) == {"1"}
+
+
+def test_the_walk_that_a_reason_names(chromium: Any) -> None:
+    """The path of an item leads into the graph, to the same walk."""
+    with FakeApi() as api, opened(chromium) as seen:
+        page = seen.page
+        edge = next(e for e in api.graph()["edges"] if e["kind"] == "bought" and e["level"] == 1)
+        seen.go(f'{api.url}#/graph?walk=["{edge["source"]}","{edge["target"]}","no such aisle"]')
+        expect(page.locator(".step")).to_have_count(2)
+        expect(page.locator(".edge.onwalk").first).to_be_visible()
+
+
+def test_the_keyboard_alone(chromium: Any) -> None:
+    with FakeApi() as api, opened(chromium) as seen:
+        page = seen.page
+        seen.go(api.url)
+        expect(page.locator(".person")).to_have_count(24)
+        seen.tab_to("shopper-02")
+        page.keyboard.press("Enter")
+        expect(page.locator(".card").first).to_be_visible()
+        assert seen.focused() == "shopper-02", "after a change of view the keyboard is at its heading"
+        top = titles(page)[0]
+        seen.tab_to(f"Hide {top}")
+        page.keyboard.press("Enter")
+        expect(page.locator(".struck")).to_have_text(top)
+        expect(page.locator(".lastact button")).to_be_focused()  # the card is gone, and the keyboard with it would be lost
+        page.keyboard.press("Enter")
+        expect(page.locator(".struck")).to_have_count(0)
+        expect(page.locator("#foryou")).to_be_focused()
+        seen.tab_to(titles(page)[0])
+        page.keyboard.press("Enter")
+        expect(page.locator("dialog")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator("dialog")).to_have_count(0)
+        assert seen.focused() == titles(page)[0], "a closed panel gives the keyboard back"
+
+        seen.go(f"{api.url}#/graph")
+        expect(page.locator(".node").first).to_be_visible()
+        first = page.locator(".node[tabindex='0']").get_attribute("aria-label")
+        seen.tab_to(first)
+        page.keyboard.press("ArrowDown")
+        second = seen.focused()
+        assert second != first
+        page.keyboard.press("ArrowUp")
+        assert seen.focused() == first
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        expect(page.locator(".node.here")).to_have_attribute("aria-label", second)
+        assert seen.focused() == second
+
+
+HOSTILE = '<script>document.title="owned"</script><img src=x onerror="document.title=\'owned\'">'
+
+
+def test_titles_are_text(chromium: Any) -> None:
+    with FakeApi(titles={i: f"{HOSTILE} {i}" for i in ("p00", "p11", "p22", "p33", "p44", "p55")}) as api, opened(chromium) as seen:
+        page = seen.page
+        bought = [{"item_id": i, "event": "purchase", "timestamp": 1.7e9} for i in ("p00", "p11")]
+        api.people = {HOSTILE: bought, **api.people}
+        seen.go(api.url)
+        page.get_by_role("link", name=HOSTILE).click()
+        expect(page.locator("h1")).to_have_text(HOSTILE)
+        expect(page.locator(".past", has_text=f"{HOSTILE} p00")).to_have_count(1)
+        expect(page.locator(".card h4", has_text=HOSTILE).first).to_be_visible()
+        page.locator(".card h4 button", has_text=HOSTILE).first.click()
+        expect(page.locator("dialog h2")).to_contain_text(HOSTILE)
+        assert page.locator("img[src$='/x'], main script, dialog script").count() == 0
+        assert "owned" not in page.title().replace(HOSTILE, "")
+        assert seen.too_wide() == 0
+
+
+def test_a_key_is_asked_for_and_kept_in_the_tab(chromium: Any) -> None:
+    with FakeApi(key="ca_right") as api, opened(chromium) as seen:
+        seen.expected.add("401")
+        page = seen.page
+        seen.go(api.url)
+        field = page.get_by_label("Key", exact=True)
+        field.fill("ca_wrong")
+        assert seen.axe() == []
+        page.get_by_role("button", name="Use key").click()
+        expect(page.get_by_text("was not accepted")).to_be_visible()
+        page.get_by_label("Key", exact=True).fill("ca_right")
+        page.keyboard.press("Enter")
+        expect(page.locator(".person").first).to_be_visible()
+        page.reload()
+        expect(page.locator(".person").first).to_be_visible()
+        assert page.evaluate("[Object.values(sessionStorage), JSON.stringify(localStorage).includes('ca_')]") == [["ca_right"], False]
+
+
+def test_a_store_that_is_away(chromium: Any) -> None:
+    """Lists go on and say so; an act waits, and sent again it is the same event."""
+    with FakeApi(degraded=True) as api, opened(chromium) as seen:
+        seen.expected.add("503")
+        page = seen.page
+        seen.go(f"{api.url}#/shopper/shopper-03")
+        expect(page.locator(".notice.warn")).to_contain_text("may be behind")
+        assert seen.axe() == []
+        api.away = {"events"}
+        page.locator(".card").first.get_by_role("button", name="Like ").click()
+        alert = page.locator(".notice.bad")
+        expect(alert).to_contain_text("cannot do this just now")
+        expect(alert.get_by_role("button")).to_be_disabled()  # Retry-After: 1
+        sent = []
+        page.on("request", lambda r: sent.append(r.post_data_json) if r.url.endswith("/events") else None)
+        api.away, api.degraded = set(), False
+        alert.get_by_role("button", name="Try again").click()
+        expect(page.locator(".lastact")).to_contain_text("Liked")
+        expect(page.locator(".notice")).to_have_count(0)
+        assert [e["event_id"] for e in api.seen_events] == [sent[0]["events"][0]["event_id"]]
+
+
+def test_an_event_that_is_sent_again_keeps_its_id(chromium: Any) -> None:
+    with FakeApi() as api, opened(chromium) as seen:
+        seen.expected.add("503")
+        page = seen.page
+        tried = []
+        page.on("request", lambda r: tried.append(r.post_data_json["events"][0]["event_id"]) if r.url.endswith("/events") else None)
+        seen.go(f"{api.url}#/shopper/shopper-03")
+        api.away = {"events"}
+        page.locator(".card").first.get_by_role("button", name="Buy ").click()
+        page.locator(".notice.bad").get_by_role("button", name="Try again").click()
+        expect(page.locator(".notice.bad").get_by_role("button")).to_be_disabled()
+        api.away = set()
+        page.locator(".notice.bad").get_by_role("button", name="Try again").click()
+        expect(page.locator(".lastact")).to_contain_text("Bought")
+        assert len(tried) == 3
+        assert len(set(tried)) == 1
+
+
+@pytest.mark.parametrize("view", ["", "#/shopper/nobody", "#/graph", "#/operator", "#/wish", "#/invent"])
+def test_nothing_there_yet(chromium: Any, view: str) -> None:
+    with FakeApi(empty=True) as api, opened(chromium, "phone") as seen:
+        seen.go(f"{api.url}{view}")
+        expect(seen.page.locator(".empty").first).to_be_visible()
+        assert (seen.axe(), seen.too_wide()) == ([], 0)
+
+
+def test_a_service_that_fails_and_comes_back(chromium: Any) -> None:
+    with FakeApi(away={"recommend", "users"}) as api, opened(chromium) as seen:
+        seen.expected |= {"503", "ERR_"}
+        page = seen.page
+        seen.go(f"{api.url}#/shopper/shopper-03")
+        expect(page.locator(".notice.bad")).to_have_count(2)
+        expect(page.locator(".notice.bad").first).to_contain_text("the store of events is away")
+        assert seen.axe() == []
+        api.away = set()
+        page.locator(".notice.bad").first.get_by_role("button", name="Try again").click()
+        expect(page.locator(".card").first).to_be_visible()
+        page.locator(".notice.bad").get_by_role("button", name="Try again").click()
+        expect(page.locator(".pastitem").first).to_be_visible()
+        page.context.set_offline(True)
+        page.get_by_label("New aisles only").check()
+        expect(page.locator(".notice.bad").first).to_contain_text("cannot be reached")
+
+
+@pytest.mark.parametrize("view", ["", "#/shopper/shopper-02", "#/graph", "#/operator"])
+def test_dark_and_still(chromium: Any, view: str) -> None:
+    """Dark colours keep their contrast; who wants no motion gets none."""
+    with FakeApi() as api, opened(chromium, color_scheme="dark", reduced_motion="reduce") as seen:
+        seen.go(f"{api.url}{view}")
+        seen.page.locator(".person, .card, .node, .bars").first.wait_for()
+        light = seen.page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+        assert max(light) < 60
+        assert seen.page.evaluate("document.getAnimations().length") == 0
+        assert seen.axe() == []
+
+
+def test_the_language_is_changed_and_kept(chromium: Any) -> None:
+    with FakeApi() as api, opened(chromium) as seen:
+        page = seen.page
+        seen.go(f"{api.url}#/shopper/shopper-02")
+        expect(page.locator(".reason").first).to_contain_text(re.compile("You bought|popularity"))
+        page.get_by_role("button", name="中文").click()
+        expect(page.locator(".reason").first).to_contain_text(re.compile("您购买过|热度"))
+        page.reload()
+        expect(page.get_by_role("heading", name="历史记录")).to_be_visible()
+
+
+def test_words_of_both_languages(chromium: Any) -> None:
+    """Each word is there twice, with the same names in braces; every word that the code asks for is there."""
+    from fake_api import PAGES
+
+    with FakeApi() as api, opened(chromium) as seen:
+        seen.go(api.url)
+        script = """async () => {
+            const { WORDS } = await import(new URL('pages/js/words.js', document.baseURI));
+            const plain = (w) => (typeof w === 'function' ? w(2) : w);
+            const said = (words) => Object.fromEntries(Object.entries(words).map(([k, w]) => [k, plain(w)]));
+            return { en: said(WORDS.en), zh: said(WORDS.zh) };
+        }"""
+        words = seen.page.evaluate(script)
+    assert set(words["en"]) == set(words["zh"])
+    names = {lang: {k: sorted(re.findall(r"\{(\w+)\}", w)) for k, w in words[lang].items()} for lang in words}
+    assert names["en"] == names["zh"]
+    code = "\n".join(p.read_text(encoding="utf-8") for p in sorted((PAGES / "js").glob("*.js")) if p.name != "words.js")
+    asked = set(re.findall(r'\bt\("(\w+)"', code))
+    assert len(asked) > 80
+    assert asked <= set(words["en"])
+
+
+def test_ways_and_places_by_hand(chromium: Any) -> None:
+    with FakeApi() as api, opened(chromium) as seen:
+        seen.go(api.url)
+        script = """async () => {
+            const { strength, strongestWay, places } = await import(new URL('pages/js/layout.js', document.baseURI));
+            const edge = (source, target, lift_low) => ({ source, target, kind: 'bought', lift_low });
+            // from a to z straight: 1 - 1/1.25 = .2; by b: .5 * .75 = .375; from z to f are four steps, one too many
+            const chain = [['z', 'c'], ['c', 'd'], ['d', 'e'], ['e', 'f']].map(([a, b]) => edge(a, b, 2));
+            const edges = [edge('a', 'z', 1.25), edge('a', 'b', 2), edge('b', 'z', 4), ...chain];
+            const near = [];
+            for (const width of [300, 780]) for (let n = 1; n <= 36; n++) {
+                const names = Array.from({ length: n }, (_, i) => String(i));
+                const plan = places(names, width);
+                for (const side of [1, -1]) {
+                    const ys = [...plan.places.values()].filter((p) => p.side === side).map((p) => p.y).sort((a, b) => a - b);
+                    ys.slice(1).forEach((y, i) => near.push(y - ys[i]));
+                    if (ys.some((y) => y < 12 || y > plan.height - 12)) near.push(-1);
+                }
+                if ([...plan.places.values()].some((p) => p.x - plan.label < 0 && p.side === -1)) near.push(-2);
+            }
+            const way = (from, to) => strongestWay(edges, from, to);
+            return [strength(edge('a', 'b', 0.5)), way('a', 'z'), way('c', 'f').nodes, way('z', 'f'), Math.min(...near)];
+        }"""
+        none, best, three, four, closest = seen.page.evaluate(script)
+    assert none == 0
+    assert best == {"nodes": ["a", "b", "z"], "worth": pytest.approx(0.375)}
+    assert three == ["c", "d", "e", "f"]
+    assert four is None
+    assert closest >= 18
