@@ -55,7 +55,7 @@ def _make(plan: Plan, settings: ServiceSettings) -> Made:
 
     records = Records.open(plan.store, settings.records)
     try:
-        return Engine(plan.model, records, settings.live), records
+        return Engine(plan.model, records, settings.live, settings.learn), records
     except BaseException:
         records.close()
         raise

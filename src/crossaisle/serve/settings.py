@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from crossaisle.live.settings import LiveSettings
+from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, OnlineSettings
+from crossaisle.live.settings import LearnSettings, LiveSettings
 from crossaisle.records.settings import RecordsSettings
 from crossaisle.settings import Settings, setting
 
@@ -47,3 +48,11 @@ class ServiceSettings(Settings):
     serve: ServeSettings = field(default_factory=ServeSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
     records: RecordsSettings = field(default_factory=RecordsSettings)
+    online: OnlineSettings = field(default_factory=OnlineSettings)
+    abnormal: AbnormalSettings = field(default_factory=AbnormalSettings)
+    explore: ExploreSettings = field(default_factory=ExploreSettings)
+
+    @property
+    def learn(self) -> LearnSettings:
+        """What is learned from feedback, together."""
+        return LearnSettings(self.online, self.abnormal, self.explore)
