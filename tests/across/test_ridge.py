@@ -10,7 +10,7 @@ from sklearn.kernel_ridge import KernelRidge
 
 from crossaisle.across.ridge import CrossAisleRidge, _leading
 from crossaisle.across.settings import AcrossSettings
-from crossaisle.across.shoppers import Knowledge, likeness, scaled, typical_lengths
+from crossaisle.across.shoppers import Knowledge, likeness, scaled, turned, typical_lengths
 from crossaisle.baselines.ials import IALS
 from crossaisle.data.histories import Histories
 from crossaisle.errors import SettingError
@@ -101,7 +101,7 @@ def test_likeness_is_positive_semi_definite_and_forgets_no_weight():
     knows = Knowledge(rng.uniform(0.1, 3, 30).astype(np.float32), v / np.linalg.norm(v, axis=1, keepdims=True), _text(30), SMALL)
     raw = knows.blocks(x)
     blocks = scaled(raw, typical_lengths(raw))
-    k = likeness(blocks, blocks, SMALL, 50, 50)
+    k = likeness(blocks, turned(blocks), SMALL, 50, 50)
     assert np.abs(k - k.T).max() < 1e-5
     assert np.linalg.eigvalsh(k.astype(np.float64)).min() > -1e-5
     changed = dataclasses.replace(SMALL, text=0.0, constant=0.7)

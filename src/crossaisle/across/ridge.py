@@ -23,7 +23,7 @@ import scipy.sparse as sp
 import torch
 
 from crossaisle.across.settings import AcrossSettings
-from crossaisle.across.shoppers import Blocks, Knowledge, likeness, scaled, typical_lengths
+from crossaisle.across.shoppers import Blocks, Knowledge, levelled, likeness, rows_of, scaled, scales, turned, typical_lengths
 from crossaisle.baselines.ials import IALS
 from crossaisle.contracts import Progress
 from crossaisle.data.dataset import Dataset
@@ -59,7 +59,7 @@ class _Aisle:
     typical : dict
         Root mean square length of each block.
     blocks, bought
-        The shoppers' features and Y; made again after loading, and after items joined.
+        The shoppers' features, `turned`, and Y; made again after loading, and after items joined.
     """
 
     code: int
@@ -146,8 +146,9 @@ class CrossAisleRidge:
         rows = at_most(rows, s.most_shoppers, self.seed)
         raw = self._knowledge.blocks(outside[rows])
         typical = typical_lengths(raw)
-        blocks = scaled(raw, typical)
-        k = likeness(blocks, blocks, s, len(rows), len(rows))
+        features = scaled(raw, typical)
+        blocks = turned(features)
+        k = likeness(features, blocks, s, len(rows), len(rows))
         self._aisles[a] = _Aisle(a, rows, *_leading(k, s.components, self.seed), float(both.mean()), typical, blocks)
 
     @cached_property
@@ -169,23 +170,31 @@ class CrossAisleRidge:
         """The aisles in which there were shoppers enough to learn from."""
         return tuple(self._aisles)
 
-    def inside(self, histories: Histories, aisle: int) -> Floats:
+    def features(self, histories: Histories) -> Blocks:
+        """What is known of the people of B histories, for `inside` of aisles that none of them touches: made once for all of these."""
+        return levelled(self._knowledge.blocks(_owned(histories, len(self._popular))))
+
+    def inside(self, histories: Histories, aisle: int, features: Blocks | None = None) -> Floats:
         """float32 (B, N_a): scores of the items of an aisle (ascending codes) by what each history holds elsewhere.
 
-        A history with nothing elsewhere gets what sells there.
+        A history with nothing elsewhere gets what sells there. With ``features`` no history may hold anything of the aisle.
         """
         columns = np.flatnonzero(self._item_aisles == aisle)
         if aisle not in self._aisles:
             return np.repeat(self._popular[columns][None, :], len(histories), axis=0)
-        x = _columns(_owned(histories, len(self._popular)), self._item_aisles != aisle)
-        parts = [self._inside(x[b : b + _BATCH], self._aisles[aisle], columns) for b in range(0, len(histories), _BATCH)]
+        if features is None:
+            x = _columns(_owned(histories, len(self._popular)), self._item_aisles != aisle)
+            features = levelled(self._knowledge.blocks(x))
+        parts = []
+        for b in range(0, len(histories), _BATCH):
+            n = min(_BATCH, len(histories) - b)
+            parts.append(self._inside(rows_of(features, slice(b, b + n)), n, self._aisles[aisle], columns))
         return np.concatenate(parts) if parts else np.zeros((0, len(columns)), np.float32)
 
-    def _inside(self, x: Any, aisle: _Aisle, columns: Ints) -> Floats:
+    def _inside(self, features: Blocks, n: int, aisle: _Aisle, columns: Ints) -> Floats:
         s = self.settings
         blocks, bought = self._shoppers_of(aisle, columns)
-        asked = scaled(self._knowledge.blocks(x), aisle.typical)
-        k = likeness(asked, blocks, s, x.shape[0], len(aisle.rows))
+        k = likeness(features, blocks, s, n, len(aisle.rows), scales(aisle.typical))
         penalty = max(self.penalty * (s.constant + sum(getattr(s, name) for name in blocks)), _LEAST_PENALTY)
         rest = 1.0 / (penalty + aisle.left)
         p = rest * k + ((k @ aisle.vectors) * (1.0 / (penalty + aisle.values) - rest)) @ aisle.vectors.T
@@ -199,7 +208,7 @@ class CrossAisleRidge:
         """The features of an aisle's shoppers outside it, and csr (n, N_a) what they have inside."""
         if aisle.blocks is None:
             outside = _columns(self._shoppers[aisle.rows], self._item_aisles != aisle.code)
-            aisle.blocks = scaled(self._knowledge.blocks(outside), aisle.typical)
+            aisle.blocks = turned(scaled(self._knowledge.blocks(outside), aisle.typical))
         if aisle.bought is None:
             aisle.bought = self._shoppers[aisle.rows][:, columns]
         return aisle.blocks, aisle.bought
@@ -291,9 +300,11 @@ def _owned(histories: Histories, n_items: int) -> Any:
 
 def _columns(x: Any, keep: Bools) -> Any:
     """x with the other columns emptied."""
-    out = (x @ sp.diags(keep.astype(np.float32))).tocsr()
-    out.eliminate_zeros()
-    return out
+    kept = keep[x.indices]
+    if kept.all():
+        return x
+    ends = np.concatenate(([0], np.cumsum(kept)))[x.indptr]
+    return sp.csr_matrix((x.data[kept], x.indices[kept], ends), shape=x.shape)
 
 
 def _shoppers_of_several(x: Any, item_aisles: Ints, n_aisles: int) -> Any:

@@ -7,6 +7,7 @@ constant: a positive definite kernel.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ import scipy.sparse as sp
 from crossaisle.across.settings import AcrossSettings
 from crossaisle.schema import Floats
 
-__all__ = ["Blocks", "Knowledge", "likeness", "scaled", "typical_lengths"]
+__all__ = ["Blocks", "Knowledge", "levelled", "likeness", "rows_of", "scaled", "scales", "turned", "typical_lengths"]
 
 _LENGTHS = {"ids": 0.75, "factors": 0.75, "text": 1.0}
 """Power of its length that a block is divided by: 1 forgets how much somebody bought, 0 lets bulk buyers rule."""
@@ -63,14 +64,24 @@ def _lengths(block: Any) -> Floats:
     return np.sqrt(np.asarray(squares, dtype=np.float64)).ravel()
 
 
-def scaled(blocks: Blocks, typical: dict[str, float]) -> Blocks:
-    """Each row over ``length^p * typical^(1 - p)``, so that a shopper of typical length has length 1."""
+def levelled(blocks: Blocks) -> Blocks:
+    """Each row over ``length^p``."""
     out: Blocks = {}
     for name, block in blocks.items():
-        p = _LENGTHS[name]
-        by = 1.0 / (np.maximum(_lengths(block), 1e-9) ** p * max(typical[name], 1e-9) ** (1 - p))
-        out[name] = (sp.diags(by.astype(np.float32)) @ block).tocsr() if sp.issparse(block) else block * by[:, None].astype(np.float32)
+        by = (1.0 / np.maximum(_lengths(block), 1e-9) ** _LENGTHS[name]).astype(np.float32)
+        out[name] = (sp.diags(by) @ block).tocsr() if sp.issparse(block) else block * by[:, None]
     return out
+
+
+def scales(typical: dict[str, float]) -> dict[str, float]:
+    """What each levelled block is multiplied by, ``typical^-(1 - p)``, so that a shopper of typical length has length 1."""
+    return {name: float(max(length, 1e-9) ** (_LENGTHS[name] - 1)) for name, length in typical.items()}
+
+
+def scaled(blocks: Blocks, typical: dict[str, float]) -> Blocks:
+    """Each row over ``length^p * typical^(1 - p)``."""
+    by = scales(typical)
+    return {name: block * np.float32(by[name]) for name, block in levelled(blocks).items()}
 
 
 def typical_lengths(blocks: Blocks) -> dict[str, float]:
@@ -78,10 +89,22 @@ def typical_lengths(blocks: Blocks) -> dict[str, float]:
     return {name: float(np.sqrt(np.mean(_lengths(block) ** 2))) for name, block in blocks.items()}
 
 
-def likeness(a: Blocks, b: Blocks, settings: AcrossSettings, n_a: int, n_b: int) -> Floats:
-    """float32 (n_a, n_b): sum over blocks of weight * a b' + constant; both scaled by `scaled`."""
+def turned(blocks: Blocks) -> Blocks:
+    """Each block transposed, ready to be multiplied with again and again: ``likeness(a, turned(b), ...)``."""
+    return {name: block.T.tocsr() if sp.issparse(block) else block.T for name, block in blocks.items()}
+
+
+def rows_of(blocks: Blocks, rows: Any) -> Blocks:
+    """Some of the shoppers."""
+    return {name: block[rows] for name, block in blocks.items()}
+
+
+def likeness(a: Blocks, b: Blocks, settings: AcrossSettings, n_a: int, n_b: int, by: Mapping[str, float] | None = None) -> Floats:
+    """float32 (n_a, n_b): sum over blocks of weight * a b' + constant; b is `scaled` and `turned`, and a scaled, or levelled and ``by`` its
+    `scales`."""
     out = np.full((n_a, n_b), settings.constant, dtype=np.float32)
     for name, block in a.items():
-        product = block @ b[name].T
-        out += getattr(settings, name) * (product.toarray() if sp.issparse(product) else product)
+        product = block @ b[name]
+        weight = getattr(settings, name) * (1.0 if by is None else by[name])
+        out += np.float32(weight) * (product.toarray() if sp.issparse(product) else product)
     return out

@@ -22,6 +22,7 @@ from scipy.special import log_softmax, logsumexp
 
 from crossaisle.across.ridge import CrossAisleRidge
 from crossaisle.across.settings import AcrossSettings
+from crossaisle.across.shoppers import Blocks, rows_of
 from crossaisle.blend.holdout import hold_out, kinds
 from crossaisle.blend.parts import Parts, stand_as_in, standardised
 from crossaisle.blend.settings import BlendSettings
@@ -274,9 +275,10 @@ class BlendScorer:
         scores = self.net.score(histories)
         return {_NEAR: log_softmax(scores, axis=1).astype(np.float32), **self.parts_of().scores(histories, len(self.counts))}
 
-    def _far_features(self, histories: Histories, aisle: int, near: Floats) -> dict[str, Floats]:
+    def _far_features(self, histories: Histories, aisle: int, near: Floats, known: Blocks | None = None) -> dict[str, Floats]:
+        """(B, C) each; ``known``: what `CrossAisleRidge.features` gave for these histories."""
         assert self.ridge is not None
-        return {"cross-ridge": standardised(self.ridge.inside(histories, aisle)), "near": log_softmax(near, axis=1)}
+        return {"cross-ridge": standardised(self.ridge.inside(histories, aisle, known)), "near": log_softmax(near, axis=1)}
 
     def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
         """Log-probabilities up to a constant of the history; see `contracts.Scorer`. An empty history is answered by popularity."""
@@ -293,9 +295,12 @@ class BlendScorer:
     def _score(self, histories: Histories, candidates: Ints | None) -> Floats:
         features = self._near_features(histories)
         out = self.near.apply(features, self.counts)
-        for aisle, rows, columns in self._untouched(histories, candidates):
+        untouched = self._untouched(histories, candidates)
+        known = None if self.ridge is None or not untouched else self.ridge.features(histories)
+        for aisle, rows, columns in untouched:
             near = out[np.ix_(rows, columns)]
-            weights, found = self._inside(histories[rows], aisle, near, features, np.ix_(rows, columns))
+            of_rows = None if known is None else rows_of(known, rows)
+            weights, found = self._inside(histories[rows], aisle, near, features, np.ix_(rows, columns), of_rows)
             inside = weights.apply(found, self.counts[columns])
             if weights is self.far and weights.least:  # no target of the kind was ever seen, and nobody's purchases speak of them
                 inside = stand_as_in(inside, near, self.counts[columns] == 0)
@@ -306,11 +311,11 @@ class BlendScorer:
         return out
 
     def _inside(
-        self, histories: Histories, aisle: int, near: Floats, features: dict[str, Floats], where: Any
+        self, histories: Histories, aisle: int, near: Floats, features: dict[str, Floats], where: Any, known: Blocks | None = None
     ) -> tuple[Weights, dict[str, Floats]]:
         """The weights that order an aisle that no history touches, and (B, C) of what they weigh; ``features[where]`` are near's parts."""
         if self.ridge is not None and aisle in self.ridge.aisles:
-            return self.far, self._far_features(histories, aisle, near)
+            return self.far, self._far_features(histories, aisle, near, known)
         return Weights.alike(self.near.names), {name: standardised(values[where]) for name, values in features.items()}
 
     def _untouched(self, histories: Histories, candidates: Ints | None) -> list[tuple[int, Ints, Ints]]:
