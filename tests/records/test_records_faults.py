@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from records_workers import BATCH, NOW, batch_of, hold_the_lock, open_at_once, processes, write_until_killed, write_with_threads
 
 from crossaisle.errors import StoreAway
-from crossaisle.records import Event, Records, RecordsSettings
+from crossaisle.records import Event, Records, RecordsSettings, ShownList
 from real_postgres import Postgres
 
 T = TypeVar("T")
@@ -121,6 +121,25 @@ def test_no_later_number_is_given_while_an_earlier_one_is_not_committed(records:
     worker.join()
     assert eventually(lambda: records.add_events(batch_of("locked", 0), NOW)) in ((BATCH, 0), (0, BATCH))
     assert sorted(ids(records)) == sorted(e.event_id for e in batch_of("before", 0) + batch_of("locked", 0))
+
+
+def test_a_list_that_is_being_written_while_its_person_is_forgotten(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, look = threading.Event(), records._forgotten_since
+
+    def slowly(*arguments: Any) -> dict[str, float]:
+        found = look(*arguments)
+        looked.set()
+        time.sleep(0.3)
+        return found
+
+    monkeypatch.setattr(records, "_forgotten_since", slowly)
+    writer = threading.Thread(target=records.add_lists, args=([ShownList("r1", "ann", NOW, "v0001", (), {})],))
+    writer.start()
+    assert looked.wait(30)
+    removed = eventually(lambda: records.forget("ann"))
+    writer.join()
+    assert records.list_of("r1") is None
+    assert removed == {"events": 0, "lists": 1}
 
 
 def test_processes_that_open_a_new_store_at_once_agree(store_url: str) -> None:

@@ -346,6 +346,15 @@ def test_a_database_that_cannot_hold_every_text_is_refused(postgres: Postgres) -
         Records.open(url)
 
 
+def test_a_user_who_may_create_no_tables_is_told_so(postgres: Postgres) -> None:
+    url = postgres.new_database()
+    postgres.execute("CREATE ROLE clerk LOGIN")
+    with pytest.raises(
+        SettingError, match=r"the database of .*clerk@.* expected one that the user of the URL may create tables in; next: .*GRANT"
+    ):
+        Records.open(url.replace("//crossaisle@", "//clerk@"))
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [

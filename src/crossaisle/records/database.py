@@ -6,6 +6,7 @@ Statements are plain SQL that both databases understand, with ``?`` for a value,
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,9 @@ __all__ = ["Database", "Hand"]
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+
+_PEOPLE = 0x70656F70
+"""The number of PostgreSQL's lock around forgetting."""
 
 
 class Hand:
@@ -64,6 +68,11 @@ class Hand:
         found: Row | None = self._cursor.fetchone()
         return found
 
+    def keep_people(self, *, changing: bool) -> None:
+        """Until the commit, no one is forgotten while others write what belongs to people. In SQLite there is one writer anyway."""
+        if self._translate:
+            self.run(f"SELECT pg_advisory_xact_lock{'' if changing else '_shared'}({_PEOPLE})")
+
 
 def _parsed(url: str) -> sa.URL:
     expected = "sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME"
@@ -98,8 +107,9 @@ class Database:
         self.sqlite = parsed.drivername.startswith("sqlite")
         self.limits = Limits()
         arguments: dict[str, Any] = {"connect_timeout": max(2, round(settings.patience)), "application_name": "crossaisle"}
+        self.wait = 0.8 * settings.patience  # for a lock: sooner than the cut, because its words are clearer
         if self.sqlite:
-            arguments = {"timeout": 0.8 * settings.patience, "check_same_thread": False}  # sooner than the cut: its words are clearer
+            arguments = {"timeout": self.wait, "check_same_thread": False}
         try:
             self.engine = sa.create_engine(
                 parsed,
@@ -226,13 +236,30 @@ class Database:
             if kind == "read":
                 result = work(hand)
             else:
-                hand.run("BEGIN IMMEDIATE" if self.sqlite else "BEGIN")
+                self.begin(hand)
                 result = work(hand)
                 hand.committing = hand.changed
                 hand.run("COMMIT" if hand.changed else "ROLLBACK")
             if other:
                 self.allow(hand, self.settings.patience)
         return result
+
+    def begin(self, hand: Hand) -> None:
+        """Begin a transaction that writes. SQLite's own wait for another process sleeps up to 100 ms, and so rarely gets its turn."""
+        if not self.sqlite:
+            hand.run("BEGIN")
+            return
+        until = time.monotonic() + self.wait
+        hand.run("PRAGMA busy_timeout=0")
+        while True:
+            try:
+                hand.run("BEGIN IMMEDIATE")
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(random.uniform(0.0005, 0.002))
+        hand.run(f"PRAGMA busy_timeout={round(1000 * self.wait)}")
 
     def close(self) -> None:
         """Close every connection; later calls say that the store is closed."""

@@ -79,7 +79,13 @@ def _upgrade(database: Database, connection: sa.Connection) -> None:
                 f"a store of schema {revision}", f"{HEAD} or older", "open it with the newer version of crossaisle that made it"
             )
         if revision is None:
-            _run_steps(connection)
+            try:
+                _run_steps(connection)
+            except sa.exc.ProgrammingError as error:
+                if getattr(error.orig, "sqlstate", None) != "42501":
+                    raise
+                expected = "one that the user of the URL may create tables in"
+                raise SettingError(f"the database of {database.where}", expected, "have its owner GRANT CREATE ON SCHEMA public") from None
         connection.exec_driver_sql("COMMIT")
     except BaseException:
         connection.invalidate()

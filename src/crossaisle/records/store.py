@@ -272,6 +272,7 @@ class Records:
         """
 
         def work(hand: Hand) -> dict[str, int]:
+            hand.keep_people(changing=True)
             seq = _advance(hand, 1) + 1
             removed = {name: hand.run(f"DELETE FROM {name} WHERE user_hash = ?", (hash_of(user_id),)) for name in ("events", "lists")}
             hand.run(
@@ -301,6 +302,7 @@ class Records:
         )  # one order, so that no two lock each other
 
         def work(hand: Hand) -> None:
+            hand.keep_people(changing=False)
             since = self._forgotten_since(hand, {shown.user_id for shown in lists if shown.user_id is not None})
             hand.many(
                 "INSERT INTO lists (list_hash, user_hash, timestamp, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
