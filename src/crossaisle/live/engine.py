@@ -78,6 +78,11 @@ class Engine:
         self._learned = self._learning(self._served)
         self._catch_up(must=True)
         self._learner = Repeated(self._learn, "learning", self.settings.learn_seconds)
+        self._count(self._served)
+
+    def _count(self, served: Served) -> None:
+        """Count in the background what reasons and the graph need, so that nobody has to wait for it."""
+        threading.Thread(target=lambda: served.associations, name="counting", daemon=True).start()
 
     def _learning(self, served: Served) -> Learned:
         """Nothing learned yet about a version."""
@@ -224,6 +229,7 @@ class Engine:
                 self._learned = learned
                 self._serve(served)
                 self._cursor = served.trained_to
+            self._count(served)
             return True
 
     def flush(self) -> None:
@@ -388,4 +394,3 @@ class Engine:
         self._served = served
         self._learned.follow(served)
         self._people.clear()  # somebody may have bought what has only now become an item
-        self._lists.forget()

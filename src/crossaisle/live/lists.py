@@ -25,7 +25,7 @@ from crossaisle.rank.request import Request, check_beyond_history, touched_aisle
 from crossaisle.rank.slate import slate
 from crossaisle.rank.wish import WishScorer, append_wish, catalogue_with, checked_wish
 from crossaisle.schema import Bools, Floats, Ints
-from crossaisle.whole.lists import ListMaker
+from crossaisle.whole.lists import NO_GRAPH
 
 __all__ = ["Lists"]
 
@@ -43,12 +43,7 @@ class Lists:
 
     def __init__(self, settings: LiveSettings, learn: LearnSettings) -> None:
         self.settings, self.learn = settings, learn
-        self._maker = ListMaker()
         self._rng, self._drawing = np.random.default_rng(), threading.Lock()  # random numbers are drawn by one thread at a time
-
-    def forget(self) -> None:
-        """Count anew what reasons need: items or histories are others now."""
-        self._maker.forget()
 
     def plain(self, served: Served, learned: Learned, asks: Sequence[Ask], people: Sequence[Person], degraded: bool) -> list[Answer]:
         """Answers to asks that need no more than scores, many at once."""
@@ -114,9 +109,10 @@ class Lists:
         chosen = self._choose(served, learned, ask, person, items, scores, allowed)
         answer = self._answer(served, ask, chosen, degraded)
         if ask.explain and len(chosen.items):
-            associations = self._maker.associations(served.contents, ask.lang, notes.append)
+            if served.associations is None:
+                notes.append(NO_GRAPH[ask.lang])
             first = np.zeros(len(chosen.items), np.int64)
-            why = explain(teller, looked_at, asked, first, chosen.items, ask.lang, associations)
+            why = explain(teller, looked_at, asked, first, chosen.items, ask.lang, served.associations)
             for item, reason in zip(answer.items, why.iter_rows(named=True), strict=True):
                 item.update({name: reason[name] for name in (schema.BECAUSE, schema.PATH, schema.REASON)})
         return dataclasses.replace(answer, notes=notes)

@@ -20,6 +20,7 @@ from crossaisle.graph.category_graph import CategoryGraph
 from crossaisle.graph.export import as_dict
 from crossaisle.live.person import Person
 from crossaisle.live.settings import LiveSettings
+from crossaisle.rank.associations import Associations
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.index import choose_index
 from crossaisle.rank.request import Request, eligible_items
@@ -131,21 +132,33 @@ class Served:
         return eligible_items(request, self.catalogue) & ~self.gone
 
     @cached_property
+    def counted(self) -> CategoryGraph | None:
+        """The association graph of the model's histories, without the items that joined since; None where there are no histories."""
+        people = self.contents.people
+        if people is None or not self.catalogue.aisles:
+            return None
+        return CategoryGraph.of(people.dataset(self.catalogue), self.contents.settings.graph, self.contents.scorer.item_vectors())
+
+    @cached_property
     def graph(self) -> dict[str, Any]:
-        """The association graph of the model's histories, as ``crossaisle graph`` writes it.
+        """The association graph, as ``crossaisle graph`` writes it.
 
         Raises
         ------
         RequestError
-            If the model holds no histories.
+            If the model holds no histories, or no item has a category.
         """
+        if self.counted is None:
+            raise RequestError("this model holds nothing to count a graph from", "histories and categories", "fit without --no-histories")
+        return as_dict(self.counted)
+
+    @cached_property
+    def associations(self) -> Associations | None:
+        """What the histories say of pairs of items, for reasons."""
         people = self.contents.people
-        if people is None:
-            raise RequestError(
-                "this model holds no histories, from which a graph is counted", "one that does", "fit without --no-histories"
-            )
-        graph = CategoryGraph.of(people.dataset(self.catalogue), self.contents.settings.graph, self.contents.scorer.item_vectors())
-        return as_dict(graph)
+        if self.counted is None or people is None:
+            return None
+        return Associations(self.counted, people.histories).grown(self.catalogue.n_items)
 
     def looks(self, code: int) -> dict[str, Any]:
         """What a page shows of an item: ``item_id``, ``category``, ``title``, ``image``."""
@@ -209,7 +222,7 @@ class Served:
         catalogue = Catalogue(pl.concat([self.catalogue.items, joined]), scorer.counts, self.catalogue.event_names)
         contents = dataclasses.replace(self.contents, scorer=scorer, catalogue=catalogue)
         out = Served(self.name, contents, self.settings, self.trained_to, np.append(self.gone, np.zeros(joined.height, bool)))
-        for kept in ("rows", "kinds"):
+        for kept in ("rows", "kinds", "counted", "graph"):
             if kept in self.__dict__:
                 out.__dict__[kept] = self.__dict__[kept]
         out.warm()
@@ -233,7 +246,7 @@ class Served:
         gone = self.gone.copy()
         gone[places] = False
         out = Served(self.name, contents, self.settings, self.trained_to, gone)
-        for kept in ("rows", "kinds", "quick", "units", "by_popularity"):
+        for kept in ("rows", "kinds", "counted", "graph", "associations", "quick", "units", "by_popularity"):
             if kept in self.__dict__:
                 out.__dict__[kept] = self.__dict__[kept]
         out.warm()

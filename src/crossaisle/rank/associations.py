@@ -6,6 +6,7 @@ each step. Between the items themselves people are counted. Nothing here looks a
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -79,6 +80,12 @@ class Associations:
     def __init__(self, graph: CategoryGraph, histories: Histories) -> None:
         self.graph, self.histories = graph, histories
         self._known: dict[tuple[int, ...], Way | None] = {}
+
+    def grown(self, n_items: int) -> Associations:
+        """The same of a catalogue to which items have joined: nobody has those yet, and no way leads to them."""
+        more = np.full(n_items - self._n_items, -1, dtype=np.int64)
+        views = [dataclasses.replace(view, item_nodes=np.append(view.item_nodes, more)) for view in self.graph.views]
+        return Associations(dataclasses.replace(self.graph, views=views), self.histories) if len(more) else self
 
     @property
     def days(self) -> float:

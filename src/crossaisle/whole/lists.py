@@ -22,9 +22,9 @@ from crossaisle.rerank.second import SecondLook
 from crossaisle.train.device import choose_device
 from crossaisle.whole.version import Contents
 
-__all__ = ["ListMaker", "checked"]
+__all__ = ["NO_GRAPH", "ListMaker", "checked"]
 
-_NO_GRAPH = {
+NO_GRAPH = {
     "en": "this model holds no histories: reasons speak of the items and the model, not of what other people did",
     "zh": "此模型不含历史记录：推荐理由只说商品和模型本身，不涉及其他人的行为",
 }
@@ -118,7 +118,7 @@ class ListMaker:
     def associations(self, model: Contents, lang: str, note: Callable[[str], None]) -> Associations | None:
         """What the histories say of pairs of items, for reasons; None, and a note, where there is nothing to count."""
         if model.people is None:
-            note(_NO_GRAPH[lang])
+            note(NO_GRAPH[lang])
             return None
         if self._associations is None and model.catalogue.aisles:
             settings = dataclasses.replace(model.settings.graph, text_edges=0)  # reasons tell what people did, not what words say
