@@ -111,10 +111,15 @@ class Network(nn.Module):
             Rows of ``vectors`` for each token, where ``vectors`` is not the whole catalogue.
         """
         tokens = F.embedding(rows.items if codes is None else codes, vectors)  # its backward pass adds in a fixed order
-        own, wrote = self.encoder.own, None
-        if own is not None and rows.review is not None and rows.rating is not None and rows.reviews is not None:
-            wrote = own(rows.review, rows.rating, rows.reviews)
+        wrote = self.wrote(rows.review, rows.rating, rows.reviews)
         return F.normalize(self.encoder(tokens, rows.segment, rows.place, rows.event, rows.weight, rows.gap, wrote), dim=-1)
+
+    def wrote(self, review: Tensor | None, rating: Tensor | None, reviews: Tensor | None) -> Tensor | None:
+        """float32 (R, T, D): what the people's own reviews add to their tokens; None where none are read."""
+        if self.encoder.own is None or review is None or rating is None or reviews is None:
+            return None
+        out: Tensor = self.encoder.own(review, rating, reviews)
+        return out
 
     def scores(self, states: Tensor, vectors: Tensor, columns: Tensor | None = None) -> Tensor:
         """float32 (B, N) or (B, K): logits of all items or of some; log-probabilities where there is an aisle head.

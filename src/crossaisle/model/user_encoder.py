@@ -89,18 +89,7 @@ class UserEncoder(nn.Module):
         wrote : float32 (R, T, D), optional
             What `OwnReview` makes of the user's own reviews of the tokens.
         """
-        x = self.norm_in(e)
-        if self.lift is not None:
-            x = x * (self.lift + weight[..., None])
-        x = x + self.position[place]
-        if self.event is not None:
-            x = x + self.event[event.clamp_min(0)] * (event >= 0)[..., None]
-        if self.weight is not None:
-            x = x + torch.log1p(weight.clamp_min(0))[..., None] * self.weight
-        if self.gap is not None:
-            x = x + self.gap[time_bucket(gap)]
-        if wrote is not None:
-            x = x + wrote
+        x = self.tokens(e, self.position[place], event, weight, gap, wrote)
         x = self.dropout(x)
         steps = torch.arange(e.shape[1], device=e.device)
         distance = (steps[:, None] - steps[None, :]).clamp(0, self.position.shape[0] - 1)
@@ -109,6 +98,32 @@ class UserEncoder(nn.Module):
             x = block(x, distance, hidden)
         out: Tensor = self.norm_out(x)
         return out
+
+    def tokens(
+        self, e: Tensor, position: Tensor, event: Tensor | None, weight: Tensor | None, gap: Tensor | None, wrote: Tensor | None = None
+    ) -> Tensor:
+        """float32 (R, T, D): what the first block reads.
+
+        Parameters
+        ----------
+        position : float32 (R, T, D) or (T, D)
+            Of each token.
+        event, weight, gap, wrote
+            As in `forward`; what this encoder does not read may be None.
+        """
+        x: Tensor = self.norm_in(e)
+        if self.lift is not None and weight is not None:
+            x = x * (self.lift + weight[..., None])
+        x = x + position
+        if self.event is not None and event is not None:
+            x = x + self.event[event.clamp_min(0)] * (event >= 0)[..., None]
+        if self.weight is not None and weight is not None:
+            x = x + torch.log1p(weight.clamp_min(0))[..., None] * self.weight
+        if self.gap is not None and gap is not None:
+            x = x + self.gap[time_bucket(gap)]
+        if wrote is not None:
+            x = x + wrote
+        return x
 
 
 def time_bucket(gap: Tensor) -> Tensor:

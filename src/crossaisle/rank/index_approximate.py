@@ -61,7 +61,7 @@ class ApproximateIndex:
         If faiss is not installed.
     """
 
-    def __init__(self, vectors: Stored, *, clusters: int | None = None, probes: int = 32, seed: int = 0) -> None:
+    def __init__(self, vectors: Stored, *, clusters: int | None = None, probes: int = 64, seed: int = 0) -> None:
         self._start(vectors, probes)
         self._file = self._built(clusters or max(1, min(int(4 * len(vectors) ** 0.5), len(vectors) // 30)), seed)
 

@@ -1,18 +1,24 @@
-"""Packing histories into rows of equal length, so that padding costs nothing. Imports: data.histories, model.network."""
+"""Packing histories into rows of equal length, so that padding costs nothing; or side by side, where only the newest state is wanted.
+
+Imports: data.histories, data.own_reviews, model.network, model.history_reader.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from crossaisle.data.histories import Histories
+from crossaisle.data.own_reviews import OwnReviews
+from crossaisle.model.history_reader import HistoryReader
 from crossaisle.model.network import PackedRows
 from crossaisle.schema import Bools, Floats, Ints
 
-__all__ = ["Packing", "pack_for_reading", "pack_for_training"]
+__all__ = ["Packing", "pack_for_reading", "pack_for_training", "side_by_side"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +65,18 @@ def _gaps(h: Histories) -> Floats:
     return gaps
 
 
+def _written(own: OwnReviews, told: Bools, source: Ints) -> tuple[Ints, Floats]:
+    """Of events: the row of what was written about the item, -1 where nothing was, and the rating, NaN where none was given.
+
+    ``told`` (M,) says which rows of the vectors hold something.
+    """
+    linked = own.rows[source]
+    some = linked >= 0
+    ratings = np.full(linked.shape, np.nan, np.float32)
+    ratings[some] = own.table.ratings[linked[some]]
+    return np.where(some & told[np.maximum(linked, 0)], linked, -1) if len(told) else linked, ratings
+
+
 def _lay_out(h: Histories, starts: Ints, lengths: Ints, width: int, target_mask: Bools | None) -> tuple[PackedRows, Ints, Ints]:
     """Rows holding the segments ``starts[s] : starts[s] + lengths[s]`` of the events of h; targets are the events after."""
     row, column, n_rows = _fill(lengths, width)
@@ -82,11 +100,7 @@ def _lay_out(h: Histories, starts: Ints, lengths: Ints, width: int, target_mask:
     wrote: dict[str, torch.Tensor] = {}
     own = h.own
     if own is not None and own.table.vectors is not None and own.table.told is not None:
-        linked = own.rows[source]
-        some = linked >= 0
-        ratings = np.full(len(source), np.nan, np.float32)
-        ratings[some] = own.table.ratings[linked[some]]
-        told = np.where(some & own.table.told[np.maximum(linked, 0)], linked, -1) if len(own.table.told) else linked
+        told, ratings = _written(own, own.table.told, source)
         wrote = {
             "review": spread(told, -1, np.int64),
             "rating": spread(ratings, np.nan, np.float32),
@@ -148,3 +162,25 @@ def pack_for_reading(histories: Histories, width: int) -> Packing:
     last_row, last_column = np.full(len(histories), -1, np.int64), np.full(len(histories), -1, np.int64)
     last_row[full], last_column[full] = row, column + lengths[full] - 1
     return Packing(rows, last_row, last_column)
+
+
+def side_by_side(histories: Histories, which: Ints, reader: HistoryReader) -> dict[str, torch.Tensor]:
+    """What `HistoryReader.states` asks for of some histories, none of them empty or longer than the window."""
+    lengths = histories.lengths[which]
+    # behind a history's end stand events of others, which nobody looks at
+    source = np.minimum(histories.offsets[which][:, None] + np.arange(lengths.max()), len(histories.items) - 1)
+    out: dict[str, Any] = {"items": histories.items[source], "lengths": lengths}
+    if reader.reads_events:
+        out["event"] = histories.events[source]
+    if reader.reads_weights:
+        out["weight"] = histories.weights[source]
+    if reader.reads_times:
+        out["gap"] = _gaps(histories)[source]
+    rows = {name: torch.from_numpy(values).to(reader.device) for name, values in out.items()}
+    own = histories.own
+    if reader.reads_reviews and own is not None and own.table.vectors is not None and own.table.told is not None:
+        told, ratings = (torch.from_numpy(x).to(reader.device) for x in _written(own, own.table.told, source))
+        wrote = reader.network.wrote(told, ratings, torch.from_numpy(own.table.vectors).to(reader.device))
+        assert wrote is not None
+        rows["wrote"] = wrote
+    return rows

@@ -12,37 +12,43 @@ from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.data.split import Queries
 from crossaisle.metrics import Values, ndcg
+from crossaisle.model.history_reader import HistoryReader
 from crossaisle.model.network import Network
 from crossaisle.schema import Floats, Ints
-from crossaisle.train.packing import pack_for_reading
+from crossaisle.train.packing import side_by_side
 from crossaisle.train.ratings import RatingBiases
 
 __all__ = ["predicted_ratings", "ranking_score", "rating_score", "states_after"]
 
-READING_ROWS = 64
+READING_PLACES = 4096
+"""Places of histories read at once."""
 RANKED_AT_ONCE = 1024
 MOST_SCORES = 50_000_000
 """Scores of validation questions held at once; fewer questions at a time where the catalogue is large."""
 
 
-def states_after(network: Network, vectors: torch.Tensor, histories: Histories) -> torch.Tensor:
-    """float32 (B, D): the state after each history, of length 1; zero where the history is empty.
+def states_after(network: Network, vectors: torch.Tensor, histories: Histories, reader: HistoryReader | None = None) -> torch.Tensor:
+    """float32 (B, D): the state after each history, of length 1, without dropout; zero where the history is empty.
 
     Parameters
     ----------
     vectors : float32 (N, D)
         As the item tower gives them.
+    reader : HistoryReader, optional
+        Of this network as it is now: who asks often keeps one.
     """
-    packing = pack_for_reading(histories, network.tower.settings.window)
-    device = network.log_scale.device
+    reader = reader or HistoryReader(network)
+    newest = histories if histories.lengths.max(initial=0) <= reader.window else histories.last(reader.window)
+    lengths = newest.lengths
+    left = np.flatnonzero(lengths)
+    left = left[np.argsort(-lengths[left], kind="stable")]  # alike in length, so that little is padded
     with torch.inference_mode():
-        out = torch.zeros(len(histories), network.tower.settings.dim, device=device)
-        for start in range(0, len(packing.rows), READING_ROWS):
-            here = np.flatnonzero((packing.last_row >= start) & (packing.last_row < start + READING_ROWS))
-            states = network.states(vectors, packing.rows.rows(slice(start, start + READING_ROWS)).to(device))
-            out[torch.from_numpy(here)] = states[
-                torch.from_numpy(packing.last_row[here] - start), torch.from_numpy(packing.last_column[here])
-            ]
+        out = torch.zeros(len(histories), reader.dim, device=reader.device)
+        while len(left):
+            count = max(1, READING_PLACES // int(lengths[left[0]]))
+            here, left = left[:count], left[count:]
+            states = reader.states(vectors, **side_by_side(newest, here, reader))
+            out.index_copy_(0, torch.from_numpy(here).to(reader.device), states)
     return out
 
 
