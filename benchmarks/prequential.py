@@ -11,6 +11,7 @@ Arms:
 - frozen model, frozen histories: nothing that happened since training is known;
 - frozen model, fresh histories: each history holds every event up to the one asked about;
 - the same and biases of items, of aisles, of both, learned from every event of everybody (`crossaisle.learn.online`);
+- the same by default: the settings as the package has them, whatever validation says here;
 - recency: the biases of both as they stand when the test begins, never taught again: what training could have known;
 - placebo: the biases of both, each at another item, dealt out by chance;
 - refit every week, with fresh histories, and with biases as well, against never.
@@ -217,7 +218,7 @@ def chosen(base: np.ndarray, part: Stretch, counts: np.ndarray) -> tuple[OnlineS
         tried.append({**kept, "warm": warm, "ndcg@10": round(value, 5)})
         return value
 
-    none = OnlineSettings(on=True, item=0.0, aisle=0.0, refresh=0.0, limit=100.0)
+    none = OnlineSettings(on=True, item=0.0, aisle=0.0, refresh=0.0)
     best, best_warm, top = none, False, worth(none, False)
     for half, item, prior, warm in itertools.product(HALF_LIVES, ITEMS, PRIORS, (False, True)):
         settings = dataclasses.replace(none, half_life=half, item=item, item_prior=prior)
@@ -257,9 +258,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--data", help="what to call it")
     parser.add_argument("--people", type=int, default=0)
     parser.add_argument("--weeks", type=int, default=10, help="weeks that each training sees")
     parser.add_argument("--questions", type=int, default=3000)
+    parser.add_argument("--tuning", type=int, default=2500, help="questions of validation, at most")
     parser.add_argument("--look", choices=("all", "new"), default="all")
     parser.add_argument("--stretch", type=int, default=STRETCH, help="weeks of validation, and of test")
     parser.add_argument("--every", type=int, default=1, help="weeks between trainings of the arm that refits")
@@ -270,19 +273,21 @@ def main() -> None:
     long, window = asked.stretch * WEEK, asked.weeks * WEEK
     cache = asked.tables / "encoded"
 
-    def prepare(start: float, until: float, name: str) -> tuple[Stretch, Scorer, np.ndarray, Histories | None, pl.DataFrame]:
+    def prepare(
+        start: float, until: float, name: str, questions: int
+    ) -> tuple[Stretch, Scorer, np.ndarray, Histories | None, pl.DataFrame]:
         table = catalogue(events, items, start - window, start, until)
         data = dataset(events, table, start - window, start)
-        part = stretch(events, table, data, start - window, start, until, asked.questions, asked.look)
+        part = stretch(events, table, data, start - window, start, until, questions, asked.look)
         seen = part.fresh if asked.look == "new" else None
         model = fitted(data, clock, name, cache)
         print(f"{name}: {data.n_items:,} items, {len(data.histories.items):,} events before, {len(part.asked):,} questions", flush=True)
         return part, model, scored(model, part.fresh, seen), seen, table
 
-    part, _, base, _, _ = prepare(end - 2 * long, end - long, "validation")
+    part, _, base, _, _ = prepare(end - 2 * long, end - long, "validation", min(asked.tuning, asked.questions))
     settings, warm, tried = chosen(base, part, part.data.item_counts)
     print(f"chosen: {settings}, warm {warm}; {time.perf_counter() - began:.0f} s", flush=True)
-    part, model, base, seen, table = prepare(end - long, end, "test")
+    part, model, base, seen, table = prepare(end - long, end, "test", asked.questions)
     counts = [(part.start, part.data.item_counts)]
     item_only, aisle_only = dataclasses.replace(settings, aisle=0.0), dataclasses.replace(settings, item=0.0)
     deal = np.random.default_rng(SEED + 1).permutation(part.data.n_items)
@@ -293,6 +298,7 @@ def main() -> None:
         "fresh histories, biases of items": learning(base, part, counts, item_only, warm),
         "fresh histories, biases of aisles": learning(base, part, counts, aisle_only, warm),
         both: learning(base, part, counts, settings, warm),
+        "fresh histories, biases by default": learning(base, part, counts, OnlineSettings(on=True, refresh=0.0), False),
         "fresh histories, recency": learning(base, part, counts, settings, True, taught=False),
         "fresh histories, placebo": learning(base, part, counts, settings, warm, deal),
     }
@@ -313,6 +319,7 @@ def main() -> None:
         ("fresh histories, biases of aisles", fresh),
         (both, fresh),
         (both, "frozen histories"),
+        ("fresh histories, biases by default", fresh),
         ("fresh histories, recency", fresh),
         (both, "fresh histories, recency"),
         ("fresh histories, placebo", fresh),
@@ -322,8 +329,9 @@ def main() -> None:
     ]
     owners = part.users[part.asked]
     since = np.setdiff1d(part.items[part.times >= part.start], part.items[part.times < part.start])
+    old = part.data.item_counts[part.items[part.asked]] > 0
     out = {
-        "data": asked.tables.name,
+        "data": asked.data or asked.tables.name,
         "look": asked.look,
         "weeks a training sees": asked.weeks,
         "weeks of test": asked.stretch,
@@ -339,12 +347,17 @@ def main() -> None:
         "biases begin with the events of training": warm,
         "training changes": CHANGES,
         **summary(arms, owners, pairs),
+        "questions whose item training knew": {
+            "questions": int(old.sum()),
+            **summary({n: r[old] for n, r in arms.items()}, owners[old], pairs),
+        },
         "validation": tried,
         "seconds": {**clock, "all": round(time.perf_counter() - began, 1)},
     }
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
-    for name, values in {**out["arms"], **out["differences"]}.items():
+    known = out["questions whose item training knew"]
+    for name, values in {**out["arms"], **out["differences"], **{f"known: {k}": v for k, v in known["differences"].items()}}.items():
         print(f"{name:70s} " + "  ".join(f"{m} {v[0]:.4f} [{v[1]:.4f}, {v[2]:.4f}]" for m, v in values.items()))
 
 

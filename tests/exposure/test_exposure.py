@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crossaisle.exposure.estimators import clipped_ips, ips, naive, snips
+from crossaisle.exposure.estimators import clipped_ips, dr, ips, naive, ratio, snips, switch_dr
 from crossaisle.exposure.simulate import LoggingSettings, Simulation
 
 PEOPLE, SHOWN, DRAWS = 300, 10, 400
@@ -47,6 +47,53 @@ def test_the_four_by_hand():
     a, b = np.array([1, 2.5, 0.25]), np.array([1.5, 2.5, 0.5])
     half = 1.959964 * np.sqrt(((a - 7.5 / 9 * b) ** 2).sum() / 2 / 3) / b.mean()
     assert snips(w, y).value - snips(w, y).low == pytest.approx(half)
+
+
+def test_doubly_robust_by_hand():
+    w, y = np.array([[2.0, 0.0], [4.0, 1.0]]), np.array([[1.0, 0.0], [0.0, 1.0]])
+    q, v = np.array([[0.5, 0.25], [0.5, 0.5]]), np.array([[0.2, 0.2], [0.4, 0.6]])
+    # rows: (.2 + 2 * .5 + .2) / 2 and (.4 - 4 * .5 + .6 + .5) / 2
+    assert dr(w, y, q, v).value == pytest.approx((0.7 - 0.25) / 2)
+    assert switch_dr(w, y, q, v, 3.0).value == pytest.approx((0.7 + 0.75) / 2)
+    half = 1.959964 * np.std([0.7, -0.25], ddof=1) / np.sqrt(2)
+    assert dr(w, y, q, v).high - dr(w, y, q, v).value == pytest.approx(half)
+
+
+def test_a_ratio_of_sums_is_ips_and_snips_where_all_have_as_many(weights, log):
+    w, y = weights[0], log.rewards[0]
+    np.testing.assert_allclose(ratio((w * y).sum(axis=-1), np.full(PEOPLE, SHOWN), w), ips(w, y))
+    np.testing.assert_allclose(ratio((w * y).sum(axis=-1), w.sum(axis=-1), w), snips(w, y))
+    with pytest.raises(ValueError, match="two people or more"):
+        ratio([1.0], [1.0], [[1.0]])
+
+
+def test_doubly_robust_is_right_where_either_half_is(shop, log, weights):
+    """Wrong expectations and right weights, then right expectations and wrong weights; wrong both is wrong."""
+    truth = shop.truth()
+    right, v = (
+        shop.relevance[log.users[..., None], log.items],
+        np.broadcast_to(shop.relevance.mean(axis=1)[log.users][..., None], weights.shape),
+    )
+    wrong = np.full(weights.shape, 0.3)
+    error = {
+        name: float(dr(w, log.rewards, q, mean).value.mean() - truth)
+        for name, w, q, mean in (
+            ("weights", weights, wrong, wrong),
+            ("expectations", np.ones_like(weights), right, v),
+            ("neither", np.ones_like(weights), wrong, wrong),
+        )
+    }
+    assert abs(error["weights"]) < 0.002
+    assert abs(error["expectations"]) < 0.002
+    assert abs(error["neither"]) > 0.02
+    # and good expectations make it surer
+    assert dr(weights, log.rewards, right, v).value.std() < ips(weights, log.rewards).value.std()
+
+
+@pytest.mark.parametrize("q", [np.zeros((3, 1)), np.array([[np.nan], [0.0]])])
+def test_expectations_that_do_not_fit_are_refused(q):
+    with pytest.raises(ValueError, match="of the shape of the weights"):
+        dr([[1.0], [1.0]], [[1.0], [0.0]], q, q)
 
 
 def test_draws_are_estimated_one_by_one(weights, log):

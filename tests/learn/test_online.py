@@ -12,7 +12,7 @@ from crossaisle.learn.online import OnlineBiases
 from crossaisle.learn.settings import OnlineSettings
 
 NOW = 1.7e9
-ON = OnlineSettings(on=True, refresh=0.0, half_life=10.0, item_prior=10.0, aisle_prior=100.0)
+ON = OnlineSettings(on=True, refresh=0.0, half_life=10.0, aisle=1.0, item_prior=10.0, aisle_prior=100.0)
 
 
 def _biases(counts=(99, 99, 199), aisles=(0, 0, 1), changes=ON):

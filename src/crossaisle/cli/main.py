@@ -28,6 +28,7 @@ from crossaisle.cli import (
     pretrain,
     recommend,
     refit,
+    replay,
     serve,
     settings,
     similar,
@@ -61,6 +62,7 @@ app.add_typer(serve.keys, name="keys")
 app.command("import")(import_.import_)
 app.command("settings")(settings.settings)
 app.command("refit")(refit.refit)
+app.command("replay")(replay.replay)
 app.command("info")(info.info)
 
 _STOPPED = 130

@@ -7,6 +7,10 @@ wanted policy is estimated by
     clipped = mean(min(w, most) y)      less variance, biased towards 0 (Ionides 2008)
     snips  = sum(w y) / sum(w)          nearly unbiased, unmoved by adding a constant to y (Swaminathan and Joachims 2015)
     naive  = mean(y)                    the value of the policy that logged
+    dr     = mean(v + w (y - q))        doubly robust: q what is expected of what was shown, v the mean of what is expected of what the
+                                        wanted policy would show; unbiased where the weights or the expectations are right (Dudik et
+                                        al. 2011), if q was learned from other people's rows
+    switch = mean(v + [w <= most] w (y - q))    no correction where a weight is large (Wang et al. 2017, arXiv:1612.01205)
 
 Rows are what one person was shown; persons are independent, exposures of one person need not be. Intervals are normal, 95 %, with the
 variance of the means of rows over rows; that of the ratio by the delta method, Var = mean((a - v b)^2) / (n mean(b)^2), a and b the means
@@ -20,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Estimate", "clipped_ips", "ips", "naive", "snips"]
+__all__ = ["Estimate", "clipped_ips", "dr", "ips", "naive", "ratio", "snips", "switch_dr"]
 
 Values = npt.NDArray[np.float64]
 
@@ -116,9 +120,67 @@ def snips(w: npt.ArrayLike, y: npt.ArrayLike) -> Estimate:
     0.75
     """
     weights, rewards = _checked(w, y)
-    a, b = (weights * rewards).mean(axis=-1), weights.mean(axis=-1)
-    total = np.maximum(b.mean(axis=-1), 1e-300)
-    value = a.mean(axis=-1) / total
-    left = a - value[..., None] * b
-    half = _Z * np.sqrt((left * left).sum(axis=-1) / (left.shape[-1] - 1) / left.shape[-1]) / total
-    return Estimate(value, value - half, value + half, _effective(weights))
+    return ratio((weights * rewards).mean(axis=-1), weights.mean(axis=-1), weights)
+
+
+def ratio(a: npt.ArrayLike, b: npt.ArrayLike, w: npt.ArrayLike) -> Estimate:
+    """sum(a) / sum(b) over people, with the interval of the delta method: for people of unequal numbers of exposures, too.
+
+    Parameters
+    ----------
+    a, b : float (..., n)
+        Of each person. The sums of w y and of 1 over somebody's exposures make `ips`; of w y and of w `snips`.
+    w : float (..., n, K)
+        The weights of all exposures, for the effective number.
+
+    Examples
+    --------
+    >>> float(ratio([3.0, 0.0], [2, 1], [[3.0, 1.0], [1.0, 0.0]]).value)
+    1.0
+    """
+    above, below = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if above.shape != below.shape or not above.ndim or above.shape[-1] < 2:
+        raise ValueError(f"sums {above.shape} and {below.shape}; expected both (..., people), two people or more")
+    n, total = above.shape[-1], np.maximum(below.mean(axis=-1), 1e-300)
+    value = above.mean(axis=-1) / total
+    left = above - value[..., None] * below
+    half = _Z * np.sqrt((left * left).sum(axis=-1) / (n - 1) / n) / total
+    return Estimate(value, value - half, value + half, _effective(np.asarray(w, dtype=np.float64)))
+
+
+def dr(w: npt.ArrayLike, y: npt.ArrayLike, q: npt.ArrayLike, v: npt.ArrayLike) -> Estimate:
+    """Doubly robust.
+
+    Parameters
+    ----------
+    w, y : float (..., n, K)
+        As in `ips`.
+    q, v : float (..., n, K)
+        The reward expected of what was shown, and the mean of those expected under the wanted policy; learned from other people's rows.
+
+    Examples
+    --------
+    With expectations of 0 it is `ips`; with right ones the weights do not matter.
+
+    >>> w, y = [[2.0, 0.5], [0.5, 2.0]], [[1, 0], [0, 0]]
+    >>> float(dr(w, y, np.zeros((2, 2)), np.zeros((2, 2))).value), float(dr(w, y, y, np.full((2, 2), 0.25)).value)
+    (0.5, 0.25)
+    """
+    return switch_dr(w, y, q, v, np.inf)
+
+
+def switch_dr(w: npt.ArrayLike, y: npt.ArrayLike, q: npt.ArrayLike, v: npt.ArrayLike, most: float) -> Estimate:
+    """`dr` that trusts the expectation alone where a weight is above ``most``; biased there if the expectation is wrong.
+
+    Examples
+    --------
+    >>> float(switch_dr([[9.0], [1.0]], [[1], [1]], [[0.5], [0.5]], [[0.5], [0.5]], most=5.0).value)
+    0.75
+    """
+    weights, rewards = _checked(w, y)
+    expected, mean = np.asarray(q, dtype=np.float64), np.asarray(v, dtype=np.float64)
+    if not expected.shape == mean.shape == weights.shape or not (np.isfinite(expected).all() and np.isfinite(mean).all()):
+        raise ValueError(
+            f"expectations {expected.shape} and {mean.shape}; expected finite ones of the shape of the weights, {weights.shape}"
+        )
+    return _mean((mean + np.where(weights <= most, weights, 0.0) * (rewards - expected)).mean(axis=-1), weights)

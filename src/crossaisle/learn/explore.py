@@ -166,7 +166,7 @@ class Explorer:
     >>> explorer.take([[1.0, 0.0], [0.0, 1.0]] * 200, [0.0, 1.0] * 200)
     >>> choice, p = explorer.explore(np.zeros(2), np.eye(2), np.random.default_rng(0))
     >>> choice, p.round(2).tolist()
-    (1, [0.05, 0.95])
+    (1, [0.1, 0.9])
     """
 
     def __init__(self, settings: ExploreSettings | None = None, dim: int = len(FEATURES)) -> None:

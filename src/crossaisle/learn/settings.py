@@ -34,12 +34,12 @@ class AskSettings(Settings):
 class OnlineSettings(Settings):
     """What is learned from feedback between trainings: item and aisle biases, see `crossaisle.learn.online`."""
 
-    on: bool = setting(False, "add item and aisle biases, learned from feedback since training, to the scores")
-    half_life: float = setting(14.0, "days after which an event counts half", low=0.01, high=36_500.0)
+    on: bool = setting(True, "add item and aisle biases, learned from feedback since training, to the scores")
+    half_life: float = setting(60.0, "days after which an event counts half", low=0.01, high=36_500.0)
     item: float = setting(1.0, "strength of the item biases; 0 = none", low=0.0, high=10.0)
-    aisle: float = setting(1.0, "strength of the aisle biases; 0 = none", low=0.0, high=10.0)
+    aisle: float = setting(0.0, "strength of the aisle biases; 0 = none", low=0.0, high=10.0)
     rejection: float = setting(1.0, "how much an item sinks that many dislike or hide; 0 = not at all", low=0.0, high=10.0)
-    item_prior: float = setting(10.0, "events' worth of belief that an item is taken as often as in training", low=0.01)
+    item_prior: float = setting(3.0, "events' worth of belief that an item is taken as often as in training", low=0.01)
     aisle_prior: float = setting(100.0, "events' worth of belief that an aisle is visited as often as in training", low=0.01)
     limit: float = setting(4.0, "largest bias, up or down", low=0.0, high=100.0)
     leap: float = setting(0.1, "half-lives by which one event may move the clock on", low=0.0001, high=1000.0)
@@ -84,9 +84,9 @@ class ExploreSettings(Settings):
         "thompson: as often as an item is the best among draws from what is believed; linucb: the highest upper bound",
         choices=("thompson", "linucb"),
     )
-    eps: float = setting(0.1, "share of the choices made evenly among the pool, so that each of it has a chance", low=0.001, high=1.0)
+    eps: float = setting(0.2, "share of the choices made evenly among the pool, so that each of it has a chance", low=0.001, high=1.0)
     reach: int = setting(200, "best items of the ranking that may be explored", low=1, high=100_000)
-    pool: int = setting(50, "items of these, the least shown ones and aisles first, among which the choice is made", low=1, high=10_000)
+    pool: int = setting(20, "items of these, the least shown ones and aisles first, among which the choice is made", low=1, high=10_000)
     v: float = setting(0.3, "width of thompson's draws, in standard deviations of what is believed", low=0.0, high=100.0)
     alpha: float = setting(1.0, "width of linucb's bound, in standard deviations", low=0.0, high=100.0)
     draws: int = setting(200, "draws by which thompson's probabilities are counted", low=1, high=100_000)
