@@ -64,7 +64,8 @@ def test_what_is_not_asked() -> None:
     assert ask(bought, held, ("never heard of",), 100, 0).targets.tolist() == [1, 2, 4, 0]
     assert ask(news(), held, (), 1, 0).n_people == 1
     nothing = ask(news(), np.zeros(9, bool), (), 100, 0)
-    assert nothing.n_people == 0 and len(nothing.histories) == 0
+    assert nothing.n_people == 0
+    assert len(nothing.histories) == 0
 
 
 class Fixed:
@@ -97,7 +98,8 @@ def test_items_and_kinds_that_a_model_does_not_know() -> None:
     asked = ask(came, held_back(came, 0.9), (), 100, 0)
     small = Fixed([1, 2, 3, 4])  # never heard of items 4 and 5, nor of purchases
     found = answers(small, asked, came, 1)
-    assert found[2] == 0.0 and found[0] > 0
+    assert found[2] == 0.0
+    assert found[0] > 0
     assert small.asked[0].events.tolist() == [0, 0, -1, 0, 0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ import pytest
 from crossaisle import Recommender
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
+from crossaisle.encode.items import ItemReader
 from crossaisle.errors import RequestError
 from crossaisle.testing import toy_dataset
 from crossaisle.train.base import Adapted
@@ -78,7 +80,8 @@ def test_it_learns_from_there(start: Contents) -> None:
     anew = fitted(**{"train.epochs": "1"})
     assert went_on.scorer.selection.losses[0] < anew.scorer.selection.losses[0] - 0.3
     assert all((before[name] == tensor).all() for name, tensor in start.scorer.state()[0].items())  # what it began with stays as it is
-    assert went_on.settings.train == start.settings.train and went_on.scorer.near == start.scorer.near
+    assert went_on.settings.train == start.settings.train
+    assert went_on.scorer.near == start.scorer.near
 
 
 def test_a_part_that_the_old_network_lacked_starts_at_nothing() -> None:
@@ -95,10 +98,13 @@ def test_a_part_that_the_old_network_lacked_starts_at_nothing() -> None:
 
 def test_only_new_and_changed_items_are_read(start: Contents, monkeypatch: pytest.MonkeyPatch) -> None:
     read = list[str]()
-    reader = start.scorer.net.reader
-    monkeypatch.setattr(
-        type(reader), "read", lambda self, items, *rest, own=type(reader).read: read.extend(items["item_id"]) or own(self, items, *rest)
-    )
+    reads = ItemReader.read
+
+    def noted(self: ItemReader, items: pl.DataFrame, *rest: Any) -> Any:
+        read.extend(items["item_id"])
+        return reads(self, items, *rest)
+
+    monkeypatch.setattr(ItemReader, "read", noted)
     standing(start, grown(DATA), frozenset({"item0003"}))
     assert read == ["first", "item0003"]
 

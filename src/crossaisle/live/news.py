@@ -16,7 +16,7 @@ import polars as pl
 
 from crossaisle import schema
 from crossaisle.data.adhoc import read_new_items
-from crossaisle.data.build import in_order
+from crossaisle.data.build import in_order, without_shilling
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.data.items import complete_catalogue
@@ -68,6 +68,8 @@ class News:
         Up to where the records have been read.
     facts : dict
         How much of what came, in figures.
+    suspects : dict
+        What is to be reported of profiles that look made up, where ``data.shilling`` looks for some.
     """
 
     data: Dataset
@@ -78,6 +80,7 @@ class News:
     forgotten: tuple[Forgotten, ...]
     cursor: Cursor
     facts: dict[str, int] = field(default_factory=dict)
+    suspects: dict[str, Any] = field(default_factory=dict)
 
     def before(self, held: Bools) -> Dataset:
         """The data without the events that are held back (E,)."""
@@ -119,6 +122,7 @@ def gather(start: Contents, records: Records, after: Cursor) -> News:
     names = start.catalogue.event_names
     names = (*names, *sorted(set(described[schema.EVENT].unique().to_list()) - set(names)))
     data, new, doubled = _joined(start, described, items, names, forgotten)
+    data, suspects = without_shilling(data, start.settings.data)
     facts = {
         "events": int(new.sum()),
         "events that are no history": came.other,
@@ -130,7 +134,7 @@ def gather(start: Contents, records: Records, after: Cursor) -> News:
         "new people": len(set(described[schema.USER].unique().to_list()) - set(known)),
         "people forgotten": len(forgotten),
     }
-    return News(data, new, joined, stale, gone, came.forgotten, came.cursor, facts)
+    return News(data, new, joined, stale, gone, came.forgotten, came.cursor, facts, suspects)
 
 
 def among(forgotten: Sequence[Forgotten], users: Sequence[str]) -> frozenset[str]:

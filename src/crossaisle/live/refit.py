@@ -187,7 +187,7 @@ def _swap_in(
         "blend": final.scorer.choice,
         "refit": {k: entry[k] for k in ("from", "start", *verdict.to_dict())},
     }
-    report = {**describe(news.data, final.report.get("tables", {})), "records": news.cursor.to_json(), "refit": entry}
+    report = {**describe(news.data, final.report.get("tables", {})), **news.suspects, "records": news.cursor.to_json(), "refit": entry}
     final = dataclasses.replace(final, quality=quality, report=report)
     version = write_version(folder, lambda new: final.write(new, kept), optional=OPTIONAL)
     note(folder, entry)
