@@ -15,7 +15,9 @@ from crossaisle.data.histories import Histories
 from crossaisle.encode.items import ItemReader
 from crossaisle.errors import RequestError
 from crossaisle.testing import toy_dataset
+from crossaisle.train import fit
 from crossaisle.train.base import Adapted
+from crossaisle.train.loop import TrainingRun
 from crossaisle.whole.version import Contents
 from crossaisle.whole.warm import warm_contents
 
@@ -122,3 +124,20 @@ def test_what_cannot_be_gone_on_with(start: Contents) -> None:
         dataclasses.replace(warm, rates=True).check()
     with pytest.raises(RequestError, match=r"aisles joined this model with adapters \(Toys\)"):
         dataclasses.replace(warm, adapted=(Adapted("Toys", 4, 3),)).check()
+
+
+def test_only_what_is_to_be_learned_is_a_target_and_only_its_people_are_read(start: Contents, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = dict[str, Any]()
+
+    def noted(network: Any, histories: Histories, *rest: Any, **options: Any) -> TrainingRun:
+        told.update(histories=histories, **options)
+        return TrainingRun()
+
+    monkeypatch.setattr(fit, "train", noted)
+    learn = np.zeros(len(DATA.histories.items), bool)
+    learn[[1, 2, int(DATA.histories.offsets[5]) + 1]] = True
+    went_on = warm_contents(start, DATA, start.settings.train, learn=learn)
+    people = DATA.histories[np.array([0, 5])]
+    assert told["histories"].items.tolist() == people.items.tolist()
+    assert np.flatnonzero(told["target_mask"]).tolist() == [1, 2, int(people.offsets[1]) + 1]
+    assert np.array_equal(went_on.scorer.counts, DATA.item_counts)

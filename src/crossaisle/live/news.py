@@ -86,6 +86,19 @@ class News:
         """The data without the events that are held back (E,)."""
         return self.data.with_histories(self.data.histories.keep(~held))
 
+    def learned(self, replay: float, seed: int, held: Bools | None = None) -> Bools:
+        """bool: the new events and, for each of them, ``replay`` old ones drawn by chance; of `before` where some are held back (E,).
+
+        Old ones are learned again so that they are not forgotten, and no more of them than that: the network has learned them all before,
+        and passes over all of them would make it know them by heart.
+        """
+        new = self.new if held is None else self.new[~held]
+        old = np.flatnonzero(~new)
+        n = min(len(old), round(replay * int(new.sum())))
+        out = new.copy()
+        out[np.random.default_rng(seed).choice(old, n, replace=False)] = True
+        return out
+
 
 @dataclass
 class _Came:
