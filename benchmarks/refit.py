@@ -7,12 +7,13 @@ fitted on the oldest events and goes into service; the newest fifth of all event
 is kept from every arm and asked one by one, each after all that the person had done until then (`crossaisle.live.judge`):
 
 never        the model in service, which reads the fresh histories but learns nothing
-warm N       what ``crossaisle refit`` trains: N passes over old and new events, from the weights in service
+warm P:R:O   what ``crossaisle refit`` trains, from the weights in service: P passes at R times the learning rate over the new events
+             and O old ones for each of them (1000000: all old ones)
+shuffled     the first of these, the new events' items dealt out anew among them, the placebo
 anew         a full fit on the same events, weights drawn anew and all choices made anew
-old only     two warm passes over the old events only, the control: does it gain by more training, or by the news?
-shuffled     two warm passes, the new events' items dealt out anew among them, the placebo
 
-Each with the minutes of one processor core that it took (the machine may be shared), and the paired interval of its difference to ``never`` and to ``anew``, people resampled.
+Each with the minutes of one processor core that it took (the machine may be shared), and the paired interval of its difference to
+``never`` and to ``anew``, people resampled.
 """
 
 from __future__ import annotations
@@ -81,8 +82,9 @@ def main() -> None:
     parser.add_argument("--tables", type=Path)
     parser.add_argument("--weeks", type=int, default=10)
     parser.add_argument("--share", type=float, default=0.2)
-    parser.add_argument("--passes", default="1,2")
-    parser.add_argument("--rates", default="0.3", help="learning rates as shares of the model's, by comma")
+    parser.add_argument(
+        "--recipes", default="1:0.3:1,2:0.3:1,1:0.3:1000000", help="passes:rate:replay, by comma; the first one for the placebo"
+    )
     parser.add_argument("--set", dest="settings", action="append", default=[])
     asked = parser.parse_args()
     settings = (SUPERMARKET if asked.tables is None else {}) | dict(s.split("=", 1) for s in asked.settings)
@@ -133,22 +135,21 @@ def main() -> None:
         asked.out.write_text(json.dumps(result, indent=1) + "\n")
         print(name, json.dumps(result["arms"][name]), flush=True)
 
-    def warm(what: News, held: Any, passes: int, rate: float) -> Contents:
+    def warm(what: News, held: Any, passes: int, rate: float, replay: float) -> Contents:
         training = dataclasses.replace(chosen.train, epochs=passes, learning_rate=rate * chosen.train.learning_rate)
-        return warm_contents(start, what.before(held), training)
+        return warm_contents(start, what.before(held), training, learn=what.learned(replay, 0, held))
 
     known, n_events = start.catalogue.event_names, len(news.data.event_names)
     tell("never", start.scorer, 0.0, len(known))
-    for rate in map(float, asked.rates.split(",")):
-        for passes in map(int, asked.passes.split(",")):
-            made, minutes = timed(lambda: warm(news, held, passes, rate))  # noqa: B023  (called at once)
-            tell(f"warm {passes}, rate {rate:g}", made.scorer, minutes, n_events)
+    for recipe in asked.recipes.split(","):
+        passes, rate, replay = (float(part) for part in recipe.split(":"))
+        made, minutes = timed(lambda: warm(news, held, int(passes), rate, replay))  # noqa: B023  (called at once)
+        tell(f"warm {recipe}", made.scorer, minutes, n_events)
+    passes, rate, replay = (float(part) for part in asked.recipes.split(",")[0].split(":"))
+    made, minutes = timed(lambda: warm(shuffled(news, 0), held, int(passes), rate, replay))
+    tell("shuffled", made.scorer, minutes, n_events)
     anew, minutes = timed(lambda: Recommender.preset("quick", seed=0, settings=settings).fit(_lived(news.before(held))))
     tell("anew", anew._contents().scorer, minutes, n_events)
-    made, minutes = timed(lambda: warm(news, news.new, 2, 0.3))
-    tell("old only, warm 2, rate 0.3", made.scorer, minutes, n_events)
-    made, minutes = timed(lambda: warm(shuffled(news, 0), held, 2, 0.3))
-    tell("shuffled, warm 2, rate 0.3", made.scorer, minutes, n_events)
 
 
 def _lived(data: Dataset) -> Dataset:

@@ -465,18 +465,24 @@ def test_pointing_to_another_version(model):
 def test_a_file_is_replaced_and_the_version_loads_at_every_step(tmp_path, monkeypatch):
     write_version(tmp_path, lambda new: [(new / name).write_text(name) for name in ("a.txt", "b.txt")], optional=["a.txt"])
     version, steps, seen = tmp_path / "v0001", [], set()
-    for name in ("_replace", "_flush_folder"):
 
-        def watched(*args, own=getattr(store, name), **kwargs):
-            own(*args, **kwargs)
+    def watched(own):
+        def step(*args):
+            own(*args)
             steps.append(open_version(tmp_path))
             seen.add((version / "a.txt").read_text())
 
-        monkeypatch.setattr(store, name, watched)
+        return step
+
+    for name in ("_replace", "_flush_folder"):
+        monkeypatch.setattr(store, name, watched(getattr(store, name)))
     replace_file(version, "a.txt", lambda path: path.write_text("other"))
-    assert seen == {"a.txt", "other"} and len(steps) >= 4
+    assert seen == {"a.txt", "other"}
+    assert len(steps) >= 4
     facts = read_manifest(version)["files"]["a.txt"]
-    assert facts["optional"] and facts["bytes"] == 5 and "before" not in facts
+    assert facts["optional"]
+    assert facts["bytes"] == 5
+    assert "before" not in facts
     assert sorted(p.name for p in version.iterdir()) == ["a.txt", "b.txt", "manifest.json"]
 
 

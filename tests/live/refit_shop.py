@@ -9,6 +9,7 @@ import polars as pl
 
 from crossaisle import Recommender
 from crossaisle.data.dataset import Dataset
+from crossaisle.live.refit import refit
 from crossaisle.records import Event, Records
 from crossaisle.testing import toy_dataset
 
@@ -59,3 +60,10 @@ def in_service(folder: Path, data: Dataset, **changes: str) -> Recommender:
 def held(folder: Path) -> pl.DataFrame:
     """The histories of the version in service."""
     return pl.read_parquet(folder / (folder / "current").read_text().strip() / "histories.parquet")
+
+
+def refit_in_child(folder: str, store: str) -> None:
+    """What a process of its own does, and is killed in: one refit, which takes over whatever came of it."""
+    records = Records.open(store)
+    refit(folder, records, settings={"refit.margin": "1", "refit.newest": "0.5", "refit.epochs": "1"}, device="cpu")
+    records.close()

@@ -196,6 +196,21 @@ def test_what_was_hidden_or_only_seen_is_no_history(model: Path, records: Record
     assert list(zip(mine["item_id"], mine["event"], strict=True)) == [("item0015", "rating"), ("item0016", "like")]
 
 
+def test_made_up_profiles_weigh_little_where_the_model_looks_for_them(tmp_path: Path, empty: Records) -> None:
+    model, at = tmp_path / "m", EVENTS[-1].timestamp - 10.0
+    in_service(model, DATA, **{"data.shilling": "downweight"})
+    everyday = DATA.items["item_id"].to_list()[:40]
+    made_up = [Event(f"{n}/{i}", f"bot {n}", i, "purchase", at) for n in range(40) for i in [*everyday[n % 3 :: 3], "item0079"]]
+    empty.add_events([*EVENTS, *made_up], 0.0)
+    out = refitted(model, empty, refit_margin="1")
+    new = contents(model)
+    assert out.what == SWAPPED
+    suspects = new.report["shilling"]
+    assert suspects["flagged"] >= 30
+    assert {user[:4] for user, _ in suspects["most_suspicious"]} == {"bot "}
+    assert new.scorer.counts[79] < 40 <= (held(model)["item_id"] == "item0079").sum()
+
+
 def test_items_that_came_are_in_and_those_that_went_are_not_available(model: Path, records: Records) -> None:
     row = {
         "item_id": "fresh",

@@ -39,6 +39,18 @@ def test_the_newest_share_of_the_new_events_is_held_back_by_time() -> None:
     assert [row.tolist() for row in before.histories.rows()] == [[0, 1], [3, 4], [5], [1]]
 
 
+def test_old_events_are_learned_again_in_proportion_to_the_new() -> None:
+    came = news()  # three old events, six new ones
+    assert came.learned(0.0, 0).tolist() == came.new.tolist()
+    assert (came.learned(1 / 3, 0) & ~came.new).sum() == 2
+    assert came.learned(5.0, 0).all()
+    assert len({tuple(came.learned(1 / 6, seed).tolist()) for seed in range(9)}) > 1
+    held = held_back(came, 0.5)
+    mask = came.learned(0.0, 0, held)
+    assert mask.tolist() == [False, True, False, True, True, False]  # of [0, 1], [3, 4], [5], [1]
+    assert came.before(held).histories.items[mask].tolist() == [1, 4, 5]
+
+
 def test_events_of_one_moment_are_on_the_same_side() -> None:
     came = news()
     tied = dataclasses.replace(came.data.histories, times=np.where(came.new, 5.0, came.data.histories.times))
@@ -64,7 +76,8 @@ def test_what_is_not_asked() -> None:
     assert ask(bought, held, ("never heard of",), 100, 0).targets.tolist() == [1, 2, 4, 0]
     assert ask(news(), held, (), 1, 0).n_people == 1
     nothing = ask(news(), np.zeros(9, bool), (), 100, 0)
-    assert nothing.n_people == 0 and len(nothing.histories) == 0
+    assert nothing.n_people == 0
+    assert len(nothing.histories) == 0
 
 
 class Fixed:
@@ -97,7 +110,8 @@ def test_items_and_kinds_that_a_model_does_not_know() -> None:
     asked = ask(came, held_back(came, 0.9), (), 100, 0)
     small = Fixed([1, 2, 3, 4])  # never heard of items 4 and 5, nor of purchases
     found = answers(small, asked, came, 1)
-    assert found[2] == 0.0 and found[0] > 0
+    assert found[2] == 0.0
+    assert found[0] > 0
     assert small.asked[0].events.tolist() == [0, 0, -1, 0, 0]
 
 

@@ -65,7 +65,8 @@ def test_a_damaged_version_is_refused_until_the_pointer_is_written_again(model: 
     assert watcher.poll() == name
     with pytest.raises(ModelError, match=r"manifest\.json is missing or not readable|model\.safetensors (was altered|is missing)"):
         watcher.load(name)
-    assert list(watcher.refused) == [name] and path.name in watcher.refused[name]
+    assert list(watcher.refused) == [name]
+    assert path.name in watcher.refused[name]
     assert (watcher.serving, watcher.poll()) == ("v0001", None)
     path.write_bytes(whole)
     assert watcher.poll() is None
@@ -88,17 +89,20 @@ def test_files_that_agree_with_the_manifest_and_say_nonsense(model: Path) -> Non
     write_version(model, nonsense)
     with pytest.raises(ModelError, match=r"version v0002 of .* cannot be read \(AttributeError"):
         watcher.load("v0002")
-    assert "v0002" in watcher.refused and watcher.poll() is None
+    assert "v0002" in watcher.refused
+    assert watcher.poll() is None
 
 
 def test_at_start_the_newest_version_that_loads_serves(model: Path) -> None:
     another(model), another(model)
     (model / "v0003" / "model.json").write_text("{")
     watcher = VersionWatcher(model, "cpu")
-    assert watcher.load()[0] == "v0002" and list(watcher.refused) == ["v0003"] and watcher.poll() is None
+    assert watcher.load()[0] == "v0002"
+    assert list(watcher.refused) == ["v0003"]
+    assert watcher.poll() is None
     for name in ("v0001", "v0002"):
         (model / name / "manifest.json").unlink()
-    with pytest.raises(ModelError, match="v0003/model.json was altered"):
+    with pytest.raises(ModelError, match=r"v0003/model\.json was altered"):
         VersionWatcher(model, "cpu").load()
     with pytest.raises(ModelError, match="no model at"):
         VersionWatcher(model / "nothing", "cpu").load()
@@ -110,7 +114,8 @@ def test_a_pointer_that_cannot_be_read_changes_nothing(model: Path) -> None:
     (model / "current").unlink()
     assert watcher.poll() is None
     (model / "current").mkdir()
-    assert watcher.poll() is None and watcher.serving == "v0001"
+    assert watcher.poll() is None
+    assert watcher.serving == "v0001"
     watcher.again()
     (model / "current").rmdir()
     (model / "current").write_text("v0001\n")
@@ -135,7 +140,8 @@ def test_a_line_left_half_written_is_passed_over(tmp_path: Path) -> None:
     with (tmp_path / "swaps.jsonl").open("a") as file:
         file.write('[1]\n{"what": 1}\n')
     assert [e["what"] for e in swaps(tmp_path)] == [SWAPPED, ROLLED_BACK]
-    assert swaps(tmp_path)[0]["when"] == "then" and swaps(tmp_path)[1]["when"] > "2026"
+    assert swaps(tmp_path)[0]["when"] == "then"
+    assert swaps(tmp_path)[1]["when"] > "2026"
 
 
 def test_an_entry_that_a_killed_run_did_not_write_is_added_from_the_version(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,9 +12,12 @@ import pytest
 from crossaisle import Recommender
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
+from crossaisle.encode.items import ItemReader
 from crossaisle.errors import RequestError
 from crossaisle.testing import toy_dataset
+from crossaisle.train import fit
 from crossaisle.train.base import Adapted
+from crossaisle.train.loop import TrainingRun
 from crossaisle.whole.version import Contents
 from crossaisle.whole.warm import warm_contents
 
@@ -78,7 +82,8 @@ def test_it_learns_from_there(start: Contents) -> None:
     anew = fitted(**{"train.epochs": "1"})
     assert went_on.scorer.selection.losses[0] < anew.scorer.selection.losses[0] - 0.3
     assert all((before[name] == tensor).all() for name, tensor in start.scorer.state()[0].items())  # what it began with stays as it is
-    assert went_on.settings.train == start.settings.train and went_on.scorer.near == start.scorer.near
+    assert went_on.settings.train == start.settings.train
+    assert went_on.scorer.near == start.scorer.near
 
 
 def test_a_part_that_the_old_network_lacked_starts_at_nothing() -> None:
@@ -95,10 +100,13 @@ def test_a_part_that_the_old_network_lacked_starts_at_nothing() -> None:
 
 def test_only_new_and_changed_items_are_read(start: Contents, monkeypatch: pytest.MonkeyPatch) -> None:
     read = list[str]()
-    reader = start.scorer.net.reader
-    monkeypatch.setattr(
-        type(reader), "read", lambda self, items, *rest, own=type(reader).read: read.extend(items["item_id"]) or own(self, items, *rest)
-    )
+    reads = ItemReader.read
+
+    def noted(self: ItemReader, items: pl.DataFrame, *rest: Any) -> Any:
+        read.extend(items["item_id"])
+        return reads(self, items, *rest)
+
+    monkeypatch.setattr(ItemReader, "read", noted)
     standing(start, grown(DATA), frozenset({"item0003"}))
     assert read == ["first", "item0003"]
 
@@ -116,3 +124,20 @@ def test_what_cannot_be_gone_on_with(start: Contents) -> None:
         dataclasses.replace(warm, rates=True).check()
     with pytest.raises(RequestError, match=r"aisles joined this model with adapters \(Toys\)"):
         dataclasses.replace(warm, adapted=(Adapted("Toys", 4, 3),)).check()
+
+
+def test_only_what_is_to_be_learned_is_a_target_and_only_its_people_are_read(start: Contents, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = dict[str, Any]()
+
+    def noted(network: Any, histories: Histories, *rest: Any, **options: Any) -> TrainingRun:
+        told.update(histories=histories, **options)
+        return TrainingRun()
+
+    monkeypatch.setattr(fit, "train", noted)
+    learn = np.zeros(len(DATA.histories.items), bool)
+    learn[[1, 2, int(DATA.histories.offsets[5]) + 1]] = True
+    went_on = warm_contents(start, DATA, start.settings.train, learn=learn)
+    people = DATA.histories[np.array([0, 5])]
+    assert told["histories"].items.tolist() == people.items.tolist()
+    assert np.flatnonzero(told["target_mask"]).tolist() == [1, 2, int(people.offsets[1]) + 1]
+    assert np.array_equal(went_on.scorer.counts, DATA.item_counts)

@@ -155,12 +155,21 @@ class BlendScorer:
             self._fit_rest(full, self.ridge is not None, progress)
         return self
 
-    def go_on(self, data: Dataset, base: BlendScorer, warm: Warm, training: TrainSettings, *, progress: Progress | None = None) -> Self:
+    def go_on(
+        self,
+        data: Dataset,
+        base: BlendScorer,
+        warm: Warm,
+        training: TrainSettings,
+        *,
+        learn: Bools | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
         """Train on from a fitted scorer; ``warm`` is what its network gave, see `train.fit.NetworkScorer.go_on`.
 
         What joins the network is fitted anew on ``data``; the weights, the penalty and whether there is a ridge stay as they were chosen.
         """
-        self.net.go_on(data, warm, training, progress=progress)
+        self.net.go_on(data, warm, training, learn=learn, progress=progress)
         self.near, self.far, self.choice = base.near, base.far, base.choice
         self._penalty = base._penalty if base.ridge is None else base.ridge.penalty
         self._fit_rest(data, base.ridge is not None, progress, base.parts_of().spread)

@@ -13,7 +13,10 @@ __all__ = ["RefitSettings"]
 class RefitSettings(Settings):
     """How a model that is in service learns what came since, and when what it has become takes its place."""
 
-    epochs: int = setting(2, "passes over the old and the new events, beginning with the weights in service", low=1, high=1000)
+    epochs: int = setting(1, "passes over what is learned, beginning with the weights in service", low=1, high=1000)
+    replay: float = setting(
+        1.0, "old events that are learned once more beside each new one, drawn by chance, so that nothing is forgotten", low=0.0, high=1e6
+    )
     learning_rate: float = setting(0.3, "highest learning rate, as a share of train.learning_rate", low=0.0, high=100.0)
     newest: float = setting(
         0.2, "share of the new events, the newest, that is kept from the challenger and asked of both models", low=0.01, high=0.9

@@ -16,7 +16,7 @@ import polars as pl
 
 from crossaisle import schema
 from crossaisle.data.adhoc import read_new_items
-from crossaisle.data.build import in_order
+from crossaisle.data.build import in_order, without_shilling
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.data.items import complete_catalogue
@@ -68,6 +68,8 @@ class News:
         Up to where the records have been read.
     facts : dict
         How much of what came, in figures.
+    suspects : dict
+        What is to be reported of profiles that look made up, where ``data.shilling`` looks for some.
     """
 
     data: Dataset
@@ -78,10 +80,24 @@ class News:
     forgotten: tuple[Forgotten, ...]
     cursor: Cursor
     facts: dict[str, int] = field(default_factory=dict)
+    suspects: dict[str, Any] = field(default_factory=dict)
 
     def before(self, held: Bools) -> Dataset:
         """The data without the events that are held back (E,)."""
         return self.data.with_histories(self.data.histories.keep(~held))
+
+    def learned(self, replay: float, seed: int, held: Bools | None = None) -> Bools:
+        """bool: the new events and, for each of them, ``replay`` old ones drawn by chance; of `before` where some are held back (E,).
+
+        Old ones are learned again so that they are not forgotten, and no more of them than that: the network has learned them all before,
+        and passes over all of them would make it know them by heart.
+        """
+        new = self.new if held is None else self.new[~held]
+        old = np.flatnonzero(~new)
+        n = min(len(old), round(replay * int(new.sum())))
+        out = new.copy()
+        out[np.random.default_rng(seed).choice(old, n, replace=False)] = True
+        return out
 
 
 @dataclass
@@ -119,6 +135,7 @@ def gather(start: Contents, records: Records, after: Cursor) -> News:
     names = start.catalogue.event_names
     names = (*names, *sorted(set(described[schema.EVENT].unique().to_list()) - set(names)))
     data, new, doubled = _joined(start, described, items, names, forgotten)
+    data, suspects = without_shilling(data, start.settings.data)
     facts = {
         "events": int(new.sum()),
         "events that are no history": came.other,
@@ -130,7 +147,7 @@ def gather(start: Contents, records: Records, after: Cursor) -> News:
         "new people": len(set(described[schema.USER].unique().to_list()) - set(known)),
         "people forgotten": len(forgotten),
     }
-    return News(data, new, joined, stale, gone, came.forgotten, came.cursor, facts)
+    return News(data, new, joined, stale, gone, came.forgotten, came.cursor, facts, suspects)
 
 
 def among(forgotten: Sequence[Forgotten], users: Sequence[str]) -> frozenset[str]:

@@ -2,11 +2,12 @@
 
 Imports: forget, history, judge, news; records, store, whole.
 
-The challenger starts with the weights in service and learns from everything but the newest events, which are then asked of both models
-(`judge`). If the lower end of the interval of what it gains is not below a small margin, training is done once more by the same recipe,
-from the same weights, on everything (``refit.again``): what goes into service was not judged itself, but differs from what was judged only
-by having seen the newest events too. That costs the training twice; extending the judged challenger would be cheaper, and would put a
-recipe into service that nobody has judged. Otherwise the challenger is kept aside in ``MODEL/rejected``, without anybody's histories.
+The challenger starts with the weights in service and learns what is new, but for the newest events, beside as many old events drawn by
+chance (``refit.replay``); then the newest are asked of both models (`judge`). If the lower end of the interval of what it gains is not
+below a small margin, training is done once more by the same recipe, from the same weights, with the newest events too (``refit.again``):
+what goes into service was not judged itself, but differs from what was judged only by having seen those. That costs the training twice;
+extending the judged challenger would be cheaper, and would put a recipe into service that nobody has judged. Otherwise the challenger is
+kept aside in ``MODEL/rejected``, without anybody's histories.
 
 One run at a time holds the folder; a version is written whole before anything points to it, so a kill at any moment leaves the model that
 served before, or the new one.
@@ -146,7 +147,8 @@ def _refit(
         found = f"{news.facts['events']:,} new events hold back answers of {asked.n_people} people, {chosen.least} are needed to judge by"
         return Outcome(NO_REFIT, f"{found}: no refit yet; {name} stays", name, facts)
     training = dataclasses.replace(settings.train, epochs=chosen.epochs, learning_rate=chosen.learning_rate * settings.train.learning_rate)
-    challenger = warm_contents(base, news.before(held), training, stale=news.stale, progress=progress)
+    learn = news.learned(chosen.replay, settings.seed, held)
+    challenger = warm_contents(base, news.before(held), training, learn=learn, stale=news.stale, progress=progress)
     now = served.scorer
     if news.joined.height and now.net.reader is not None:
         now = now.grown(news.joined)  # as the service does when an item is put
@@ -168,7 +170,8 @@ def _refit(
     kept = served.people is not None
     if chosen.again:
         del challenger
-        final = warm_contents(base, news.data, training, stale=news.stale, progress=progress)
+        learn = news.learned(chosen.replay, settings.seed)
+        final = warm_contents(base, news.data, training, learn=learn, stale=news.stale, progress=progress)
     else:
         final = _grown(challenger, news)
     return _swap_in(folder, final, news, entry, verdict, training, kept, began)
@@ -187,7 +190,7 @@ def _swap_in(
         "blend": final.scorer.choice,
         "refit": {k: entry[k] for k in ("from", "start", *verdict.to_dict())},
     }
-    report = {**describe(news.data, final.report.get("tables", {})), "records": news.cursor.to_json(), "refit": entry}
+    report = {**describe(news.data, final.report.get("tables", {})), **news.suspects, "records": news.cursor.to_json(), "refit": entry}
     final = dataclasses.replace(final, quality=quality, report=report)
     version = write_version(folder, lambda new: final.write(new, kept), optional=OPTIONAL)
     note(folder, entry)

@@ -221,7 +221,9 @@ class NetworkScorer:
         rates = self.biases is not None
         return Warm(network, self.reader, self.senses, items, event_names, self.categories, stale, self.adapted, rates)
 
-    def go_on(self, data: Dataset, warm: Warm, training: TrainSettings, *, progress: Progress | None = None) -> Self:
+    def go_on(
+        self, data: Dataset, warm: Warm, training: TrainSettings, *, learn: Bools | None = None, progress: Progress | None = None
+    ) -> Self:
         """Train on from a fitted network, for ``training.epochs`` passes over a dataset; nothing is chosen, nothing is held back.
 
         Parameters
@@ -230,6 +232,8 @@ class NetworkScorer:
             What `as_warm` gave; it stays as it is. Items are read as it reads them, a language model that was tuned stays as tuned.
         training : TrainSettings
             In place of this scorer's own, which stay with it.
+        learn : bool (E,), optional
+            The events that are learned, each after all that came before it; default: all. People without one cost no time.
 
         Raises
         ------
@@ -242,7 +246,7 @@ class NetworkScorer:
         self.reader, self.senses = warm.reader, warm.told(data.items, progress)
         self.categories, self.item_categories = data.categories, data.item_categories
         network = self._build(warm.shape(data, Shape.of_data(data, self.model, training)), data.n_items).to(self.device)
-        targets = target_mask(data, self.target_events)
+        whole, targets = data, target_mask(data, self.target_events)
         if training.debias == "popularity":
             items = data.histories.items if targets is None else data.histories.items[targets]
             kept = kept_apart(np.bincount(items, minlength=data.n_items), data.item_counts > 0, training)
@@ -250,6 +254,11 @@ class NetworkScorer:
         self._attach(network, data.item_counts > 0)
         warm.fill(network, data)
         self._attach(network, data.item_counts > 0)  # once more: how senses are read is that of the old network now
+        weights = self._target_weights(data, targets)
+        if learn is not None:
+            targets = learn if targets is None else learn & targets
+            busy = np.bincount(data.histories.owners[targets], minlength=data.n_users) > 0
+            targets, data = targets[busy[data.histories.owners]], data.select_users(busy)
         self.selection, self.refitting = (
             train(
                 network,
@@ -258,7 +267,7 @@ class NetworkScorer:
                 seed=self.seed,
                 epochs=training.epochs,
                 target_mask=targets,
-                item_weights=self._target_weights(data, targets),
+                item_weights=weights,
                 item_aisles=data.item_categories,
                 stage="training on",
                 progress=progress,
@@ -267,7 +276,7 @@ class NetworkScorer:
             ),
             TrainingRun(),
         )
-        self._use(network, data, None)
+        self._use(network, whole, None)
         return self
 
     @property

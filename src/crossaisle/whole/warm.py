@@ -10,6 +10,7 @@ from crossaisle.blend.scorer import BlendScorer
 from crossaisle.contracts import Progress
 from crossaisle.data.dataset import Dataset
 from crossaisle.rank.catalogue import Catalogue
+from crossaisle.schema import Bools
 from crossaisle.train.fit import NetworkScorer
 from crossaisle.train.settings import TrainSettings
 from crossaisle.whole.people import People
@@ -23,6 +24,7 @@ def warm_contents(
     data: Dataset,
     training: TrainSettings,
     *,
+    learn: Bools | None = None,
     stale: frozenset[str] = frozenset(),
     report: dict[str, Any] | None = None,
     progress: Progress | None = None,
@@ -37,6 +39,8 @@ def warm_contents(
         All that is to be known from now on, old and new.
     training : TrainSettings
         Of this training; the model's own settings stay with the successor.
+    learn : bool (E,), optional
+        The events that the network learns (default: all); what joins it is counted from everything.
     stale : frozenset of str
         Items that say something else than they did.
 
@@ -58,7 +62,7 @@ def warm_contents(
     )
     scorer = BlendScorer(net, start.scorer.blend, start.scorer.across)
     warm = old.as_warm(start.catalogue.items[schema.ITEM], start.catalogue.event_names, stale)
-    scorer.go_on(data, start.scorer, warm, training, progress=progress)
+    scorer.go_on(data, start.scorer, warm, training, learn=learn, progress=progress)
     scorer.counts = data.item_counts
     people = People(data.users, net.with_reviews(data.histories))
     if start.second is not None:
