@@ -28,6 +28,7 @@ from crossaisle.serve.keys import read_keys
 from crossaisle.serve.metrics import forget_worker
 from crossaisle.serve.run import Made
 from crossaisle.serve.settings import ServiceSettings
+from crossaisle.store import current_version
 
 __all__ = ["Plan", "start", "worker"]
 
@@ -55,7 +56,7 @@ def _make(plan: Plan, settings: ServiceSettings) -> Made:
 
     records = Records.open(plan.store, settings.records)
     try:
-        return Engine(plan.model, records, settings.live), records
+        return Engine(plan.model, records, settings.live, settings.learn), records
     except BaseException:
         records.close()
         raise
@@ -71,6 +72,7 @@ def start(plan: Plan, changes: Mapping[str, str]) -> int:
     """
     settings = ServiceSettings().changed(changes)
     run.check_open(plan.host, plan.keys)
+    current_version(plan.model)
     if plan.keys is not None:
         read_keys(Path(plan.keys))
     run.start_log(settings.serve)
@@ -178,8 +180,12 @@ def worker() -> int:
     run.start_log(settings.serve)
     threading.Thread(target=_follow, args=(content["life"],), name="life", daemon=True).start()
     address = socket.socket(fileno=content["address"])
+
+    def ready() -> None:
+        os.write(content["told"], b"r")
+
     try:
-        return _serve(plan, settings, address, content["shared"], lambda: os.write(content["told"], b"r") and None)
+        return _serve(plan, settings, address, content["shared"], ready)
     except CrossAisleError as error:
         print(f"error: {error}", file=sys.stderr)
         return _BAD

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from crossaisle.live.settings import LiveSettings
+from crossaisle.live.settings import LearnSettings, LiveSettings
 from crossaisle.records.settings import RecordsSettings
 from crossaisle.settings import Settings, setting
 
@@ -46,4 +46,5 @@ class ServiceSettings(Settings):
 
     serve: ServeSettings = field(default_factory=ServeSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
+    learn: LearnSettings = field(default_factory=LearnSettings)
     records: RecordsSettings = field(default_factory=RecordsSettings)
