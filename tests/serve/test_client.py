@@ -68,8 +68,8 @@ def test_errors_say_what_the_service_said(shop: Client, service: Service) -> Non
     assert (refusal.value.status, refusal.value.found) == (422, "n is '0'")
     with pytest.raises(Unknown, match="404: item 'no' is unknown"):
         shop.similar("no")
-    with pytest.raises(NotAllowed, match="401: no key"):
-        Client(f"http://127.0.0.1:{service.port}").model()
+    with pytest.raises(NotAllowed, match="401: no key"), Client(f"http://127.0.0.1:{service.port}") as nobody:
+        nobody.model()
     assert issubclass(Refused, CrossAisleError)
 
 
@@ -122,12 +122,16 @@ def moody() -> Iterator[Any]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     Moody.seen = []
+    made: list[Client] = []
 
     def told(*script: Any) -> Client:
         Moody.script = list(script)
-        return Client(f"http://127.0.0.1:{server.server_port}/base/", tries=3)
+        made.append(Client(f"http://127.0.0.1:{server.server_port}/base/", tries=3))
+        return made[-1]
 
     yield told
+    for one in made:
+        one.close()
     server.shutdown()
     thread.join()
     server.server_close()

@@ -17,6 +17,7 @@ import pytest
 from crossaisle import Recommender
 from crossaisle.cli.main import run
 from crossaisle.client import Client
+from crossaisle.serve.run import listen
 from crossaisle.testing import toy_dataset
 
 TINY = {
@@ -52,6 +53,7 @@ class Served:
             time.sleep(0.02)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
+        self.shop.close()
         self.process.send_signal(number)
         code = self.process.wait(60)
         assert self.process.stdout is not None
@@ -88,9 +90,9 @@ def test_the_story_of_a_shopper(served: Served) -> None:
 
 def test_items_come_and_go(served: Served) -> None:
     shop = served.shop
-    new = {"item_id": "new <b>1</b>", "title": "classic red books lamp <script>", "category": "Books", "price": 3.5}
+    new = {"item_id": "new <b>1</b>", "title": "a classic red kite", "category": "Books", "price": 3.5}
     assert shop.put_items([new])["accepted"] == 1
-    assert shop.find_items("<script>")[0]["item_id"] == "new <b>1</b>"
+    assert shop.find_items("KITE")[0]["item_id"] == "new <b>1</b>"
     assert "new <b>1</b>" in [row["item_id"] for row in shop.recommend("a new one", n=100)["items"]]
     shop.delete_item("new <b>1</b>")
     assert "new <b>1</b>" not in [row["item_id"] for row in shop.recommend("a new one", n=100)["items"]]
@@ -149,11 +151,13 @@ def test_what_cannot_be_served(model: Path, tmp_path: Path, capfd: pytest.Captur
 
     store = f"sqlite:///{tmp_path / 'events.db'}"
     assert "model" in fails(str(tmp_path / "no"), "--store", store)
-    assert "away" in fails(str(model), "--store", f"sqlite:///{tmp_path}/no/events.db") or True
+    assert fails(str(model), "--store", f"sqlite:///{tmp_path}/no/events.db")
     assert "keys file" in fails(str(model), "--store", store, "--keys", str(tmp_path / "keys.json"))
     assert "does not exist" in fails(str(model), "--store", store, "--media", str(tmp_path / "no"))
     assert "unknown setting" in fails(str(model), "--store", store, "--set", "serve.ratee=1")
-    assert "cannot listen" in fails(str(model), "--store", store, "--host", "127.0.0.1", "--port", "1") or os.geteuid() == 0
+    with listen("127.0.0.1", 0) as taken:
+        taken.listen()
+        assert "cannot listen" in fails(str(model), "--store", store, "--port", str(taken.getsockname()[1]))
     (tmp_path / "broken.model").mkdir()
     (tmp_path / "broken.model" / "current").write_text("v0007")
     fails(str(tmp_path / "broken.model"), "--store", store)
