@@ -204,7 +204,7 @@ def test_the_access_log_holds_templates_and_no_ids(caplog: pytest.LogCaptureFixt
     shop = Shop(access_log=True)
     shop.get("/api/v1/recommend/user-4711?context_item=item-4712", headers={"authorization": "Bearer ca_4713"})
     assert "GET /api/v1/recommend/{user_id} 200" in caplog.text
-    assert "471" not in [r for r in caplog.records if r.name == "crossaisle.serve.access"][0].getMessage()
+    assert "471" not in next(r for r in caplog.records if r.name == "crossaisle.serve.access").getMessage()
 
 
 def test_the_docs_tell_every_call_and_status(shop: Shop) -> None:

@@ -175,7 +175,12 @@ def _people(desk: Desk) -> list[Route]:
     async def forget(call: Call) -> bytes:
         """Remove everything about a user, also from later trainings; the answer says what was removed."""
         user_id = call.id("user_id")
-        removed = await desk.writing.do(lambda: records.forget(user_id))
+
+        def remove() -> dict[str, int]:
+            engine.flush()  # lists of this person that are not written yet are removed with the others
+            return records.forget(user_id)
+
+        removed = await desk.writing.do(remove)
         return _json({"user_id": user_id, "removed": removed})
 
     async def shoppers(call: Call) -> bytes:

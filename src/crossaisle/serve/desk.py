@@ -1,4 +1,4 @@
-"""What every route shares in one worker: engine, records, lanes, keys, limits, counts. Imports: keys, lanes, limits, metrics, problems, settings.
+"""What every route shares in one worker. Imports: keys, lanes, limits, metrics, problems, settings.
 
 Behind the loop stand one thread for lists, one for slow lists (wishes, reasons and filters, which would hold up the others), one for the
 other questions to the engine, some for what is written (the store commits together what waits together), and one that asks whether the

@@ -1,4 +1,4 @@
-"""The OpenAPI description and a page of it that needs no script and no other site. Imports: api, route, schemas."""
+"""The OpenAPI description and a page of it that needs no script and no other site. Imports: route."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from crossaisle.serve.route import Route
 __all__ = ["STYLE", "docs_page", "openapi"]
 
 STYLE = b"""body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;background:#fff}
-h2{margin-top:2.5rem;border-bottom:1px solid #ccc}h3 code{background:#eef;padding:.1rem .4rem}table{border-collapse:collapse;width:100%}
-td,th{text-align:left;vertical-align:top;padding:.2rem .6rem .2rem 0;border-bottom:1px solid #eee}pre{overflow-x:auto;background:#f6f6f6;padding:1rem}
+h2{margin-top:2.5rem;border-bottom:1px solid #ccc}
+h3 code{background:#eef;padding:.1rem .4rem}
+table{border-collapse:collapse;width:100%}
+td{text-align:left;vertical-align:top;padding:.2rem .6rem .2rem 0;border-bottom:1px solid #eee}
 """
 _INTRO = """Recommendations over HTTP from the model in service. Every error has one shape: what was found, what was expected, what to do
 next. 429 and 503 say in Retry-After when to ask again."""
@@ -59,7 +61,8 @@ def _row(*cells: str) -> str:
 
 
 def _operation(path: str, method: str, of: dict[str, Any]) -> str:
-    out = f"<h3><code>{method.upper()} {html.escape(path)}</code></h3><p>{html.escape(of['summary'])}. {html.escape(of.get('description', ''))}</p>"
+    said = f"{of['summary']}. {of.get('description', '')}"
+    out = f"<h3><code>{method.upper()} {html.escape(path)}</code></h3><p>{html.escape(said)}</p>"
     rows = [
         _row(f"<code>{html.escape(p['name'])}</code>", p["in"], _kind(p["schema"]), html.escape(p.get("description", "")))
         for p in of.get("parameters", [])
@@ -90,7 +93,8 @@ def docs_page(description: bytes) -> bytes:
             )
             for field, one in schema.get("properties", {}).items()
         ]
-        shapes += f'<h3 id="{html.escape(name)}">{html.escape(name)}</h3><p>{html.escape(schema.get("description", ""))}</p><table>{"".join(rows)}</table>'
+        said = html.escape(schema.get("description", ""))
+        shapes += f'<h3 id="{html.escape(name)}">{html.escape(name)}</h3><p>{said}</p><table>{"".join(rows)}</table>'
     page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>CrossAisle: the API</title><link rel="stylesheet" href="/docs.css"></head><body><main><h1>CrossAisle: the API</h1>
 <p>{html.escape(content["info"]["description"])} For machines: <a href="/openapi.json">openapi.json</a>.</p>

@@ -1,4 +1,4 @@
-"""What every request passes first and every answer last: who is addressed, security headers, counts, the access log. Imports: desk, problems, route.
+"""What every request passes first and every answer last: headers, counts, the access log. Imports: desk, metrics, problems, route.
 
 Plain ASGI, because a middleware class of Starlette's would make a task and a queue for each request. Neither log nor counts hold a path:
 only the template of the route that matched.

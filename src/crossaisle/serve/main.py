@@ -28,6 +28,7 @@ from crossaisle.serve.keys import read_keys
 from crossaisle.serve.metrics import forget_worker
 from crossaisle.serve.run import Made
 from crossaisle.serve.settings import ServiceSettings
+from crossaisle.store import current_version
 
 __all__ = ["Plan", "start", "worker"]
 
@@ -71,10 +72,15 @@ def start(plan: Plan, changes: Mapping[str, str]) -> int:
     """
     settings = ServiceSettings().changed(changes)
     run.check_open(plan.host, plan.keys)
+    current_version(plan.model)
     if plan.keys is not None:
         read_keys(Path(plan.keys))
     run.start_log(settings.serve)
-    address = run.listen(plan.host, plan.port)
+    with run.listen(plan.host, plan.port) as address:
+        return _start(plan, changes, settings, address)
+
+
+def _start(plan: Plan, changes: Mapping[str, str], settings: ServiceSettings, address: socket.socket) -> int:
     host = f"[{plan.host}]" if ":" in plan.host else plan.host
     line = f"serving {plan.model} on http://{host}:{address.getsockname()[1]} (the API: /docs; stop: Ctrl-C)"
 
@@ -121,21 +127,24 @@ class _Keeper:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         try:
-            for _ in range(self._number):
-                self._start()
+            self._start()  # the others follow when it serves: what is wrong with the plan is said once
             code = self._watch()
         finally:
             self._end()
             shutil.rmtree(self._counts, ignore_errors=True)
+            for handle in (self._shared, self._life, self._alive, self._told, self._tells):
+                os.close(handle)
         return code if not self._stopped_by else 130 if self._stopped_by == signal.SIGINT else 0
 
     def _watch(self) -> int:
-        ready, starts = 0, list[float]()
+        ready = 0
         os.set_blocking(self._told, False)
         while not self._stopped_by:
             time.sleep(0.1)
             with contextlib.suppress(BlockingIOError):
                 before, ready = ready, ready + len(os.read(self._told, 64))
+                for _ in range(self._number - 1 if not before and ready else 0):
+                    self._start()
                 if before < self._number <= ready:
                     self._tell()
             for pid, (process, since) in list(self._workers.items()):
@@ -146,10 +155,8 @@ class _Keeper:
                 if ready < self._number:  # it never served: what is wrong would be wrong again, and it has said so
                     return code if code > 0 else 1
                 log.error("worker %d ended with %d; another is started", pid, code)
-                # one that ends again and again is started more and more seldom
-                starts = [at for at in starts if time.monotonic() - at < 60.0]
-                time.sleep(min(0.1 * 2 ** len(starts), 10.0) if time.monotonic() - since < 60.0 else 0.0)
-                starts.append(time.monotonic())
+                if time.monotonic() - since < 60.0:  # one that does not last is not started again and again at once
+                    time.sleep(1.0)
                 self._start()
         return 0
 
@@ -178,8 +185,12 @@ def worker() -> int:
     run.start_log(settings.serve)
     threading.Thread(target=_follow, args=(content["life"],), name="life", daemon=True).start()
     address = socket.socket(fileno=content["address"])
+
+    def ready() -> None:
+        os.write(content["told"], b"r")
+
     try:
-        return _serve(plan, settings, address, content["shared"], lambda: os.write(content["told"], b"r") and None)
+        return _serve(plan, settings, address, content["shared"], ready)
     except CrossAisleError as error:
         print(f"error: {error}", file=sys.stderr)
         return _BAD

@@ -1,4 +1,4 @@
-"""The connection: time and room for request line, headers and body, for clients that are slow on purpose. Imports: gate, problems, settings.
+"""A connection's time and room, for clients that are slow or large on purpose. Imports: gate, problems, settings.
 
 uvicorn has a time limit between two requests and none inside one: a client that sends a byte a second keeps its connection. Here one
 clock runs from the first byte of a request (or from the start of the connection) until its headers are whole, another from there until

@@ -111,7 +111,8 @@ class Call(Request):
     def query(self, model: type[M]) -> M:
         """The options in the address. What was read of one address serves the next of the same, unless it is long."""
         raw: bytes = self.scope["query_string"]
-        return _query(model, raw) if len(raw) <= 200 else _query.__wrapped__(model, raw)
+        found: M = _query(model, raw) if len(raw) <= 200 else _query.__wrapped__(model, raw)
+        return found
 
     def id(self, name: str) -> str:
         """An id in the address, percent-decoded."""
