@@ -75,6 +75,7 @@ class FakeApi:
     asked: list[tuple[str, str]] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
     undone: set[str] = field(default_factory=set)
+    told_graph: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self.items = [] if self.empty else toy_items(self.lang)
@@ -250,6 +251,8 @@ class FakeApi:
         return JSONResponse({"item_id": request.path_params["id"], "undone": body["undo"]})
 
     def graph(self) -> dict[str, Any]:
+        if self.told_graph is not None:
+            return self.told_graph
         if self.empty:
             return {"settings": {}, "levels": 1, "twins": [], "nodes": [], "edges": []}
         if self.lang not in _GRAPHS:
