@@ -310,6 +310,25 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(chromium: Any) -> None:
         assert page.evaluate("[Object.values(sessionStorage), JSON.stringify(localStorage).includes('ca_')]") == [["ca_right"], False]
 
 
+def test_a_key_that_may_only_read(chromium: Any) -> None:
+    with FakeApi(key="ca_all", read_key="ca_read") as api, opened(chromium, "phone") as seen:
+        seen.expected |= {"401", "403"}
+        page = seen.page
+        seen.go(f"{api.url}#/operator")
+        page.get_by_label("Key", exact=True).fill("ca_read")
+        page.keyboard.press("Enter")
+        expect(page.locator(".figuresrow")).to_contain_text("v0003")
+        refusal = page.locator(".notice.bad")
+        expect(refusal).to_contain_text("not allowed to do this")
+        expect(refusal.get_by_role("button", name="Try again")).to_have_count(0)
+        assert seen.axe() == []
+        refusal.get_by_role("button", name="Use another key").click()
+        expect(page.locator(".lead")).to_contain_text("allowed to do more")
+        page.get_by_label("Key", exact=True).fill("ca_all")
+        page.keyboard.press("Enter")
+        expect(page.locator(".bars").first).to_be_visible()
+
+
 def test_a_store_that_is_away(chromium: Any) -> None:
     """Lists go on and say so; an act waits, and sent again it is the same event."""
     with FakeApi(degraded=True) as api, opened(chromium) as seen:
