@@ -55,8 +55,8 @@ class FakeApi:
     ----------
     lang : str
         The language of the toy shop.
-    key : str, optional
-        The key that it wants.
+    key, read_key : str, optional
+        The key that it wants, and one that may only read.
     away : set of str
         Parts that answer 503: ``events``, ``recommend``, ``overview``, ``items``, ...
     degraded : bool
@@ -67,6 +67,7 @@ class FakeApi:
 
     lang: str = "en"
     key: str | None = None
+    read_key: str | None = None
     away: set[str] = field(default_factory=set)
     degraded: bool = False
     empty: bool = False
@@ -75,6 +76,7 @@ class FakeApi:
     asked: list[tuple[str, str]] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
     undone: set[str] = field(default_factory=set)
+    told_graph: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self.items = [] if self.empty else toy_items(self.lang)
@@ -162,8 +164,11 @@ class FakeApi:
         def call(path: str, method: str, name: str, answer: Any) -> Route:
             async def handle(request: Request) -> Response:
                 self.asked.append((method, str(request.url.path)))
-                if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
+                given = request.headers.get("authorization", "").removeprefix("Bearer ")
+                if self.key and given not in (self.key, self.read_key):
                     return _refusal(401, "no key")
+                if self.key and given == self.read_key and (method == "DELETE" or name in ("overview", "abnormal", "events")):
+                    return _refusal(403, "the key has no such scope")
                 if name in self.away:
                     return _refusal(503, "the store of events is away", {"retry-after": "1"})
                 body = await request.json() if method == "POST" else None
@@ -250,6 +255,8 @@ class FakeApi:
         return JSONResponse({"item_id": request.path_params["id"], "undone": body["undo"]})
 
     def graph(self) -> dict[str, Any]:
+        if self.told_graph is not None:
+            return self.told_graph
         if self.empty:
             return {"settings": {}, "levels": 1, "twins": [], "nodes": [], "edges": []}
         if self.lang not in _GRAPHS:

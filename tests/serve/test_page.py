@@ -13,6 +13,7 @@ pytest.importorskip("playwright", reason="playwright is not installed: pip insta
 from fake_api import FakeApi
 from page_kit import browser, chromium_path, opened
 from playwright.sync_api import expect
+from toy_shop import toy_items
 
 pytestmark = pytest.mark.skipif(chromium_path() is None, reason="no chromium on this machine: apt-get install chromium")
 
@@ -275,7 +276,7 @@ HOSTILE = '<script>document.title="owned"</script><img src=x onerror="document.t
 
 
 def test_titles_are_text(chromium: Any) -> None:
-    with FakeApi(titles={i: f"{HOSTILE} {i}" for i in ("p00", "p11", "p22", "p33", "p44", "p55")}) as api, opened(chromium) as seen:
+    with FakeApi(titles={i.item_id: f"{HOSTILE} {i.item_id}" for i in toy_items("en")}) as api, opened(chromium) as seen:
         page = seen.page
         bought = [{"item_id": i, "event": "purchase", "timestamp": 1.7e9} for i in ("p00", "p11")]
         api.people = {HOSTILE: bought, **api.people}
@@ -307,6 +308,25 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(chromium: Any) -> None:
         page.reload()
         expect(page.locator(".person").first).to_be_visible()
         assert page.evaluate("[Object.values(sessionStorage), JSON.stringify(localStorage).includes('ca_')]") == [["ca_right"], False]
+
+
+def test_a_key_that_may_only_read(chromium: Any) -> None:
+    with FakeApi(key="ca_all", read_key="ca_read") as api, opened(chromium, "phone") as seen:
+        seen.expected |= {"401", "403"}
+        page = seen.page
+        seen.go(f"{api.url}#/operator")
+        page.get_by_label("Key", exact=True).fill("ca_read")
+        page.keyboard.press("Enter")
+        expect(page.locator(".figuresrow")).to_contain_text("v0003")
+        refusal = page.locator(".notice.bad")
+        expect(refusal).to_contain_text("not allowed to do this")
+        expect(refusal.get_by_role("button", name="Try again")).to_have_count(0)
+        assert seen.axe() == []
+        refusal.get_by_role("button", name="Use another key").click()
+        expect(page.locator(".lead")).to_contain_text("allowed to do more")
+        page.get_by_label("Key", exact=True).fill("ca_all")
+        page.keyboard.press("Enter")
+        expect(page.locator(".bars").first).to_be_visible()
 
 
 def test_a_store_that_is_away(chromium: Any) -> None:
@@ -449,3 +469,22 @@ def test_ways_and_places_by_hand(chromium: Any) -> None:
     assert three == ["c", "d", "e", "f"]
     assert four is None
     assert closest >= 18
+
+
+def test_a_shop_of_one_aisle(chromium: Any) -> None:
+    """Its list is as long as any other, no aisle is new, and its graph shows what leads where inside."""
+    with FakeApi() as api, opened(chromium, "phone") as seen:
+        page = seen.page
+        api.items = [i.moved("Things") for i in api.items]
+        api.by_id = {i.item_id: i for i in api.items}
+        nodes = [{"level": 1, "name": "Things", "aisle": "Things", "items": 48, "users": 9, "events": 9}]
+        nodes += [{"level": 2, "name": f"Things > {n}", "aisle": "Things", "items": 1, "users": 5, "events": 5} for n in "ab"]
+        edge = {"level": 2, "source": "Things > a", "target": "Things > b", "kind": "bought", "lift": 2.0, "lift_low": 1.5, "together": 5}
+        api.told_graph = {"levels": 2, "nodes": nodes, "edges": [edge]}
+        seen.go(f"{api.url}#/shopper/shopper-02")
+        expect(page.locator(".card")).to_have_count(18)
+        expect(page.get_by_label("New aisles only")).to_be_disabled()
+        seen.go(f"{api.url}#/graph")
+        expect(page.locator(".node")).to_have_count(2)
+        page.locator(".stepto").first.click()
+        expect(page.locator(".step")).to_have_count(2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,10 @@ class ToyItem:
     category: str
     interest: int
     image: str | None = None
+
+    def moved(self, aisle: str) -> ToyItem:
+        """The same item in another aisle."""
+        return replace(self, category=aisle)
 
 
 def toy_items(lang: str) -> list[ToyItem]:

@@ -4,9 +4,9 @@ const KEY = "crossaisle.key";
 const ROOT = new URL("api/v1/", document.baseURI);
 let onLocked = () => {};
 
-/** Called when the service wants a key, or another one. */
+/** Called with a word of words.js when the service wants a key, or somebody wants to give another one. */
 export const whenLocked = (f) => (onLocked = f);
-export const hasKey = () => Boolean(sessionStorage.getItem(KEY));
+export const askForKey = () => onLocked("keyOther");
 export const setKey = (key) => (key ? sessionStorage.setItem(KEY, key) : sessionStorage.removeItem(KEY));
 
 export class Failure extends Error {
@@ -51,7 +51,7 @@ async function call(method, path, { query = {}, body, signal } = {}) {
   }
   const content = await answer.json().catch(() => null);
   if (answer.ok) return content;
-  if (answer.status === 401) onLocked();
+  if (answer.status === 401) onLocked(key ? "keyWrong" : "keyWhy");
   throw new Failure(answer.status, said(content), Number(answer.headers.get("retry-after")) || 0);
 }
 

@@ -103,7 +103,11 @@ const firstLevel = (data) => Math.min(...data.edges.filter((e) => e.kind === "bo
 /** Nodes and edges that the picture shows: the surest edges of a level, and all of the node that one stands on. */
 function drawn(data, level, walk) {
   const here = walk.at(-1);
-  const all = data.edges.filter((e) => e.level === level && e.source !== e.target && (level === 1 || aisleOf(e.source) !== aisleOf(e.target) || e.source === here));
+  const links = data.edges.filter((e) => e.level === level && e.source !== e.target);
+  const across = links.filter((e) => aisleOf(e.source) !== aisleOf(e.target));
+  // between aisles where there are any such links, and whatever leads from where one stands
+  const inside = across.length ? links.filter((e) => e.source === here && !across.includes(e)) : links;
+  const all = [...across, ...inside];
   const sure = [...all].sort((a, b) => worth(b) - worth(a));
   const people = new Map(data.nodes.filter((n) => n.level === level).map((n) => [n.name, n.users]));
   const kept = new Set(walk);

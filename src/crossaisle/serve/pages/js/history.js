@@ -54,4 +54,4 @@ function Aisle({ aisle, events, number, open }) {
 }
 
 const DEEDS = ["view", "click", "cart", "purchase", "rating", "like", "dislike", "hide"];
-const did = (event, t) => (DEEDS.includes(event) ? t(`did_${event}`) : event || "");
+const did = (event, t) => (DEEDS.includes(event) ? t(`did_${event}`) : "");

@@ -1,6 +1,6 @@
 // The frame: which view, which language, the key when the service wants one, and the voice for screen readers.
-import { AppContext, html, render, useEffect, useMemo, useRef, useState } from "./ui.js";
-import { hasKey, setKey, whenLocked } from "./api.js";
+import { AppContext, html, render, useApp, useEffect, useMemo, useRef, useState } from "./ui.js";
+import { setKey, whenLocked } from "./api.js";
 import { LANGUAGES, translator } from "./words.js";
 import { Graph } from "./graph.js";
 import { Home } from "./home.js";
@@ -33,7 +33,7 @@ function firstLanguage() {
 function App() {
   const [at, setAt] = useState(route);
   const [lang, setLang] = useState(firstLanguage);
-  const [locked, setLocked] = useState(false);
+  const [locked, setLocked] = useState(""); // why a key is asked for
   const [epoch, setEpoch] = useState(0);
   const [voice, setVoice] = useState("");
   const started = useRef(false);
@@ -41,7 +41,7 @@ function App() {
   useEffect(() => {
     const moved = () => setAt(route());
     addEventListener("hashchange", moved);
-    whenLocked(() => setLocked(true));
+    whenLocked(setLocked);
     return () => removeEventListener("hashchange", moved);
   }, []);
 
@@ -65,7 +65,7 @@ function App() {
   const link = (name, href) => html`<a href=${href} aria-current=${section === name ? "page" : undefined}>${t(`nav_${name}`)}</a>`;
   const unlock = (key) => {
     setKey(key);
-    setLocked(false);
+    setLocked("");
     setEpoch(epoch + 1);
   };
   return html`<${AppContext.Provider} value=${app}>
@@ -76,7 +76,7 @@ function App() {
       <button class="quiet" lang=${lang === "zh" ? "en" : "zh-CN"} onClick=${() => setLang(lang === "zh" ? "en" : "zh")}>${lang === "zh" ? "English" : "中文"}</button>
     </header>
     <main id="main">
-      ${locked ? html`<${KeyField} use=${unlock} />` : html`<${View} key=${`${at.name}/${at.id}/${epoch}`} id=${at.id} query=${at.query} />`}
+      ${locked ? html`<${KeyField} why=${locked} use=${unlock} />` : html`<${View} key=${`${at.name}/${at.id}/${epoch}`} id=${at.id} query=${at.query} />`}
     </main>
     <p class="sr" role="status" aria-live="polite">${voice}</p>
   <//>`;
@@ -100,17 +100,16 @@ function makeApp(lang, setVoice) {
   };
 }
 
-function KeyField({ use }) {
+function KeyField({ why, use }) {
+  const { t } = useApp();
   const [key, setField] = useState("");
-  const [had] = useState(hasKey);
-  const t = translator(document.documentElement.lang.startsWith("zh") ? "zh" : "en");
   const go = (e) => {
     e.preventDefault();
     if (key.trim()) use(key.trim());
   };
   return html`<section class="narrow">
     <h1 tabindex="-1">${t("keyTitle")}</h1>
-    <p class="lead">${t(had ? "keyWrong" : "keyWhy")}</p>
+    <p class="lead">${t(why)}</p>
     <form class="line" onSubmit=${go}>
       <label class="grow">${t("keyLabel")}<input type="password" autocomplete="off" spellcheck=${false} value=${key} onInput=${(e) => setField(e.target.value)} /></label>
       <button class="button strong">${t("keyUse")}</button>

@@ -1,5 +1,6 @@
 // Small pieces that several views use: notices, waiting, photos, icons, the state of something loaded.
 import { html, useApp, useEffect, useState } from "./ui.js";
+import { askForKey } from "./api.js";
 
 const ICONS = {
   like: "M12 20s-7.5-4.6-7.5-10A4.2 4.2 0 0 1 12 7.3 4.2 4.2 0 0 1 19.5 10c0 5.4-7.5 10-7.5 10z",
@@ -25,7 +26,8 @@ export function Trouble({ error, retry }) {
   }, [left]);
   return html`<div class="notice bad" role="alert">
     <p><strong>${sentence(error, t)}</strong>${error.message ? html` <span class="said">${error.message}</span>` : null}</p>
-    ${retry ? html`<button class="button" onClick=${retry} disabled=${left > 0}>${left > 0 ? t("retryIn", { n: left }) : t("retry")}</button>` : null}
+    ${error.status === 403 ? html`<button class="button" onClick=${askForKey}>${t("otherKey")}</button>` : null}
+    ${retry && error.status !== 403 ? html`<button class="button" onClick=${retry} disabled=${left > 0}>${left > 0 ? t("retryIn", { n: left }) : t("retry")}</button>` : null}
   </div>`;
 }
 

@@ -20,9 +20,18 @@ export function Shopper({ id }) {
   const [busy, setBusy] = useState("");
   const [panel, setPanel] = useState(null);
   const known = useLoad((signal) => user(id, signal), [id]);
-  const query = { n: SHOWN, categories: aisle, beyond_history: beyond, max_per_category: aisle ? SHOWN : PER_AISLE, explain: true, lang };
+  const fewAisles = useRef(false); // a shop of one or two aisles is not held to so many of each
+  const query = { n: SHOWN, categories: aisle, beyond_history: beyond, explain: true, lang };
+  if (!aisle && !fewAisles.current) query.max_per_category = PER_AISLE;
   const ask = async (signal) => {
-    if (!wish && !aisle.includes(",")) return recommend(id, query, signal);
+    if (!wish && !aisle.includes(",")) {
+      const answer = await recommend(id, query, signal);
+      const few = query.max_per_category && answer.items.length < SHOWN && new Set(answer.items.map((i) => i.category)).size <= 2;
+      if (!few || beyond) return answer;
+      fewAisles.current = true;
+      const { max_per_category, ...free } = query;
+      return recommend(id, free, signal);
+    }
     // the service takes a wish, and a name with a comma, with a history in place of a person; what they hid is left out here
     const about = await user(id, signal);
     const hidden = new Set(hiddenOf(about).map((h) => h.item_id));
@@ -91,7 +100,7 @@ export function Shopper({ id }) {
         <div class="sectionhead">
           <h2 id="foryou" ref=${heading} tabindex="-1">${wish ? t("forWish", { wish }) : t("forShopper")}</h2>
           <div class="tools">
-            <label class="check"><input type="checkbox" checked=${beyond} disabled=${!aisles.size && !beyond} onChange=${(e) => setBeyond(e.target.checked)} />${t("beyond")}</label>
+            <label class="check"><input type="checkbox" checked=${beyond} disabled=${(!aisles.size || choices.length < 2) && !beyond} onChange=${(e) => setBeyond(e.target.checked)} />${t("beyond")}</label>
             <label class="pick"><span class="sr">${t("aisleChoice")}</span><select value=${aisle} onChange=${(e) => setAisle(e.target.value)}>
               <option value="">${t("allAisles")}</option>
               ${choices.map((name) => html`<option key=${name} value=${name}>${spoken(name)}</option>`)}
