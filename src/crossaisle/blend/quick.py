@@ -164,7 +164,8 @@ class _Steps:
     def __init__(self, reached: Any, n: int) -> None:
         reached = reached.tocsr()
         self._rows = [slice(*reached.indptr[b : b + 2]) for b in range(reached.shape[0])]
-        self._columns, self._values = reached.indices.astype(np.int64), reached.data
+        self._columns: Ints = reached.indices.astype(np.int64)
+        self._values: Floats = reached.data
         self._means = [self._values[row].sum() / n for row in self._rows]
         self._variances = [np.square(self._values[row]).sum() / n - mean**2 for row, mean in zip(self._rows, self._means, strict=True)]
         self._dense = np.zeros(n, np.float32)
