@@ -14,10 +14,6 @@ pytest.importorskip("playwright", reason="playwright is not installed: pip insta
 pytest.importorskip("crossaisle.serve.app", reason="the service cannot be loaded: pip install 'crossaisle[serve]'")
 
 import uvicorn
-from crossaisle.serve.app import build_app
-from crossaisle.serve.desk import Desk
-from crossaisle.serve.keys import KeyFile, add_key
-from crossaisle.serve.settings import ServeSettings
 from page_kit import browser, chromium_path, opened
 from playwright.sync_api import expect
 from toy_shop import toy_shop
@@ -26,6 +22,10 @@ from crossaisle import Recommender
 from crossaisle.live.engine import Engine
 from crossaisle.live.settings import LiveSettings
 from crossaisle.records import Records
+from crossaisle.serve.app import build_app
+from crossaisle.serve.desk import Desk
+from crossaisle.serve.keys import KeyFile, add_key
+from crossaisle.serve.settings import ServeSettings
 
 pytestmark = pytest.mark.skipif(chromium_path() is None, reason="no chromium on this machine: apt-get install chromium")
 

@@ -28,10 +28,12 @@ _SAMPLE = 4_096
 """Items over which is estimated what needs all of them."""
 _FOUND = 2
 """So many times the pool is looked for among the network's best: what the count of its events is worth may lift an item over others."""
-_STEPS = 100
+_STEPS = 50
 """At most so many items that people went on to."""
 _LIFTED = 100
 """At most so many items that their count lifts most."""
+
+_ROUNDING = 1e-4
 
 Part = Callable[[int, Ints], Floats]
 """``part(b, items)``: float32 (P,), the standardised scores of some items for history b."""
@@ -104,16 +106,20 @@ class QuickBlend:
         cosines, found = self.index.search(states, min(self._n, _FOUND * self.pool))
         z = self._normaliser(scale * states, scale * cosines)
         steps = _Steps(self.scorer.parts_of().steps_of(histories, self._n), self._n) if "markov" in self._others else None
+        first, mark = self._weights[self.scorer.near.names[0]], np.zeros(self._n, bool)
         pools, scores = [], []
         for b, near in enumerate(found):
-            wanted = self._lifted if steps is None else np.concatenate([self._lifted, steps.largest(b)])
-            items = np.union1d(near[near >= 0], wanted)
-            total = self._offset[items] + self._weights[self.scorer.near.names[0]][items] * (
-                scale * (self._vectors[items] @ states[b]) - z[b]
-            )
-            if len(items) > self.pool + len(wanted):
-                kept = np.argpartition(-total, self.pool - 1)[: self.pool]
-                kept = np.union1d(kept, np.searchsorted(items, wanted))
+            went = self._lifted[:0] if steps is None else steps.largest(b)
+            for some in (near[near >= 0], self._lifted, went):
+                mark[some] = True
+            items = np.flatnonzero(mark)
+            total = self._offset[items] + first[items] * (scale * (self._vectors[items] @ states[b]) - z[b])
+            mark[items] = False
+            if len(items) > self.pool:
+                mark[items[np.argpartition(-total, self.pool - 1)[: self.pool]]] = True
+                mark[went] = True
+                kept = mark[items]
+                mark[items] = False
                 items, total = items[kept], total[kept]
             pools.append(items)
             scores.append(total)
@@ -135,7 +141,7 @@ class QuickBlend:
         """
         sampled = states @ self._sampled.T
         top, least = best[:, :1], best[:, -1:]
-        others = sampled < least
+        others = sampled < least - _ROUNDING  # the last of the best, rounded otherwise, is not one of the others
         share = (self._n - best.shape[1]) / np.maximum(others.sum(axis=1), 1)
         tail = share * np.where(others, np.exp(sampled - top), 0.0).sum(axis=1)
         return np.asarray(top[:, 0] + np.log(np.exp(best - top).sum(axis=1) + tail), dtype=np.float32)
