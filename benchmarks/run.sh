@@ -160,6 +160,17 @@ scale() { echo "== scale"; "$PY" benchmarks/scale.py read; "$PY" benchmarks/scal
 
 # estimates from biased exposures, 1,000 draws: a minute
 debias() { prepare beauty Beauty; echo "== debias"; "$PY" benchmarks/debias.py "$TABLES/beauty" "$OUT/debias/simulation.json"; }
+# learning from feedback in service: a time split event by event; replayed policies, exploring and planted faults where the truth is known
+prequential() {
+    [ -f "$TABLES/abxi/interactions.parquet" ] || "$PY" benchmarks/prepare_food_kitchen.py "$TABLES/abxi"
+    [ -f "$TABLES/supermarket/interactions.parquet" ] || "$PY" -m crossaisle import retail --out "$TABLES/supermarket"
+    echo "== prequential"
+    "$PY" benchmarks/prequential.py "$TABLES/supermarket" "$OUT/prequential/supermarket.json" --people 700 --questions 8000
+    "$PY" benchmarks/prequential.py "$TABLES/abxi" "$OUT/prequential/food-kitchen.json" --data food-kitchen --weeks 104 --look new --questions 5000
+}
+replay() { echo "== replay"; "$PY" benchmarks/replay.py "$OUT/replay/simulation.json"; }
+explore() { echo "== explore"; "$PY" benchmarks/explore.py "$OUT/explore/simulation.json" --seeds 16; }
+abnormal() { echo "== abnormal"; "$PY" benchmarks/abnormal.py "$OUT/abnormal/planted.json" --draws 50; }
 # training against popularity, natural questions and evenly asked ones beside each other, when to stop chosen by even ones; only when named
 debias_beauty() {
     prepare beauty Beauty
@@ -177,4 +188,4 @@ debias_beauty() {
     done
 }
 
-for name in ${@:-beauty beauty_controls beauty_refit beauty_best beauty_refit_best toys_best sports_best beauty_dated beauty_shuffled beauty_cold toys toys_cold cold_aisle sports sports_ids food_kitchen hidden_aisle hidden_controls first_visit first_visit_supermarket abxi graph transfer ikea luma video photos chinese kill_nine reviews rerank scale debias adapter}; do "$name"; done
+for name in ${@:-beauty beauty_controls beauty_refit beauty_best beauty_refit_best toys_best sports_best beauty_dated beauty_shuffled beauty_cold toys toys_cold cold_aisle sports sports_ids food_kitchen hidden_aisle hidden_controls first_visit first_visit_supermarket abxi graph transfer ikea luma video photos chinese kill_nine reviews rerank scale debias adapter prequential replay explore abnormal}; do "$name"; done

@@ -38,6 +38,19 @@ def test_rejections_lower_an_item_and_no_other():
     np.testing.assert_allclose(b.bias(NOW), [0, -np.log1p(5 / 10), 0], rtol=1e-6)
 
 
+def test_forgiven_rejections_do_not_count_and_new_ones_do():
+    b = _biases()
+    b.take([1] * 5, [-1] * 5, [NOW] * 5)
+    b.forgive(1, NOW + 10)
+    assert not b.bias(NOW + 10).any()
+    again = OnlineBiases.from_arrays(b.to_arrays(), ON)
+    for one in (b, again):
+        one.take([1, 1, 2], [-1, -1, -1], [NOW + 5, NOW + 20, NOW + 5])  # the first came late
+        bias = one.bias(NOW + 20)
+        assert bias[1] == pytest.approx(-np.log1p(1 / 10), rel=1e-3)
+        assert bias[2] == pytest.approx(-np.log1p(1 / 10), rel=1e-3)
+
+
 def test_what_is_taken_as_ever_has_no_bias():
     counts = np.array([900, 90, 9, 300])
     b = _biases(counts, (0, 0, 0, 1))
@@ -140,6 +153,7 @@ def test_placebo_events_at_random_teach_nothing_that_helps():
         (lambda: _biases().take([3], [1], [NOW]), "item code 3; expected 0 to 2"),
         (lambda: _biases().take([-1], [1], [NOW]), "item code -1"),
         (lambda: _biases().add_items(2, [0]), "of 2 new items"),
+        (lambda: _biases().forgive(3, NOW), "item code 3; expected 0 to 2"),
     ],
 )
 def test_what_does_not_fit_is_refused(call, message):

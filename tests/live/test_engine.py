@@ -260,7 +260,8 @@ def test_feedback_is_worked_in_for_everybody(made, records, monkeypatch):
 def test_what_most_people_refuse_is_found_demoted_and_can_be_taken_back(made, records, monkeypatch):
     monkeypatch.setattr("crossaisle.live.learned.LAG", -1.0)
     settings = LiveSettings(learn_seconds=3600.0)
-    engine = Engine(made, records, settings, LearnSettings(abnormal=AbnormalSettings(refresh=0.0)))
+    learn = LearnSettings(online=OnlineSettings(on=False), abnormal=AbnormalSettings(refresh=0.0))  # which would move the others as well
+    engine = Engine(made, records, settings, learn)
     bad = listed(engine)[0]
     rng = np.random.default_rng(0)
     for n in range(400):
@@ -281,7 +282,7 @@ def test_what_most_people_refuse_is_found_demoted_and_can_be_taken_back(made, re
     assert engine.overview()["abnormal"] == []
     assert [u["item_id"] for u in engine.overview()["undone"]] == [bad]
     assert listed(engine, user_id="y")[0] == bad
-    other = Engine(made, records, settings, LearnSettings(abnormal=AbnormalSettings(refresh=0.0)))
+    other = Engine(made, records, settings, learn)
     other._learn()
     assert listed(other, user_id="y")[0] == bad
     engine.close()

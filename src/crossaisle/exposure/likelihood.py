@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 from scipy.stats import f as f_distribution
 
 __all__ = ["doubt", "likely"]
@@ -86,7 +87,5 @@ def _edge(of: Callable[[float], float], value: float, step: float, most: float) 
     inside, outside = value, value + 2 * step
     while of(outside) < most:
         inside, outside = outside, outside + 2 * (outside - value)
-    for _ in range(40):
-        middle = (inside + outside) / 2
-        inside, outside = (middle, outside) if of(middle) < most else (inside, middle)
-    return (inside + outside) / 2
+    capped = 2 * most + 10  # beyond the data's own range the doubt is infinite
+    return float(brentq(lambda v: min(of(v), capped) - most, inside, outside, xtol=1e-7 * abs(step)))

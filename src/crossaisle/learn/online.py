@@ -65,6 +65,7 @@ class OnlineBiases:
         self._clock = LogClock(self._half, self.settings.leap)
         self._bias: Floats = np.zeros(len(trained), np.float32)
         self._made, self._stale = -np.inf, True
+        self._forgiven: dict[int, float] = {}
         self._shares()
 
     def __len__(self) -> int:
@@ -105,10 +106,26 @@ class OnlineBiases:
         worth, shrink = self._clock.take(when)
         for counts, sign in ((self._taken, 1), (self._refused, -1)):
             which = signs == sign
+            if sign < 0 and self._forgiven:
+                which &= ~(when < np.array([self._forgiven.get(item, -np.inf) for item in items.tolist()]))
             counts *= shrink
             np.add.at(counts, items[which], worth[which])
         self.events += len(items)
         self._stale = True
+
+    def forgive(self, item: int, time: float) -> None:
+        """A person says that an item is all right: rejections of before a moment no longer count, those read until now nor those to come.
+
+        Raises
+        ------
+        ValueError
+            If the item is unknown.
+        """
+        if not 0 <= item < len(self):
+            raise ValueError(f"item code {item}; expected 0 to {len(self) - 1}")
+        self._refused[item] = 0.0
+        self._forgiven[item] = time
+        self._stale, self._made = True, -np.inf
 
     def add_items(self, n: int, aisles: npt.ArrayLike) -> None:
         """Make room for n new items, which training has not seen.
@@ -167,6 +184,7 @@ class OnlineBiases:
             "refused": self._refused.copy(),
             "clock": self._clock.state(),
             "events": np.array([self.events], np.int64),
+            "forgiven": np.array(sorted(self._forgiven.items()), np.float64).reshape(-1, 2),
         }
 
     @classmethod
@@ -176,4 +194,5 @@ class OnlineBiases:
         out._taken, out._refused = arrays["taken"].copy(), arrays["refused"].copy()
         out._clock.resume(arrays["clock"])
         out.events = int(arrays["events"][0])
+        out._forgiven = {int(item): float(time) for item, time in arrays["forgiven"]}
         return out

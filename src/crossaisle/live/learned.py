@@ -100,6 +100,14 @@ class Learned:
         """
         until = now - LAG
         read = False
+        undone = self.records.get_value(_UNDONE) or {}
+        with self._lock:  # first, so that of what is read now only what came after it counts
+            for item, when in undone.items():
+                if self._undone.get(item) != when and item in self._codes:
+                    self.feedback.undo(self._codes[item], when)
+                    self.biases.forgive(self._codes[item], when)
+                    self._undone[item] = when
+                    read = True
         for shown in self.records.lists(self._read_to, until):
             with self._lock:
                 self._take_list(shown)
@@ -115,20 +123,14 @@ class Learned:
             self._cursor = changes.cursor
             if not changes.more:
                 break
-        undone = self.records.get_value(_UNDONE) or {}
         with self._lock:
-            for item, when in undone.items():
-                if self._undone.get(item) != when and item in self._codes:
-                    self.feedback.undo(self._codes[item], when)
-                    self._undone[item] = when
-                    read = True
             if self.settings.explore.share > 0:
                 known = self._outcomes.known(now)
                 if known:
                     self.explorer.take([features for features, _ in known], [reward for _, reward in known])
-            if read or self.adjustment is None:
-                bias, demotion = self.biases.bias(now), self.feedback.demotion(now)
-                self.adjustment = np.asarray(bias - demotion, np.float32) if bias.any() or demotion.any() else None
+            # both are kept for a while by themselves, so that what was left for later is worked in without another event
+            bias, demotion = self.biases.bias(now), self.feedback.demotion(now)
+            self.adjustment = np.asarray(bias - demotion, np.float32) if bias.any() or demotion.any() else None
         return read
 
     def _take_list(self, shown: ShownList) -> None:
