@@ -98,6 +98,17 @@ def test_what_waited_too_long_is_refused_uncomputed() -> None:
     in_lane(story, max_wait=0.01)
 
 
+def test_what_came_long_ago_is_refused_although_it_was_queued_just_now() -> None:
+    async def story(lane: Lane[int, int], held: Held) -> None:
+        held.gate.set()
+        with pytest.raises(Problem, match="too many requests wait"):
+            await lane.do(1, time.monotonic() - 30.0)
+        assert await lane.do(2, time.monotonic() - 10.0) == 20
+        assert held.batches == [[2]]
+
+    in_lane(story)
+
+
 def test_an_error_of_one_is_raised_to_that_one() -> None:
     async def story(lane: Lane[int, int], held: Held) -> None:
         held.gate.set()

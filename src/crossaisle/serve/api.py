@@ -55,7 +55,7 @@ def _lists(desk: Desk) -> list[Route]:
         The list knows of every event that was accepted before. An unknown user gets a sensible list.
         """
         ask = call.query(schemas.RecommendQuery).ask(call.id("user_id"))
-        return _answer(await desk.recommend(ask))
+        return _answer(await desk.recommend(ask, call.since))
 
     async def recommend_for(call: Call) -> bytes:
         """What fits a history that is given here, or a wish in words.
@@ -64,7 +64,7 @@ def _lists(desk: Desk) -> list[Route]:
         """
         call.query(schemas.NoQuery)
         body = await call.read(schemas.RecommendBody, desk)
-        return _answer(await desk.recommend(body.ask()))
+        return _answer(await desk.recommend(body.ask(), call.since))
 
     async def similar(call: Call) -> bytes:
         """Items like an item."""

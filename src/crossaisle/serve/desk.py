@@ -130,9 +130,9 @@ class Desk:
         self.metrics.batch(len(asks), sum(1 for answer in answers if isinstance(answer, Answer) and answer.degraded))
         return answers
 
-    async def recommend(self, ask: Ask) -> Answer:
-        """The list for one question, computed with whatever else waits."""
-        return await (self.fast if ask.plain else self.slow).do(ask)
+    async def recommend(self, ask: Ask, since: float | None = None) -> Answer:
+        """The list for one question that came at ``since``, computed with whatever else waits."""
+        return await (self.fast if ask.plain else self.slow).do(ask, since)
 
     def admit(self, headers: Sequence[tuple[bytes, bytes]], scope: str | None) -> None:
         """Let a request in, or raise 401 (no key), 403 (another scope), 429 (too many)."""

@@ -83,8 +83,8 @@ class Lane(Generic[A, R]):
         for thread in self._threads:
             thread.start()
 
-    async def do(self, asked: A) -> R:
-        """The result for ``asked``.
+    async def do(self, asked: A, since: float | None = None) -> R:
+        """The result for ``asked``, which waits ``since`` then (by the monotonic clock; by default since now).
 
         Raises
         ------
@@ -97,7 +97,7 @@ class Lane(Generic[A, R]):
             raise too_busy(self._retry_after)
         future: asyncio.Future[R] = self._loop.create_future()
         self.waiting += 1
-        self._queue.put((asked, future, time.monotonic()))
+        self._queue.put((asked, future, time.monotonic() if since is None else since))
         alarm = self._loop.call_later(self._max_answer, _give_up, future)
         try:
             return await future

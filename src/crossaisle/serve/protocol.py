@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import http
+import time
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -109,6 +110,7 @@ def protocol_class(settings: ServeSettings) -> type[HttpToolsProtocol]:
         def on_headers_complete(self) -> None:
             self._inside = True
             self._set_clock(settings.body_seconds + 2.0)  # the application answers 408 before
+            self.scope["crossaisle.since"] = time.monotonic()  # type: ignore[typeddict-unknown-key]
             super().on_headers_complete()
 
         def on_message_complete(self) -> None:

@@ -108,6 +108,12 @@ def _query(model: type[M], raw: bytes) -> M:
 class Call(Request):
     """A request, with what the routes read of it."""
 
+    @property
+    def since(self) -> float | None:
+        """When its headers were whole, by the monotonic clock: what it waited for the loop counts as waiting too."""
+        found: float | None = self.scope.get("crossaisle.since")
+        return found
+
     def query(self, model: type[M]) -> M:
         """The options in the address. What was read of one address serves the next of the same, unless it is long."""
         raw: bytes = self.scope["query_string"]
