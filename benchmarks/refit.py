@@ -37,7 +37,7 @@ from crossaisle.data.readers import import_tables
 from crossaisle.demo import newest_weeks, shelves_as_aisles
 from crossaisle.live.judge import answers, ask, by_person, held_back
 from crossaisle.live.news import News, gather
-from crossaisle.records import Event, Records
+from crossaisle.records import Event, Records, RecordsSettings
 from crossaisle.stats import bootstrap_interval, paired_test
 from crossaisle.whole.version import Contents
 from crossaisle.whole.warm import warm_contents
@@ -114,9 +114,9 @@ def main() -> None:
         result["minutes of the fit in service"] = minutes
         version = served.save(Path(scratch) / "model")
         start = Contents.read(version, "auto")
-        records = Records.open(f"sqlite:///{scratch}/events.db")
-        for n in range(0, len(events), 5_000):
-            records.add_events(events[n : n + 5_000], time.time())
+        records = Records.open(f"sqlite:///{scratch}/events.db", RecordsSettings(patience=60.0))
+        for n in range(0, len(events), 2_000):
+            records.add_events(events[n : n + 2_000], time.time())
         news = gather(start, records, records.start())
         records.close()
     held = held_back(news, chosen.refit.newest)

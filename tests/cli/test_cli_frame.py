@@ -63,7 +63,7 @@ def test_openmp_waits_without_spinning_unless_told_otherwise() -> None:
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        (["fitt"], "error: No such command 'fitt'. Did you mean 'fit'?; next: crossaisle --help"),
+        (["fitt"], "error: No such command 'fitt'. Did you mean 'fit', 'refit'?; next: crossaisle --help"),
         (["catalog"], "error: Missing command; next: crossaisle catalog --help"),
         (["fit"], "error: Missing option '--interactions'; next: crossaisle fit --help"),
         (["fit", "--nope"], "error: No such option: --nope; next: crossaisle fit --help"),

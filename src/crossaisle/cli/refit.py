@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["refit", "seconds_of", "times"]
 
+_PATIENCE = 30.0
+"""Seconds that a call to the store may take: nobody waits for a refit as somebody does for a list."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -85,9 +87,9 @@ def refit(
         raise RequestError("no store is named", "--store URL", "give the store of the service, such as --store sqlite:///events.db")
     period, chosen = None if every is None else seconds_of(every), options.parse_settings(assignments)
     from crossaisle.live.refit import refit as refit_once
-    from crossaisle.records import Records
+    from crossaisle.records import Records, RecordsSettings
 
-    records = Records.open(store)
+    records = Records.open(store, RecordsSettings(patience=_PATIENCE))
     stop = _Stop()
     try:
         with _ends_on_sigterm(stop), progress_bar(quiet=as_json) as drawn:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["News", "among", "gather"]
 
-_PIECE = 10_000
+_PIECE = 2_000
+"""Changes that are read at once: few enough that a busy store gives them in its time."""
 _NEW = "new"
 _EVENTS: dict[str, Any] = {
     schema.USER: pl.String,
