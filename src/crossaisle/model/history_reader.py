@@ -1,4 +1,6 @@
-"""The history encoder laid out for reading alone: the state after each whole history, at a third of the cost. Imports: network.
+"""The history encoder laid out for reading alone: the state after each whole history, at half of the cost or less.
+
+Imports: network.
 
 The same numbers as `UserEncoder` without dropout, by fewer operations. Each history has a row of its own, from the left, so that attention
 looks at one history and one mask serves all; in the last block only the newest token asks, the others only answer. Measured against ONNX
