@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from conftest import shop_interactions, shop_items
 from crossaisle import Dataset, demo
+from small_shop import shop_interactions, shop_items
 
 SMALL = {"data.core": "0", "model.senses": "id,words", "model.dim": "16", "train.epochs": "1"}
 

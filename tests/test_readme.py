@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import shop_interactions, shop_items
 from crossaisle.cli.main import run
+from small_shop import shop_interactions, shop_items
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}

@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from conftest import everything_in, shop_interactions, shop_items, write_shop
 from crossaisle.cli.main import run
 from crossaisle.store import folder_lock, open_version
+from small_shop import everything_in, shop_interactions, shop_items, write_shop
 
 SMALL = ["--preset", "quick"] + [w for s in ("model.senses=id,words", "model.dim=16", "train.epochs=1") for w in ("--set", s)]
 TABLES = ["--interactions", "interactions.csv", "--items", "items.csv"]

@@ -11,11 +11,11 @@ from pathlib import Path
 import networkx
 import pytest
 
-from conftest import shop_interactions, shop_items, write_shop
 from crossaisle import Recommender
 from crossaisle.cli.main import run
 from crossaisle.errors import RequestError
 from crossaisle.graph.same_users import SameUsers
+from small_shop import shop_interactions, shop_items, write_shop
 
 
 @pytest.fixture(scope="module")

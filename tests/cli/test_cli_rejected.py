@@ -11,8 +11,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from conftest import everything_in, shop_interactions, write_shop
 from crossaisle.cli.main import run
+from small_shop import everything_in, shop_interactions, write_shop
 
 TABLES = ["--interactions", "interactions.csv", "--items", "items.csv"]
 SMALL = ["--preset", "quick"] + [w for s in ("model.senses=id,words", "model.dim=16", "train.epochs=1") for w in ("--set", s)]

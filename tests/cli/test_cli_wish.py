@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import write_shop
 from crossaisle.cli.main import run
+from small_shop import write_shop
 
 FIT = ["fit", "--interactions", "interactions.csv", "--items", "items.csv", "--preset", "quick", "--out", "shop.model"]
 SMALL = [w for s in ("model.senses=id,words", "model.dim=16", "train.epochs=1") for w in ("--set", s)]

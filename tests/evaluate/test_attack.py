@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 import torch
 
-from conftest import everything_in, shop_interactions, shop_items
 from crossaisle.attack.shilling import copied_users, fake_profiles
 from crossaisle.attack.vectors import random_directions, shifted
 from crossaisle.cli.main import run
@@ -29,6 +28,7 @@ from crossaisle.presets import AllSettings, preset_settings
 from crossaisle.schema import Floats, Ints
 from crossaisle.scorers import blend_scorer
 from crossaisle.testing import toy_dataset
+from small_shop import everything_in, shop_interactions, shop_items
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "encode"))
 from media_cases import picture, saved, write_fake_vit

@@ -15,7 +15,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from conftest import everything_in, shop_interactions, shop_items
 from crossaisle.cli.main import run
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
@@ -31,6 +30,7 @@ from crossaisle.evaluate.transfer.wording import TEXTS
 from crossaisle.presets import AllSettings
 from crossaisle.schema import Floats, Ints
 from crossaisle.testing import toy_dataset
+from small_shop import everything_in, shop_interactions, shop_items
 
 KEY = "train.id_weight_decay"
 
