@@ -1,5 +1,6 @@
 # make demo   its own environment, installation, the main job on packaged data
 # make test   the same environment, lint, types and every test
+# make serve  the demo's model over HTTP, with its page, on http://127.0.0.1:8000
 # make quick  as make test, without the slow tests
 
 PYTHON ?= python3
@@ -9,10 +10,14 @@ PIP_ARGS ?=
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(PIP_ARGS) --constraint constraints.txt
 
-.PHONY: demo test quick clean
+.PHONY: demo serve test quick clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/crossaisle demo --out demo
+
+serve: $(VENV)/.serve
+	test -e demo/model/current || $(BIN)/crossaisle demo --out demo
+	$(BIN)/crossaisle serve demo/model
 
 test: lint
 	$(BIN)/python -m pytest
@@ -32,6 +37,10 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) torch
 	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.serve: $(VENV)/.runtime
+	$(PIP) --editable '.[serve]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime

@@ -79,7 +79,7 @@ def test_a_shop_from_fit_to_rollback(shop: Path, store: str, capfd: pytest.Captu
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        (["m"], "no store is named; expected --store URL"),
+        (["m"], "no model at m"),
         (["m", "--rollback", "--every", "1h"], "--rollback beside --every, --set or --from; expected --rollback alone"),
         (["m", "--rollback", "--from", "v0001"], "--rollback beside --every"),
         (["nowhere", "--store", "STORE"], "no model at nowhere"),

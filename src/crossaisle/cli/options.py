@@ -143,3 +143,14 @@ def split_names(texts: Sequence[str] | None, known: Sequence[str] = ()) -> tuple
                 out.append(name)
             start = end
     return tuple(out)
+
+
+def store_of(model: str) -> str:
+    """Where a service keeps what people do, if nobody says otherwise: a file beside the model folder.
+
+    Examples
+    --------
+    >>> store_of("/data/shop.model")
+    'sqlite:////data/shop.model.events.db'
+    """
+    return f"sqlite:///{Path(model).absolute()}.events.db"

@@ -57,8 +57,9 @@ class _Stop:
 def refit(
     model: options.Model,
     store: Annotated[
-        str, typer.Option("--store", metavar="URL", help="The service's store: sqlite:///events.db or postgresql+psycopg://...")
-    ] = "",
+        str | None,
+        typer.Option("--store", metavar="URL", help="The service's store: sqlite:///FILE or postgresql+psycopg://...; as serve has it."),
+    ] = None,
     every: Annotated[
         str | None, typer.Option("--every", metavar="TIME", help="Go on for ever, once in this time: 90s, 30m, 24h, 7d. SIGTERM ends it.")
     ] = None,
@@ -83,13 +84,14 @@ def refit(
 
         _show(roll_back(model), as_json)
         return
-    if not store:
-        raise RequestError("no store is named", "--store URL", "give the store of the service, such as --store sqlite:///events.db")
     period, chosen = None if every is None else seconds_of(every), options.parse_settings(assignments)
     from crossaisle.live.refit import refit as refit_once
     from crossaisle.records import Records, RecordsSettings
+    from crossaisle.store import open_version
 
-    records = Records.open(store, RecordsSettings(patience=_PATIENCE))
+    if store is None:
+        open_version(model)  # before a store is made beside a model that is none
+    records = Records.open(store or options.store_of(model), RecordsSettings(patience=_PATIENCE))
     stop = _Stop()
     try:
         with _ends_on_sigterm(stop), progress_bar(quiet=as_json) as drawn:

@@ -37,8 +37,8 @@ def serve(
         from crossaisle.serve.main import Plan, start
     except ImportError:
         raise MissingExtra("the service's parts", "pip install 'crossaisle[serve]'") from None
-    where = store or f"sqlite:///{Path(model).absolute().with_name(Path(model).absolute().name + '.events.db')}"
-    plan = Plan(str(model), where, host, port, None if keys is None else str(keys), None if media is None else str(media), workers)
+    named = {"keys": None if keys is None else str(keys), "media": None if media is None else str(media)}
+    plan = Plan(str(model), store or options.store_of(model), host, port, **named, workers=workers)
     code = start(plan, options.parse_settings(set_))
     if code:
         raise SystemExit(code)
