@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,3 +36,11 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/events.db"
     return request.getfixturevalue("postgres").new_store()
+
+
+@pytest.fixture
+def web() -> Any:
+    """A service with a fake engine, see ``serve/serve_fakes.py``."""
+    from serve_fakes import Shop
+
+    return Shop()

@@ -9,10 +9,38 @@ import socket
 from collections.abc import Callable
 from urllib.parse import quote
 
-_IDS = ["", "u1", "x" * 10_000, "x" * 10_001, "a\x00b", "../../etc/passwd", "'; DROP TABLE events; --", "<script>alert(1)</script>", "你好🙂", " ", "%", "\u202e", "a/b?c#d", "\\..\\", "."]
+_IDS = [
+    "",
+    "u1",
+    "x" * 10_000,
+    "x" * 10_001,
+    "a\x00b",
+    "../../etc/passwd",
+    "'; DROP TABLE events; --",
+    "<script>alert(1)</script>",
+    "你好🙂",
+    " ",
+    "%",
+    "\u202e",
+    "a/b?c#d",
+    "\\..\\",
+    ".",
+]
 _NUMBERS = ["NaN", "Infinity", "-1", "0", "1e999", "99999999999999999999", "1.5", "true", "null", '"1"', "[]", "{}", "1e-400", "-0"]
 _PATHS = ["recommend/{}", "similar/{}", "users/{}", "items/{}", "abnormal/{}", "{}", "../{}", "recommend/{}/{}"]
-_OPTIONS = ["n", "categories", "beyond_history", "context_item", "max_per_category", "diversity", "explain", "lang", "where", "q", "nonsense"]
+_OPTIONS = [
+    "n",
+    "categories",
+    "beyond_history",
+    "context_item",
+    "max_per_category",
+    "diversity",
+    "explain",
+    "lang",
+    "where",
+    "q",
+    "nonsense",
+]
 _FIELDS = ["event_id", "user_id", "item_id", "event", "timestamp", "value", "recommendation_id", "extra"]
 
 
@@ -34,7 +62,9 @@ def _value(rng: random.Random, depth: int = 0) -> str:
 def _address(rng: random.Random) -> str:
     path = rng.choice(_PATHS)
     while "{}" in path:
-        path = path.replace("{}", quote(rng.choice(_IDS), safe=rng.choice(["", "/", "/.\\<>'"])).replace("\\", "%5C").replace(" ", "%20"), 1)
+        path = path.replace(
+            "{}", quote(rng.choice(_IDS), safe=rng.choice(["", "/", "/.\\<>'"])).replace("\\", "%5C").replace(" ", "%20"), 1
+        )
     options = [f"{rng.choice(_OPTIONS)}={quote(rng.choice([*_IDS[:2], *_IDS[4:], *_NUMBERS]))}" for _ in range(rng.randrange(4))]
     return f"/api/v1/{path}{'?' + '&'.join(options) if options else ''}"
 
@@ -43,7 +73,7 @@ def _typed(rng: random.Random) -> bytes:
     target, method = rng.choice([("events", "POST"), ("items", "PUT"), ("recommend", "POST"), ("abnormal/i1", "POST")])
     body = rng.choice([
         lambda: '{"events":[' + _value(rng) + "]}",
-        lambda: '{"events":[{"event_id":' + _value(rng, 3) + ',"user_id":' + _value(rng, 3) + ',"item_id":"i1","event":"view","timestamp":' + _value(rng, 3) + "}]}",
+        lambda: "{\"events\":[{" + ",".join(f"{json.dumps(name)}:{_value(rng, 3)}" for name in _FIELDS[:5]) + "}]}",
         lambda: '{"items":[{"item_id":' + _value(rng, 3) + ',"title":' + _value(rng, 3) + ',"price":' + _value(rng, 3) + "}]}",
         lambda: '{"history":' + _value(rng) + ',"wish":' + _value(rng, 3) + ',"n":' + _value(rng, 3) + "}",
         lambda: _value(rng),
@@ -53,7 +83,10 @@ def _typed(rng: random.Random) -> bytes:
     if rng.random() < 0.1:
         body = bytes(rng.randrange(256) for _ in range(rng.randrange(200)))
     kind = rng.choice(["application/json"] * 8 + ["text/plain", "multipart/form-data"])
-    return f"{method} /api/v1/{target} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+    return (
+        f"{method} /api/v1/{target} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
 
 
 def _plain(rng: random.Random) -> bytes:
@@ -65,7 +98,18 @@ def _plain(rng: random.Random) -> bytes:
 
 
 def _file(rng: random.Random) -> bytes:
-    name = rng.choice(["../model.json", "..%2f..%2fetc/passwd", "%2e%2e/%2e%2e/etc/passwd", "a%00.jpg", "x" * 6_000, ".env", "/etc/passwd", "..\\..\\windows"])
+    name = rng.choice(
+        [
+            "../model.json",
+            "..%2f..%2fetc/passwd",
+            "%2e%2e/%2e%2e/etc/passwd",
+            "a%00.jpg",
+            "x" * 6_000,
+            ".env",
+            "/etc/passwd",
+            "..\\..\\windows",
+        ]
+    )
     return f"GET /{rng.choice(['media', 'pages', 'docs', ''])}/{name} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode()
 
 
@@ -78,7 +122,7 @@ def _broken(rng: random.Random) -> bytes:
         b"POST /api/v1/events HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\ncontent-type: application/json\r\n\r\nzz\r\n",
         b"POST /api/v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\n{}",
         b"GET /api/v1/model HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
-        b"POST /api/v1/events HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}",
+        b"POST /api/v1/events HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n{}",
     ])  # fmt: skip
 
 

@@ -105,7 +105,7 @@ def schema(service: Service, folder: Path, examples: int) -> dict:
     cases = re.search(r"(\d+) generated", done.stdout)
     summary = done.stdout.partition("SUMMARY")[2]
     failures = re.findall(r"❌ (ST\d+[^\n]*)", summary)
-    faults = service.counted('crossaisle_requests_total{method') and _of_status(service, "5")
+    faults = service.counted("crossaisle_requests_total{method") and _of_status(service, "5")
     return {
         "exit": done.returncode, "cases": int(cases[1]) if cases else 0, "failures": failures, "answers_5xx": faults,
         "output": done.stdout[-6_000:] if done.returncode else "",
@@ -117,7 +117,9 @@ def _of_status(service: Service, first: str) -> float:
 
     with urllib.request.urlopen(f"{service.address}/metrics") as answer:
         lines = answer.read().decode().splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("crossaisle_requests_total") and f'status="{first}' in line)
+    return sum(
+        float(line.rpartition(" ")[2]) for line in lines if line.startswith("crossaisle_requests_total") and f'status="{first}' in line
+    )
 
 
 def soak(service: Service, users: list[str], items: list[str], minutes: float, rate: float) -> dict:
@@ -135,7 +137,9 @@ def soak(service: Service, users: list[str], items: list[str], minutes: float, r
         with Client(service.address, tries=1) as client:
             n = 0
             while not ended.wait(0.2):
-                rows = [{"user_id": users[(n + i) % len(users)], "item_id": items[(n * 7 + i) % len(items)], "event": "view"} for i in range(5)]
+                rows = [
+                    {"user_id": users[(n + i) % len(users)], "item_id": items[(n * 7 + i) % len(items)], "event": "view"} for i in range(5)
+                ]
                 n += 5
                 try:
                     client.send(rows)

@@ -68,9 +68,15 @@ def lists(address: str, users: Sequence[str], seconds: float, connections: int =
     return {"connections": connections, "rate": rate or None, **_run(address, script, seconds, connections)}
 
 
-def events(address: str, users: Sequence[str], items: Sequence[str], seconds: float, run: str, batch: int = 50, connections: int = 8) -> dict:
+def events(
+    address: str, users: Sequence[str], items: Sequence[str], seconds: float, run: str, batch: int = 50, connections: int = 8
+) -> dict:
     """Batches of new events; ``run`` makes their ids new ones."""
-    return {"connections": connections, "batch": batch, **_run(address, _EVENTS % (_names(users), _names(items), batch, run), seconds, connections)}
+    return {
+        "connections": connections,
+        "batch": batch,
+        **_run(address, _EVENTS % (_names(users), _names(items), batch, run), seconds, connections),
+    }
 
 
 def _run(address: str, script: str, seconds: float, connections: int) -> dict:

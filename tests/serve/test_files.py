@@ -27,9 +27,9 @@ def with_media(tmp_path: Path) -> Shop:
     (media / "link.jpg").symlink_to(tmp_path / "outside.jpg")
     (media / "folder").symlink_to(tmp_path)
     (media / "inside.jpg").symlink_to(media / "deep" / "a b.jpg")
-    shop = Shop()
-    shop.media = media
-    return shop
+    web = Shop()
+    web.media = media
+    return web
 
 
 def test_a_photo(with_media: Shop) -> None:
@@ -77,8 +77,8 @@ def test_photos_are_only_read(with_media: Shop) -> None:
     assert with_media.ask("POST", "/media/deep/a%20b.jpg").status_code == 405
 
 
-def test_without_a_folder_there_are_no_photos(shop: Shop) -> None:
-    assert shop.get("/media/a.jpg").status_code == 404
+def test_without_a_folder_there_are_no_photos(web: Shop) -> None:
+    assert web.get("/media/a.jpg").status_code == 404
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
@@ -87,12 +87,12 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
 
 
 def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "index.html").write_text("<h1>shop</h1>")
+    (tmp_path / "index.html").write_text("<h1>web</h1>")
     (tmp_path / "operator.html").write_text("<h1>operator</h1>")
     (tmp_path / "app.js").write_text("1")
     (tmp_path / "secret.py").write_text("1")
     monkeypatch.setattr("serve_fakes.build_app", lambda desk, media: build_app(desk, media, pages=tmp_path))
-    shop = Shop()
+    web = Shop()
 
     async def story(client: Any) -> None:
         for path, kind in [
@@ -109,4 +109,4 @@ def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (await client.get("/pages/secret.py")).status_code == 404
         assert (await client.get("/pages/..%2findex.html")).status_code == 404
 
-    shop.run(story)
+    web.run(story)

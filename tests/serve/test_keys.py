@@ -26,9 +26,9 @@ def ring(tmp_path: Path) -> dict[str, str]:
 
 
 def keyed(ring: dict[str, str], **settings: Any) -> Shop:
-    shop = Shop(**settings)
-    shop.keys, shop.host = KeyFile(Path(ring["file"])), "shop.example"
-    return shop
+    web = Shop(**settings)
+    web.keys, web.host = KeyFile(Path(ring["file"])), "web.example"
+    return web
 
 
 def bearer(secret: str) -> dict[str, str]:
@@ -91,18 +91,18 @@ def test_each_call_needs_its_scope(ring: dict[str, str], method: str, path: str,
     keyed(ring).run(story)
 
 
-def test_every_call_of_the_docs_is_in_the_list_above_or_open(shop: Shop) -> None:
-    described = shop.get("/openapi.json").json()["paths"]
+def test_every_call_of_the_docs_is_in_the_list_above_or_open(web: Shop) -> None:
+    described = web.get("/openapi.json").json()["paths"]
     told = {(method.upper(), path) for path, methods in described.items() for method in methods}
     tried = {(m, p.replace("/u1", "/{user_id}").replace("/i1", "/{item_id}")) for m, p, _, _ in CALLS if p != "/metrics"}
     assert told - tried == {("GET", "/api/v1/health/live"), ("GET", "/api/v1/health/ready")}
 
 
 def test_health_and_docs_are_open(ring: dict[str, str]) -> None:
-    shop = keyed(ring)
+    web = keyed(ring)
     for path in ("/api/v1/health/live", "/api/v1/health/ready", "/docs", "/openapi.json"):
-        assert shop.get(path).status_code == 200
-    assert "securitySchemes" in shop.get("/openapi.json").json()["components"]
+        assert web.get(path).status_code == 200
+    assert "securitySchemes" in web.get("/openapi.json").json()["components"]
 
 
 def test_a_refusal_shows_no_key(ring: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
@@ -217,7 +217,7 @@ def test_an_address_that_cannot_be_used() -> None:
 
 def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = str(tmp_path / "keys.json")
-    assert run(["keys", "add", file, "--name", "shop", "--scopes", "read, write"]) == 0
+    assert run(["keys", "add", file, "--name", "web", "--scopes", "read, write"]) == 0
     out = capsys.readouterr().out
     secret = out.splitlines()[0]
     assert "shown this once" in out
@@ -229,12 +229,22 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert [row["scopes"] for row in json.loads(listed)["keys"]] == ["read,write", "read"]
     assert secret not in listed
     assert run(["keys", "list", file]) == 0
-    assert "shop" in capsys.readouterr().out
-    assert run(["keys", "remove", file, "shop"]) == 0
+    assert "web" in capsys.readouterr().out
+    assert run(["keys", "remove", file, "web"]) == 0
     assert run(["keys", "remove", file, "other"]) == 0
     capsys.readouterr()
     assert run(["keys", "list", file]) == 0
     assert capsys.readouterr().out == "no keys\n"
-    assert run(["keys", "remove", file, "shop"]) == 2
+    assert run(["keys", "remove", file, "web"]) == 2
     assert run(["serve", str(tmp_path / "model"), "--host", "0.0.0.0"]) == 2
     assert "there are no keys" in capsys.readouterr().err
+
+
+def test_the_settings_of_the_service_are_shown_with_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["settings", "serve", "--json", "--set", "serve.rate=7", "--set", "train.epochs=2"]) == 0
+    rows = {row["setting"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["serve.rate"]["value"] == 7.0
+    assert all(row["meaning"] for row in rows.values())
+    assert run(["settings", "learn"]) == 0
+    assert "learn.explore" in capsys.readouterr().out
+    assert run(["settings", "--set", "serve.ratee=7"]) == 2

@@ -200,54 +200,54 @@ def test_one_bucket_for_all_workers(tmp_path: Path) -> None:
     os.close(handle)
 
 
-def test_lists_that_wait_are_computed_as_one_batch(shop: Shop) -> None:
+def test_lists_that_wait_are_computed_as_one_batch(web: Shop) -> None:
     async def story(client: Any) -> list[int]:
-        shop.engine.hold = threading.Event()
+        web.engine.hold = threading.Event()
         first = asyncio.create_task(client.get("/api/v1/recommend/u0"))
-        while not shop.engine.batches:
+        while not web.engine.batches:
             await asyncio.sleep(0.002)
         rest = [asyncio.create_task(client.get(f"/api/v1/recommend/u{n}")) for n in range(1, 11)]
-        while shop.desk.fast.waiting < 11:
+        while web.desk.fast.waiting < 11:
             await asyncio.sleep(0.002)
-        shop.engine.hold.set()
+        web.engine.hold.set()
         answers = await asyncio.gather(first, *rest)
         assert [answer.json()["user_id"] for answer in answers] == [f"u{n}" for n in range(11)]
-        return shop.engine.batches
+        return web.engine.batches
 
-    assert shop.run(story) == [1, 10]
+    assert web.run(story) == [1, 10]
 
 
-def test_a_wish_does_not_hold_up_the_others(shop: Shop) -> None:
-    gate, plain = threading.Event(), shop.engine.recommend
+def test_a_wish_does_not_hold_up_the_others(web: Shop) -> None:
+    gate, plain = threading.Event(), web.engine.recommend
 
     def recommend(asks: Any) -> Any:
         if asks[0].wish:
             assert gate.wait(20)
         return plain(asks)
 
-    shop.engine.recommend = recommend  # type: ignore[method-assign]
+    web.engine.recommend = recommend  # type: ignore[method-assign]
 
     async def story(client: Any) -> None:
         slow = asyncio.create_task(client.post("/api/v1/recommend", json={"wish": "a kite"}))
-        while shop.desk.slow.waiting < 1:
+        while web.desk.slow.waiting < 1:
             await asyncio.sleep(0.002)
         assert (await client.get("/api/v1/recommend/u1")).status_code == 200
         assert not slow.done()
         gate.set()
         assert (await slow).status_code == 200
 
-    shop.run(story)
+    web.run(story)
 
 
 def test_overload_is_refused_and_what_was_accepted_is_answered() -> None:
-    shop = Shop(max_waiting=5)
+    web = Shop(max_waiting=5)
 
     async def story(client: Any) -> None:
-        shop.engine.hold = threading.Event()
+        web.engine.hold = threading.Event()
         tasks = [asyncio.create_task(client.get(f"/api/v1/recommend/u{n}")) for n in range(20)]
         while sum(task.done() for task in tasks) < 15:
             await asyncio.sleep(0.002)
-        shop.engine.hold.set()
+        web.engine.hold.set()
         answers = await asyncio.gather(*tasks)
         assert [answer.status_code for answer in answers].count(200) == 5
         no = next(answer for answer in answers if answer.status_code != 200)
@@ -255,28 +255,28 @@ def test_overload_is_refused_and_what_was_accepted_is_answered() -> None:
         assert no.headers["retry-after"] == "1"
         assert (await client.get("/api/v1/recommend/u1")).status_code == 200
 
-    shop.run(story)
+    web.run(story)
 
 
 def test_an_engine_that_hangs_is_503_in_time() -> None:
-    shop = Shop(answer_seconds=0.05)
+    web = Shop(answer_seconds=0.05)
 
     async def story(client: Any) -> None:
-        shop.engine.hold = threading.Event()
+        web.engine.hold = threading.Event()
         answer = await client.get("/api/v1/recommend/u1")
         assert "no answer within" in refused(answer, 503)
         assert answer.headers["retry-after"] == "2"
-        shop.engine.hold.set()
+        web.engine.hold.set()
 
-    shop.run(story)
+    web.run(story)
 
 
-def test_a_slow_store_does_not_hold_up_lists(shop: Shop) -> None:
+def test_a_slow_store_does_not_hold_up_lists(web: Shop) -> None:
     async def story(client: Any) -> None:
-        shop.records.slow = 0.5
+        web.records.slow = 0.5
         body = {"events": [{"event_id": "e", "user_id": "u", "item_id": "i", "event": "view"}]}
         slow = asyncio.create_task(client.post("/api/v1/events", json=body))
-        while shop.desk.writing.waiting < 1:
+        while web.desk.writing.waiting < 1:
             await asyncio.sleep(0.002)
         began = time.monotonic()
         for _ in range(5):
@@ -284,4 +284,4 @@ def test_a_slow_store_does_not_hold_up_lists(shop: Shop) -> None:
         assert not slow.done() or time.monotonic() - began > 0.5  # a machine that stood still proves nothing
         assert (await slow).json() == {"accepted": 1, "duplicates": 0}
 
-    shop.run(story)
+    web.run(story)

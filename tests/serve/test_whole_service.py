@@ -16,7 +16,7 @@ import pytest
 
 from crossaisle import Recommender
 from crossaisle.cli.main import run
-from crossaisle.client import Client
+from crossaisle.client import Client, Unknown
 from crossaisle.serve.run import listen
 from crossaisle.testing import toy_dataset
 
@@ -96,6 +96,22 @@ def test_items_come_and_go(served: Served) -> None:
     assert "new <b>1</b>" in [row["item_id"] for row in shop.recommend("a new one", n=100)["items"]]
     shop.delete_item("new <b>1</b>")
     assert "new <b>1</b>" not in [row["item_id"] for row in shop.recommend("a new one", n=100)["items"]]
+
+
+def test_items_whose_columns_do_not_fit_each_other_are_no_fault(served: Served) -> None:
+    odd: list[dict[str, Any]] = [
+        {"item_id": "odd 1", "title": "t", "category": "Books", "colour": 5e300, "categories": "A > B"},
+        {"item_id": "odd 2", "title": "", "category": None, "colour": "red", "categories": ["A"]},
+        {"item_id": "odd 3", "title": "t", "category": "Books", "colour": None},
+        {"item_id": "odd 3", "title": "t", "category": "Books", "price": 1},
+    ]
+    told = served.shop.put_items(odd)
+    assert told["accepted"] + len(told["rejected"]) == 4
+    for n in (1, 2, 3):
+        try:
+            served.shop.delete_item(f"odd {n}")
+        except Unknown:
+            assert any(row["item_id"] == f"odd {n}" for row in told["rejected"])
 
 
 def test_the_other_answers(served: Served) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from typing import Annotated
 
@@ -22,13 +23,19 @@ def settings(
 ) -> None:
     """Show every setting and its meaning.
 
-    These are what --set section.key=value can change.
+    These are what --set section.key=value can change: of a fit, and (serve, live, learn, records) of a service.
     """
     from crossaisle.presets import preset_settings
+    from crossaisle.serve.settings import ServiceSettings
 
+    changes = options.parse_settings(assignments)
+    service = {f.name for f in dataclasses.fields(ServiceSettings)}
+    of_service = {key: value for key, value in changes.items() if key.partition(".")[0] in service}
+    of_model = {key: value for key, value in changes.items() if key not in of_service}
     rows = [
         {"setting": name, "value": value, "default": default, "meaning": meaning}
-        for name, value, meaning, default in preset_settings(preset, options.parse_settings(assignments)).walk()
+        for part in (preset_settings(preset, of_model), ServiceSettings().changed(of_service))
+        for name, value, meaning, default in part.walk()
     ]
     if section is not None:
         known = sorted({r["setting"].partition(".")[0] for r in rows})

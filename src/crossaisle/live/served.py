@@ -257,7 +257,7 @@ def _readable(rows: list[dict[str, Any]], known: pl.DataFrame) -> tuple[pl.DataF
     """The rows as new items, all at once where all are good, and otherwise one by one, with what is wrong with the others."""
     try:
         return read_new_items(pl.from_dicts(rows, infer_schema_length=None, strict=False), known, rejected=Rejected(0.0))[0], []
-    except TableError as error:
+    except (TableError, pl.exceptions.PolarsError) as error:  # the other: columns of one name and several types
         if len(rows) == 1:
             return None, [{schema.ITEM: str(rows[0].get(schema.ITEM)), "reason": str(error)}]
     good, refused = list[pl.DataFrame](), list[dict[str, str]]()

@@ -83,7 +83,7 @@ def _lists(desk: Desk) -> list[Route]:
     tag = "lists"
     return [
         Route(
-            f"{PREFIX}/recommend/{{user_id:path}}", recommend, desk=desk, method="GET", needs="read", tag=tag,
+            f"{PREFIX}/recommend/{{user_id:id}}", recommend, desk=desk, method="GET", needs="read", tag=tag,
             query=schemas.RecommendQuery, answer=schemas.Recommendations,
         ),
         Route(
@@ -91,7 +91,7 @@ def _lists(desk: Desk) -> list[Route]:
             body=schemas.RecommendBody, answer=schemas.Recommendations,
         ),
         Route(
-            f"{PREFIX}/similar/{{item_id:path}}", similar, desk=desk, method="GET", needs="read", tag=tag,
+            f"{PREFIX}/similar/{{item_id:id}}", similar, desk=desk, method="GET", needs="read", tag=tag,
             query=schemas.SimilarQuery, answer=schemas.SimilarItems, refusals=(404,),
         ),
         Route(
@@ -119,7 +119,7 @@ def _writing(desk: Desk) -> list[Route]:
     async def put_items(call: Call) -> bytes:
         """Add or change items; they can be recommended from the next request on."""
         body = await call.read(schemas.ItemsBody, desk)
-        rows = [row.model_dump(exclude_unset=True) for row in body.items]
+        rows = [row.kept() for row in body.items]
         accepted, rejected = await desk.writing.do(lambda: engine.put_items(rows))
         return _json({"accepted": accepted, "rejected": rejected})
 
@@ -153,11 +153,11 @@ def _writing(desk: Desk) -> list[Route]:
             body=schemas.ItemsBody, answer=schemas.ItemsAccepted,
         ),
         Route(
-            f"{PREFIX}/items/{{item_id:path}}", delete_item, desk=desk, method="DELETE", needs="write", tag=tag,
+            f"{PREFIX}/items/{{item_id:id}}", delete_item, desk=desk, method="DELETE", needs="write", tag=tag,
             answer=schemas.Removed, refusals=(404,),
         ),
         Route(
-            f"{PREFIX}/abnormal/{{item_id:path}}", undo_abnormal, desk=desk, method="POST", needs="admin", tag=tag,
+            f"{PREFIX}/abnormal/{{item_id:id}}", undo_abnormal, desk=desk, method="POST", needs="admin", tag=tag,
             body=schemas.AbnormalBody, answer=schemas.Undone, refusals=(404,),
         ),
     ]  # fmt: skip
@@ -188,7 +188,7 @@ def _people(desk: Desk) -> list[Route]:
         query = call.query(schemas.ShoppersQuery)
         return _json({"shoppers": await desk.asking.do(lambda: engine.shoppers(query.n))})
 
-    tag, place = "people", f"{PREFIX}/users/{{user_id:path}}"
+    tag, place = "people", f"{PREFIX}/users/{{user_id:id}}"
     return [
         Route(place, user, desk=desk, method="GET", needs="read", tag=tag, answer=schemas.UserAnswer),
         Route(place, forget, desk=desk, method="DELETE", needs="admin", tag=tag, answer=schemas.Removed),

@@ -17,6 +17,7 @@ import orjson
 from fastapi import Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.types import Receive, Scope, Send
 
 from crossaisle.errors import CrossAisleError
@@ -103,6 +104,15 @@ def _query(model: type[M], raw: bytes) -> M:
         twice = next(name for name, _ in pairs if [other for other, _ in pairs].count(name) > 1)
         raise Problem(422, f"{twice[:40]} is given twice", "each option once", "see /docs")
     return checked(model, values)
+
+
+class _IdInPath(StringConvertor):
+    """Any text, also one with slashes and line ends: an id is what the table of items says."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("id", _IdInPath())
 
 
 class Call(Request):

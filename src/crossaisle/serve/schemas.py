@@ -6,9 +6,9 @@ than said. Answers are described, not checked: what the engine gives is written 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from crossaisle.live.asking import Ask
 from crossaisle.records.rows import Event
@@ -163,7 +163,9 @@ class EventsBody(_Body):
 class ItemRow(_Body):
     """One item; further text columns are kept."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra={"propertyNames": {"minLength": 1, "maxLength": 200, "pattern": _NO_NULL}, "maxProperties": 100}
+    )
     __pydantic_extra__: dict[str, Text | float | bool | None] = Field(init=False)
 
     item_id: Id
@@ -176,6 +178,19 @@ class ItemRow(_Body):
     available: bool | None = None
     image: Text | None = Field(None, description="A path below the media folder.")
     video: Text | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if len(self.model_fields_set) > 100 or any(not 0 < len(name) <= 200 or "\x00" in name for name in self.model_fields_set):
+            raise ValueError("at most 100 columns with names of 1 to 200 characters, no null byte")
+        return self
+
+    def kept(self) -> dict[str, Any]:
+        """The row as the engine takes it: categories always a list, so that the rows of a batch make one table."""
+        row = self.model_dump(exclude_unset=True)
+        if isinstance(row.get("categories"), str):
+            row["categories"] = [part for part in (part.strip() for part in row["categories"].split(">")) if part]
+        return row
 
 
 class ItemsBody(_Body):
