@@ -21,6 +21,7 @@ from crossaisle.data.split import Queries, hold_out_last
 from crossaisle.data.split_parts import at_most
 from crossaisle.encode.senses import Sense, Senses, stack_items
 from crossaisle.errors import RequestError
+from crossaisle.model.history_reader import HistoryReader
 from crossaisle.model.network import Network
 from crossaisle.model.settings import ModelSettings
 from crossaisle.schema import Bools, Floats, Ints
@@ -99,6 +100,7 @@ class NetworkScorer:
         self.categories: tuple[str, ...] = ()
         self.item_categories: Ints = np.zeros(0, np.int64)
         self._vectors: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._history_reader: HistoryReader | None = None
         self._own: Any = None
         self.biases: RatingBiases | None = None
         self.debias: dict[str, float] = {}
@@ -414,7 +416,15 @@ class NetworkScorer:
                 self.network.eval()
                 raw = self.network.tower()
                 self._vectors = raw, F.normalize(raw, dim=-1)
+            self._history_reader = None  # whatever made the vectors old may have changed the encoder too
         return self.network, *self._vectors
+
+    def _states(self, vectors: torch.Tensor, histories: Histories) -> torch.Tensor:
+        """float32 (B, D): `states_after` by a reader that is kept, for histories as `score` takes them."""
+        network = self._fitted()[0]
+        if self._history_reader is None or self._history_reader.network is not network:
+            self._history_reader = HistoryReader(network)
+        return states_after(network, vectors, self._read(histories), self._history_reader)
 
     @property
     def plain(self) -> bool:
@@ -426,7 +436,7 @@ class NetworkScorer:
         """float32 (B, D), each of length 1: the state after each history, none of them empty; and the factor of `plain`."""
         network, raw, _ = self._fitted()
         with torch.inference_mode():
-            states: Floats = states_after(network, raw, self._read(histories)).cpu().numpy()
+            states: Floats = self._states(raw, histories).cpu().numpy()
             return states, float(network.scale)
 
     def item_vectors(self) -> Floats:
@@ -446,7 +456,7 @@ class NetworkScorer:
         network, raw, vectors = self._fitted()
         with torch.inference_mode():
             columns = None if candidates is None else torch.from_numpy(candidates).to(vectors.device)
-            out: Floats = network.scores(states_after(network, raw, self._read(histories)), vectors, columns).cpu().numpy()
+            out: Floats = network.scores(self._states(raw, histories), vectors, columns).cpu().numpy()
         if self.biases is not None:
             out += self.biases.items if candidates is None else self.biases.items[candidates]
         empty = histories.lengths == 0
@@ -467,7 +477,7 @@ class NetworkScorer:
         """
         network, _, vectors = self._fitted()
         with torch.inference_mode():
-            out: Floats = network.scores(states_after(network, tokens, self._read(histories)), vectors).cpu().numpy()
+            out: Floats = network.scores(self._states(tokens, histories), vectors).cpu().numpy()
         return out if self.biases is None else out + self.biases.items
 
     def predict_ratings(self, histories: Histories, items: Ints) -> Floats:
