@@ -1,9 +1,11 @@
 """Intervals by empirical likelihood, which follow the data where a few large weights make them lopsided. Imports nothing of this package.
 
 A value v of sum(a) / sum(b) fits the people where the mean of z = a - v b may be 0. How well: -2 log R(v), with R the largest product of
-n p_j over probabilities p with sum p_j z_j = 0 (Owen 2001, "Empirical likelihood", chapters 2 and 3). The interval holds the v with
--2 log R(v) at most the F(1, m - 1) quantile, m an effective number of rows; for m large that is chi-square's. Normal intervals are too
-short on the long side of skewed sums: with 360 effective exposures they held the truth in .927 to .931 of 1,000 logs (dev/LOG.md).
+n p_j over probabilities p with sum p_j z_j = 0 (Owen 2001, "Empirical likelihood", chapters 2 and 3). The interval holds the v with -2
+log R(v) at most the F(1, m) quantile; for m large that is chi-square's. m says how well the spread itself is known: 2 n / (kurtosis - 1),
+n for normal rows and far fewer where a handful of rows carries the sum, and at most the effective number of exposures. Normal intervals
+are too short on the long side of skewed sums: with 360 effective exposures they held the truth in .927 to .931 of 1,000 logs
+(dev/LOG.md).
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ def likely(a: Values, b: Values, effective: float, level: float = 0.95) -> tuple
     a, b : float64 (n,)
         Of each person; the sum of b above 0.
     effective : float
-        How many independent rows they are worth, 2 or more.
+        How many exposures they are worth.
 
     Raises
     ------
@@ -69,16 +71,19 @@ def likely(a: Values, b: Values, effective: float, level: float = 0.95) -> tuple
     >>> y = np.array([0.0] * 90 + [1.0] * 10)
     >>> low, high = likely(y, np.ones(100), 100)
     >>> round(low, 3), round(high, 3)
-    (0.051, 0.17)
+    (0.05, 0.172)
     """
     if a.shape != b.shape or a.ndim != 1 or len(a) < 2 or b.sum() <= 0:
         raise ValueError(f"sums {a.shape} and {b.shape}; expected two or more rows of both, and a sum of b above 0")
     value = float(a.sum() / b.sum())
-    most = float(f_distribution.ppf(level, 1, max(effective, 2.0) - 1))
     left = a - value * b
-    step = float(np.sqrt((left * left).sum()) / b.sum())
+    squares = float((left * left).sum())
+    step = float(np.sqrt(squares) / b.sum())
     if step == 0:
         return value, value
+    kurtosis = len(a) * float((left**4).sum()) / squares**2
+    rows = min(2 * len(a) / max(kurtosis - 1, 2.0), effective)
+    most = float(f_distribution.ppf(level, 1, max(rows, 2.0)))
     return tuple(_edge(lambda v: doubt(a - v * b), value, sign * step, most) for sign in (-1, 1))  # type: ignore[return-value]
 
 

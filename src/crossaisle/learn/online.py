@@ -108,7 +108,8 @@ class OnlineBiases:
             which = signs == sign
             if sign < 0 and self._forgiven:
                 which &= ~(when < np.array([self._forgiven.get(item, -np.inf) for item in items.tolist()]))
-            counts *= shrink
+            if shrink != 1.0:
+                counts *= shrink
             np.add.at(counts, items[which], worth[which])
         self.events += len(items)
         self._stale = True

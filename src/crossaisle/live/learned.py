@@ -31,6 +31,8 @@ __all__ = ["LAG", "Learned"]
 LAG = 3.0
 _UNDONE = "undone"
 """Key of the store's value with what was undone: item id -> unix seconds."""
+_AT_ONCE = 1_000
+"""Lists that are worked in together."""
 _RECENT = 50_000
 """Lists whose places are held ready for the events that follow."""
 
@@ -68,6 +70,7 @@ class Learned:
         self._cursor: Cursor = served.trained_to
         self._read_to = since
         self._recent: OrderedDict[str, dict[str, tuple[int, bool]]] = OrderedDict()
+        self._rows: list[tuple[Ints, Ints, Times, Ints]] = []
         self._undone: dict[str, float] = {}
         self._lock = threading.Lock()
         self.adjustment: Floats | None = None
@@ -111,7 +114,11 @@ class Learned:
         for shown in self.records.lists(self._read_to, until):
             with self._lock:
                 self._take_list(shown)
+                if len(self._rows) >= _AT_ONCE:
+                    self._take_rows()
             read = True
+        with self._lock:
+            self._take_rows()
         self._read_to = max(self._read_to, until)
         while True:
             changes = self.records.changes(self._cursor)
@@ -146,11 +153,18 @@ class Learned:
         plain = ~explored
         if plain.any():
             who = person_key(shown.user_id if shown.user_id is not None else shown.recommendation_id)
-            when = np.full(int(plain.sum()), shown.timestamp)
-            self.feedback.shown(codes[plain], positions[plain], when, np.full(int(plain.sum()), who))
+            n = int(plain.sum())
+            self._rows.append((codes[plain], positions[plain], np.full(n, shown.timestamp), np.full(n, who)))
         for told in shown.context.get("explored", ()):
             slot = Slot.from_json(told)
             self._outcomes.shown(shown.recommendation_id, slot.pool[slot.choice], slot.features[slot.choice], shown.timestamp)
+
+    def _take_rows(self) -> None:
+        """Places shown, of many lists at once: a call costs as much as a thousand rows."""
+        if self._rows:
+            codes, positions, when, who = (np.concatenate(x) for x in zip(*self._rows, strict=True))
+            self._rows.clear()
+            self.feedback.shown(codes, positions, when, who)
 
     def _places(self, recommendation_id: str) -> dict[str, tuple[int, bool]]:
         """Item id -> place and whether it explored, of a list that was shown."""
