@@ -22,7 +22,7 @@ import wrk
 
 from crossaisle.client import Client
 
-ALL = ("closed", "paced", "overload", "intake", "fuzz", "schema", "soak")
+ALL = ("closed", "fresh", "paced", "overload", "intake", "fuzz", "schema", "soak")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -78,6 +78,17 @@ class Service:
         self.client.close()
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
+
+
+LENGTH = 20
+"""Events of a history that comes along."""
+
+
+def histories(service: Service, users: list[str]) -> list[list[str]]:
+    """The newest events of people, two people's where one has too few."""
+    rows = [[event["item_id"] for event in service.client.user(user)["events"]] for user in users[:400]]
+    out = [(one + other)[:LENGTH][::-1] for one, other in zip(rows, rows[1:], strict=False)]
+    return [one for one in out if len(one) == LENGTH]
 
 
 def measured(service: Service, load: object, *args: object, **named: object) -> dict:
@@ -166,7 +177,7 @@ def main() -> None:
     parser.add_argument("--what", default=",".join(ALL))
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--rates", default="100,250,500")
+    parser.add_argument("--rates", default="250,500,750")
     parser.add_argument("--top", type=float, help="the top rate that soak takes half of; measured if not given")
     parser.add_argument("--hostile", type=int, default=10_000)
     parser.add_argument("--examples", type=int, default=100)
@@ -189,6 +200,10 @@ def main() -> None:
             if what == "closed":
                 out |= measured(service, wrk.lists, service.address, users, options.seconds)
                 top = top or out["per_second"]
+            elif what == "fresh":
+                rates = [0.0, *(float(rate) for rate in options.rates.split(","))]
+                known = histories(service, users)
+                out["at"] = [measured(service, wrk.fresh, service.address, known, options.seconds, rate=rate) for rate in rates]
             elif what == "paced":
                 rates = [float(rate) for rate in options.rates.split(",")]
                 out["at"] = [measured(service, wrk.lists, service.address, users, options.seconds, rate=rate) for rate in rates]

@@ -38,6 +38,14 @@ function setup(thread) seed = (seed or 0) + 1; thread:set("seed", seed) end
 function init(args) math.randomseed(seed) end
 function request() return wrk.format("GET", "/api/v1/recommend/" .. users[math.random(#users)] .. "?n=10") end
 """
+_FRESH = """
+local histories = {%s}
+function setup(thread) seed = (seed or 0) + 1; thread:set("seed", seed) end
+function init(args) math.randomseed(seed) end
+wrk.method = "POST"
+wrk.headers["content-type"] = "application/json"
+function request() return wrk.format(nil, "/api/v1/recommend", nil, '{"n":10,"history":[' .. histories[math.random(#histories)] .. "]}") end
+"""
 _EVENTS = """
 local users, items = {%s}, {%s}
 local kinds = {"view", "click", "cart", "purchase"}
@@ -65,6 +73,12 @@ def _names(values: Sequence[str]) -> str:
 def lists(address: str, users: Sequence[str], seconds: float, connections: int = 50, rate: float = 0.0) -> dict:
     """Recommendations for users drawn at random; ``rate`` requests a second, or as many as there are answers."""
     script = _LISTS % _names(users) + (_PACE % (1000.0 / rate) if rate else "")
+    return {"connections": connections, "rate": rate or None, **_run(address, script, seconds, connections)}
+
+
+def fresh(address: str, histories: Sequence[Sequence[str]], seconds: float, connections: int = 50, rate: float = 0.0) -> dict:
+    """Recommendations for histories that come along, so that nothing about them can have been kept from a request before."""
+    script = _FRESH % ",".join(json.dumps(json.dumps(list(one))[1:-1]) for one in histories) + (_PACE % (1000.0 / rate) if rate else "")
     return {"connections": connections, "rate": rate or None, **_run(address, script, seconds, connections)}
 
 
