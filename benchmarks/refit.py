@@ -1,6 +1,7 @@
-"""A refit on real data: does a short training from the weights in service do as well as a full one, and how much is lost by doing nothing?
+r"""A refit on real data: does a short training from the weights in service do as well as a full one, and how much is lost by doing nothing?
 
-    python benchmarks/refit.py --out benchmarks/results/refit/supermarket.json
+    python benchmarks/refit.py --weeks 4 --recipes 1:0.3:1,1:0.3:1000000,2:0.3:1 --set blend.questions=2000 --set refit.people=1000 \
+        --out benchmarks/results/refit/supermarket-4-weeks.json
 
 Data: the newest weeks of the packaged supermarket (`crossaisle.demo`), or with ``--tables FOLDER`` dated tables of the contract. A model is
 fitted on the oldest events and goes into service; the newest fifth of all events then arrives in a store. Of these, again the newest fifth
