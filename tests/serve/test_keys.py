@@ -245,6 +245,6 @@ def test_the_settings_of_the_service_are_shown_with_the_others(capsys: pytest.Ca
     rows = {row["setting"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["serve.rate"]["value"] == 7.0
     assert all(row["meaning"] for row in rows.values())
-    assert run(["settings", "learn"]) == 0
-    assert "learn.explore" in capsys.readouterr().out
+    assert run(["settings", "explore"]) == 0
+    assert "explore.share" in capsys.readouterr().out
     assert run(["settings", "--set", "serve.ratee=7"]) == 2

@@ -23,7 +23,7 @@ def settings(
 ) -> None:
     """Show every setting and its meaning.
 
-    These are what --set section.key=value can change: of a fit, and (serve, live, learn, records) of a service.
+    These are what --set section.key=value can change: of a fit, and (serve, live, online, abnormal, explore, records) of a service.
     """
     from crossaisle.presets import preset_settings
     from crossaisle.serve.settings import ServiceSettings
