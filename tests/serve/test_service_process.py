@@ -106,7 +106,8 @@ def test_one_connection_serves_many_requests(service: Service) -> None:
             line.sendall(f"GET /api/v1/recommend/u{n}?n=1 HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
             answer = b""
             while not answer.endswith(b'"notes":[]}'):  # head and body may come one after the other
-                assert (part := line.recv(65_536))
+                part = line.recv(65_536)
+                assert part
                 answer += part
             assert f'"user_id":"u{n}"'.encode() in answer
 
