@@ -59,7 +59,7 @@ def problem_of(error: CrossAisleError, store_retry: int = 2) -> Problem:
 
     Examples
     --------
-    >>> problem_of(StoreAway("the database is locked")).status
+    >>> problem_of(StoreAway("sqlite:///events.db", "the database is locked")).status
     503
     """
     if isinstance(error, StoreAway):
