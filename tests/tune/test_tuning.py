@@ -97,7 +97,7 @@ def test_put_vectors_are_read_like_attached_ones(data: Any, rows: list[int] | No
 def test_gradients_reach_put_vectors_through_columns_and_tokens(data: Any, negatives: int) -> None:
     network = a_network(data, random_text(data)).double()
     text: Any = network.tower.senses["text"]
-    text.x = text.x.double()
+    text._x = text.x.double()
     rows = pack_for_training(data.histories, 12, 0)
     values = torch.randn(4, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64, requires_grad=True)
     codes = torch.tensor([0, 1, 4, 9])

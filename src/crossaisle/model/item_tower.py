@@ -88,7 +88,8 @@ class _DenseSense(nn.Module):
         self.whiten = Whitening(width, min(settings.text_dim, width))
         self.project = nn.Linear(min(settings.text_dim, width), settings.dim, bias=False)
         self.scale = settings.text_scale
-        self.x: Tensor = torch.empty(0)
+        self._x: Tensor | None = torch.empty(0)
+        self._values: Tensor | None = None
         self.present: Tensor = torch.empty(0, dtype=torch.bool)
         self.fresh: tuple[Tensor, Tensor] | None = None
         self.shift: Shift | None = None
@@ -96,7 +97,17 @@ class _DenseSense(nn.Module):
     def attach(self, sense: Sense) -> None:
         values = torch.from_numpy(np.ascontiguousarray(sense.values, dtype=np.float32)).to(self.whiten.mean.device)
         self.present = torch.from_numpy(sense.present).to(values.device)
-        self.x = self.scale * self.whiten(values) * self.present[:, None]
+        self._values, self._x = values, None
+
+    @property
+    def x(self) -> Tensor:
+        """float32 (N, W): the whitened vectors; made when they are first asked for, so that attaching costs nothing."""
+        if self._x is None:
+            assert self._values is not None
+            with torch.inference_mode(False), torch.no_grad():  # whoever asks first, training may use it afterwards
+                self._x = self.scale * self.whiten(self._values) * self.present[:, None]
+            self._values = None
+        return self._x
 
     def forward(self, rows: Tensor | None) -> Tensor:
         said = self.x if rows is None else self.x[rows]

@@ -16,6 +16,7 @@ from crossaisle.data.histories import Histories
 from crossaisle.data.own_reviews import OwnReviews, ReviewTable
 from crossaisle.errors import RequestError
 from crossaisle.rank.catalogue import Catalogue
+from crossaisle.schema import Ints
 
 __all__ = ["People"]
 
@@ -90,11 +91,10 @@ class People:
         lengths = table.group_by(schema.USER, maintain_order=True).len()
         offsets = np.zeros(lengths.height + 1, dtype=np.int64)
         np.cumsum(lengths["len"].to_numpy(), out=offsets[1:])
-        kinds = {name: code for code, name in enumerate(catalogue.event_names)}
         histories = Histories.from_arrays(
             offsets,
-            np.fromiter((catalogue.codes[i] for i in table[schema.ITEM]), dtype=np.int64, count=table.height),
-            np.fromiter((kinds[e] for e in table[schema.EVENT]), dtype=np.int64, count=table.height),
+            _places(table[schema.ITEM], catalogue.items[schema.ITEM]),
+            _places(table[schema.EVENT], pl.Series(catalogue.event_names, dtype=pl.String)),
             table[schema.WEIGHT].to_numpy(),
             table[schema.TIMESTAMP].fill_null(float("nan")).to_numpy(),
             table[_RATED].fill_null(float("nan")).to_numpy() if _RATED in table.columns else None,
@@ -102,6 +102,11 @@ class People:
         if _REVIEW in table.columns:
             histories = dataclasses.replace(histories, own=_read_own(table))
         return cls(lengths[schema.USER], histories)
+
+
+def _places(values: pl.Series, known: pl.Series) -> Ints:
+    """int64: the place of each value among the known ones; one that is not known is an error of the file."""
+    return values.replace_strict(known, range(len(known)), return_dtype=pl.Int64).to_numpy()
 
 
 def _with_empty(histories: Histories) -> Histories:
