@@ -26,7 +26,7 @@ __all__ = ["QuickBlend", "supported"]
 _KNOWN = {"markov", "word-knn", "text-knn"}
 _SAMPLE = 4_096
 """Items over which is estimated what needs all of them."""
-_FOUND = 2
+_FOUND = 1.5
 """So many times the pool is looked for among the network's best: what the count of its events is worth may lift an item over others."""
 _STEPS = 50
 """At most so many items that people went on to."""
@@ -103,26 +103,31 @@ class QuickBlend:
         scores : list of B float32 (P_b,)
         """
         states, scale = self.scorer.net.states(histories)
-        cosines, found = self.index.search(states, min(self._n, _FOUND * self.pool))
+        cosines, found = self.index.search(states, min(self._n, int(_FOUND * self.pool)))
         z = self._normaliser(scale * states, scale * cosines)
         steps = _Steps(self.scorer.parts_of().steps_of(histories, self._n), self._n) if "markov" in self._others else None
         first, mark = self._weights[self.scorer.near.names[0]], np.zeros(self._n, bool)
         pools, scores = [], []
         for b, near in enumerate(found):
             went = self._lifted[:0] if steps is None else steps.largest(b)
-            for some in (near[near >= 0], self._lifted, went):
-                mark[some] = True
-            items = np.flatnonzero(mark)
-            total = self._offset[items] + first[items] * (scale * (self._vectors[items] @ states[b]) - z[b])
-            mark[items] = False
+            known = int((near >= 0).sum())
+            mark[near[:known]] = True
+            more = np.concatenate([went, self._lifted])
+            more = np.sort(more[~mark[more]])
+            more = more[np.diff(more, prepend=-1) > 0]
+            mark[near[:known]] = False
+            items = np.concatenate([near[:known], more])
+            likeness = np.concatenate([cosines[b, :known], self._vectors[more] @ states[b]])
+            total = self._offset[items] + first[items] * (scale * likeness - z[b])
             if len(items) > self.pool:
-                mark[items[np.argpartition(-total, self.pool - 1)[: self.pool]]] = True
-                mark[went] = True
+                mark[went] = True  # these are looked at in any case
                 kept = mark[items]
-                mark[items] = False
+                mark[went] = False
+                kept[np.argpartition(-total, self.pool - 1)[: self.pool]] = True
                 items, total = items[kept], total[kept]
-            pools.append(items)
-            scores.append(total)
+            order = np.argsort(items)
+            pools.append(items[order])
+            scores.append(total[order])
         for name in self._others:
             part = steps.part if name == "markov" and steps is not None else self._likeness(name, histories)
             for b, items in enumerate(pools):

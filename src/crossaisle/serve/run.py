@@ -131,6 +131,7 @@ def serve_one(
         timeout_graceful_shutdown=settings.stop_seconds,
         backlog=1_024,
     )
+    sys.setswitchinterval(0.0005)  # the thread that computes lists and the loop hand over to each other in between
     gc.collect()
     gc.freeze()  # the model is not looked through again: a collection in the middle of a request would be felt
     server = _Server(config)
