@@ -92,6 +92,7 @@ class Engine:
         """Work in what came since; called again and again by a thread of its own."""
         with contextlib.suppress(StoreAway):
             self._learned.step(time.time())
+            self._away_until = 0.0  # it answers: lists may ask it again
 
     def _made(self, name: str, contents: Contents) -> Served:
         """A version ready to answer, with the items that the store has besides."""

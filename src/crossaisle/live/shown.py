@@ -19,6 +19,10 @@ _MOST = 20_000
 """Lists held while the store is away; the oldest go first."""
 
 
+_AGAIN = 1.0
+"""Seconds until a store that was away is written to again."""
+
+
 class ListLog:
     """Writes lists in the background, many at a time; a list that cannot be written in time is lost, and counted.
 
@@ -73,7 +77,7 @@ class ListLog:
             try:
                 self.flush()
             except StoreAway:
-                self._wake.wait(self.settings.away_seconds)
+                self._wake.wait(_AGAIN)
 
 
 def _shown(when: float, answer: Answer) -> ShownList:

@@ -1,6 +1,6 @@
 """A service from a plan: one process, or a first one that keeps several workers alive. Imports: keys, metrics, run, settings.
 
-``python -m crossaisle.serve.main`` is a worker: it reads its plan from the environment and inherits the listening socket.
+``python -m crossaisle.serve.main`` is a worker: it reads its plan from the environment and listens beside the others.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def start(plan: Plan, changes: Mapping[str, str]) -> int:
     if plan.keys is not None:
         read_keys(Path(plan.keys))
     run.start_log(settings.serve)
-    with run.listen(plan.host, plan.port) as address:
+    with run.listen(plan.host, plan.port, shared=plan.workers > 1) as address:
         return _start(plan, changes, settings, address)
 
 
@@ -104,19 +104,19 @@ class _Keeper:
     def __init__(
         self, plan: Plan, changes: Mapping[str, str], settings: ServiceSettings, address: socket.socket, tell: Callable[[], None]
     ) -> None:
-        self._settings, self._tell, self._address = settings.serve, tell, address
+        self._settings, self._tell = settings.serve, tell
         self._shared = run.shared_buckets()
         self._counts = tempfile.mkdtemp(prefix="crossaisle-counts-")
         self._life, self._alive = os.pipe()  # a worker that reads the end of it knows that this process is gone
         self._told, self._tells = os.pipe()  # a worker writes into it when it is ready
         content = {"plan": asdict(plan), "changes": dict(changes), "life": self._life, "told": self._tells}
-        content |= {"address": address.fileno(), "shared": self._shared}
+        content |= {"port": address.getsockname()[1], "shared": self._shared}
         self._environment = {**os.environ, _PLAN: json.dumps(content), "PROMETHEUS_MULTIPROC_DIR": self._counts}
         self._workers: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
         self._number, self._stopped_by = plan.workers, 0
 
     def _start(self) -> None:
-        inherited = (self._address.fileno(), self._shared, self._life, self._tells)
+        inherited = (self._shared, self._life, self._tells)
         process = subprocess.Popen([sys.executable, "-m", "crossaisle.serve.main"], env=self._environment, pass_fds=inherited)
         self._workers[process.pid] = (process, time.monotonic())
 
@@ -184,7 +184,8 @@ def worker() -> int:
     plan, settings = Plan(**content["plan"]), ServiceSettings().changed(content["changes"])
     run.start_log(settings.serve)
     threading.Thread(target=_follow, args=(content["life"],), name="life", daemon=True).start()
-    address = socket.socket(fileno=content["address"])
+    # a socket of its own: where all take from one, whoever is quickest takes most, and connections stay where they are
+    address = run.listen(plan.host, content["port"], shared=True)
 
     def ready() -> None:
         os.write(content["told"], b"r")

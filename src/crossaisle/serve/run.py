@@ -1,7 +1,7 @@
 """One process or several that listen on one address. Imports: app, desk, gate, keys, limits, metrics, protocol, settings.
 
-With several workers the first process holds the listening socket and starts the others as new processes, which inherit the socket; it
-starts one again when it ends, and passes SIGTERM on. New processes, and not forks of one that has loaded the model: a fork copies locks
+With several workers the first process holds the address and starts the others as new processes, each of which listens there with a socket
+of its own (SO_REUSEPORT); it starts one again when it ends, and passes SIGTERM on. New processes, and not forks of one that has loaded the model: a fork copies locks
 and none of the threads that would release them (OpenMP's, torch's, the store's), and a child that computes may wait for ever. The model's
 memory is shared all the same, because its files are mapped and not read: every worker's weights are the same pages of the page cache.
 """
@@ -51,8 +51,13 @@ def check_open(host: str, keys: str | None) -> None:
         )
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, shared: bool = False) -> socket.socket:
     """A bound socket; it begins to listen when a worker is ready.
+
+    Parameters
+    ----------
+    shared : bool
+        Other sockets of this user may be bound to the same address; the system deals connections out among those that listen.
 
     Raises
     ------
@@ -63,6 +68,8 @@ def listen(host: str, port: int) -> socket.socket:
     found = socket.socket(family, socket.SOCK_STREAM)
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         found.bind((host, port))
     except (OSError, OverflowError) as error:
         found.close()
