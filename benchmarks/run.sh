@@ -171,6 +171,17 @@ prequential() {
     "$PY" benchmarks/prequential.py "$TABLES/supermarket" "$OUT/prequential/supermarket.json" --people 700 --questions 8000
     "$PY" benchmarks/prequential.py "$TABLES/abxi" "$OUT/prequential/food-kitchen.json" --data food-kitchen --weeks 104 --look new --questions 5000
 }
+# the service under load: 100,000 items (six aisles, 12,191 of them copies), 121,664 people; wrk and an idle machine are needed, and half an hour
+service() {
+    prepare six all --apart
+    echo "== service"
+    "$PY" benchmarks/service/shop.py "$TABLES/six" "$TABLES/six100k" 100000
+    [ -d "$TABLES/six100k.model" ] || "$PY" -m crossaisle fit --interactions "$TABLES/six100k/interactions.parquet" --items "$TABLES/six100k/items.parquet" \
+        --preset quick --set train.epochs=1 --set train.refit=false --set blend.questions=1000 --out "$TABLES/six100k.model"
+    "$PY" benchmarks/service/run.py "$TABLES/six100k.model" --out "$OUT/service" --what closed,fresh,paced,overload,intake,soak --rates 300,500,1000 --top 870 --serve "--workers 2" "$@"
+    "$PY" benchmarks/service/run.py "$TABLES/six100k.model" --out "$OUT/service" --what fuzz,schema --examples 60 "$@"
+}
+refit() { echo "== refit"; "$PY" benchmarks/refit.py --out "$OUT/refit/supermarket-4-weeks.json" --weeks 4 "$@"; }
 replay() { echo "== replay"; "$PY" benchmarks/replay.py "$OUT/replay/simulation.json"; }
 explore() { echo "== explore"; "$PY" benchmarks/explore.py "$OUT/explore/simulation.json" --seeds 16; }
 abnormal() { echo "== abnormal"; "$PY" benchmarks/abnormal.py "$OUT/abnormal/planted.json" --draws 50; }

@@ -1,0 +1,173 @@
+"""Faults of the whole service, each with SQLite and with PostgreSQL: a real model, a real store, real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_whole_service import TINY, Served
+
+from crossaisle import Recommender
+from crossaisle.client import Client, ServiceAway, ServiceError, TooBusy
+from crossaisle.records import Records
+from crossaisle.testing import toy_dataset
+from real_postgres import Postgres
+
+ROUNDS = 20
+QUICK = ["--set", "records.patience=0.3", "--set", "live.learn_seconds=0.2", "--set", "live.poll_seconds=0.1"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("faults") / "toy.model"
+    Recommender.preset("quick", settings=TINY).fit(toy_dataset(n_users=80, n_items=40)).save(made)
+    return made
+
+
+@pytest.fixture
+def served(folder: Path, tmp_path: Path, store_url: str) -> Iterator[Served]:
+    found = Served(folder, tmp_path / "log", "--store", store_url, *QUICK)
+    yield found
+    if found.process.poll() is None:
+        found.stop()
+
+
+def event(n: int, user: str = "ann", kind: str = "view") -> dict[str, Any]:
+    return {"event_id": f"e{n}", "user_id": user, "item_id": f"item{n % 40:04}", "event": kind, "timestamp": 1_700_000_000 + n}
+
+
+def kept(store_url: str) -> list[str]:
+    records = Records.open(store_url)
+    try:
+        return [event.event_id for piece in records.events() for _, event in piece]
+    finally:
+        records.close()
+
+
+@contextlib.contextmanager
+def away(store_url: str, request: pytest.FixtureRequest) -> Iterator[None]:
+    """The database stopped, or its file locked by somebody else."""
+    if store_url.startswith("postgresql"):
+        postgres: Postgres = request.getfixturevalue("postgres")
+        postgres.stop()
+        try:
+            yield
+        finally:
+            postgres.start()
+        return
+    other = sqlite3.connect(store_url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def test_while_the_store_is_away_lists_go_on_and_events_are_refused(served: Served, store_url: str, request: pytest.FixtureRequest) -> None:
+    shop = served.shop
+    shop.send([event(0)])
+    before = [item["item_id"] for item in shop.recommend("ann", n=5)["items"]]
+    with away(store_url, request), Client(served.address, tries=1) as once:
+        with pytest.raises((ServiceAway, TooBusy)):
+            once.send([event(1)])
+        answers = [once.recommend("ann", n=5) for _ in range(3)]
+        assert [[item["item_id"] for item in answer["items"]] for answer in answers] == [before] * 3
+        if store_url.startswith("postgresql"):  # a locked file can still be read
+            assert any(answer["degraded"] for answer in answers)
+            assert once.recommend("somebody new", n=5)["items"]
+    for _ in range(200):
+        with contextlib.suppress(ServiceError):
+            shop.send([event(1)])
+            break
+        time.sleep(0.1)
+    for _ in range(100):
+        if not (answer := shop.recommend("ann", n=5))["degraded"]:
+            break
+        time.sleep(0.1)
+    assert not answer["degraded"]
+    assert len(shop.user("ann")["events"]) == 2
+    assert sorted(kept(store_url)) == ["e0", "e1"]
+
+
+@pytest.mark.slow
+def test_killed_under_load_it_loses_nothing_that_it_said_it_had(folder: Path, tmp_path: Path, store_url: str) -> None:
+    """kill -9, again and again, while batches come as fast as they are answered; those that were not answered are sent again."""
+    told: set[str] = set()
+    unsure: list[list[dict[str, Any]]] = []
+    n = 0
+    for number in range(ROUNDS):
+        service = Served(folder, tmp_path / f"log{number}", "--store", store_url, *QUICK)
+        for batch in unsure:
+            service.shop.send(batch)
+            told |= {row["event_id"] for row in batch}
+        unsure.clear()
+        ended = threading.Event()
+
+        def load(first: int, service: Served = service, ended: threading.Event = ended) -> None:
+            at = first
+            with Client(service.address, tries=1, timeout=5.0) as client:
+                while not ended.is_set():
+                    batch = [event(at + i, f"user {at % 7}") for i in range(10)]
+                    at += 10
+                    try:
+                        client.send(batch)
+                    except ServiceError:
+                        unsure.append(batch)
+                        if service.process.poll() is not None:
+                            return
+                    else:
+                        told.update(row["event_id"] for row in batch)
+
+        threads = [threading.Thread(target=load, args=(n + k * 100_000,)) for k in range(3)]
+        n += 1_000_000
+        for thread in threads:
+            thread.start()
+        time.sleep(0.15 + 0.02 * number)
+        service.process.kill()
+        service.process.wait()
+        ended.set()
+        for thread in threads:
+            thread.join()
+        service.shop.close()
+        assert service.process.stdout is not None
+        service.process.stdout.close()
+    last = Served(folder, tmp_path / "last", "--store", store_url, *QUICK)
+    for batch in unsure:
+        last.shop.send(batch)
+        told |= {row["event_id"] for row in batch}
+    assert last.stop() == 0
+    found = kept(store_url)
+    assert len(found) == len(set(found))
+    assert set(found) == told
+    assert len(told) > 200
+
+
+def test_two_services_on_one_store_are_one(served: Served, folder: Path, tmp_path: Path, store_url: str) -> None:
+    other = Served(folder, tmp_path / "other", "--store", store_url, *QUICK)
+    listed = served.shop.recommend("bob", n=5)
+    first = listed["items"][0]["item_id"]
+    served.shop.send([{"user_id": "bob", "item_id": first, "event": "hide"}])
+    assert first not in [item["item_id"] for item in other.shop.recommend("bob", n=39)["items"]]
+    other.shop.send([event(3), event(3), event(4)])
+    assert served.shop.send([event(4)]) == {"accepted": 0, "duplicates": 1}
+    assert {row["item_id"] for row in served.shop.user("ann")["events"]} == {"item0003", "item0004"}
+    other.shop.put_items([{"item_id": "new", "category": "Books", "title": "a new book"}])
+    assert served.shop.similar("new", n=3)
+    assert other.stop() == 0
+
+
+def test_events_in_any_order_of_anybody_and_anything(served: Served) -> None:
+    shop = served.shop
+    rows = [event(5), event(2), {"user_id": "ann", "item_id": "nothing of ours", "event": "purchase"}, {**event(7), "timestamp": 10}]
+    assert shop.send(rows)["accepted"] == 4
+    assert shop.send(rows[::-1] + [event(5)])["accepted"] == 1  # the one without an id of its own is another one
+    seen = [row["item_id"] for row in shop.user("ann")["events"]]
+    assert seen == ["item0005", "item0002", "item0007"]  # newest first, whenever it came
+    assert shop.recommend("ann", n=3)["items"]
