@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -87,7 +88,7 @@ LENGTH = 20
 def histories(service: Service, users: list[str]) -> list[list[str]]:
     """The newest events of people, two people's where one has too few."""
     rows = [[event["item_id"] for event in service.client.user(user)["events"]] for user in users[:400]]
-    out = [(one + other)[:LENGTH][::-1] for one, other in zip(rows, rows[1:], strict=False)]
+    out = [(one + other)[:LENGTH][::-1] for one, other in itertools.pairwise(rows)]
     return [one for one in out if len(one) == LENGTH]
 
 

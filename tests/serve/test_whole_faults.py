@@ -96,45 +96,54 @@ def test_while_the_store_is_away_lists_go_on_and_events_are_refused(served: Serv
     assert sorted(kept(store_url)) == ["e0", "e1"]
 
 
+class _Sender:
+    """Sends batches, one after the other, until the service is gone."""
+
+    def __init__(self, service: Served, first: int) -> None:
+        self.told: set[str] = set()
+        self.unsure: list[list[dict[str, Any]]] = []
+        self._service, self._at, self._ended = service, first, threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with Client(self._service.address, tries=1, timeout=5.0) as client:
+            while not self._ended.is_set():
+                batch = [event(self._at + i, f"user {self._at % 7}") for i in range(10)]
+                self._at += 10
+                try:
+                    client.send(batch)
+                except ServiceError:
+                    self.unsure.append(batch)
+                    if self._service.process.poll() is not None:
+                        return
+                else:
+                    self.told.update(row["event_id"] for row in batch)
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
 @pytest.mark.slow
 def test_killed_under_load_it_loses_nothing_that_it_said_it_had(folder: Path, tmp_path: Path, store_url: str) -> None:
     """kill -9, again and again, while batches come as fast as they are answered; those that were not answered are sent again."""
     told: set[str] = set()
     unsure: list[list[dict[str, Any]]] = []
-    n = 0
     for number in range(ROUNDS):
         service = Served(folder, tmp_path / f"log{number}", "--store", store_url, *QUICK)
         for batch in unsure:
             service.shop.send(batch)
             told |= {row["event_id"] for row in batch}
         unsure.clear()
-        ended = threading.Event()
-
-        def load(first: int, service: Served = service, ended: threading.Event = ended) -> None:
-            at = first
-            with Client(service.address, tries=1, timeout=5.0) as client:
-                while not ended.is_set():
-                    batch = [event(at + i, f"user {at % 7}") for i in range(10)]
-                    at += 10
-                    try:
-                        client.send(batch)
-                    except ServiceError:
-                        unsure.append(batch)
-                        if service.process.poll() is not None:
-                            return
-                    else:
-                        told.update(row["event_id"] for row in batch)
-
-        threads = [threading.Thread(target=load, args=(n + k * 100_000,)) for k in range(3)]
-        n += 1_000_000
-        for thread in threads:
-            thread.start()
+        senders = [_Sender(service, 1_000_000 * number + 100_000 * k) for k in range(3)]
         time.sleep(0.15 + 0.02 * number)
         service.process.kill()
         service.process.wait()
-        ended.set()
-        for thread in threads:
-            thread.join()
+        for sender in senders:
+            sender.end()
+            told |= sender.told
+            unsure += sender.unsure
         service.shop.close()
         assert service.process.stdout is not None
         service.process.stdout.close()
@@ -167,7 +176,7 @@ def test_events_in_any_order_of_anybody_and_anything(served: Served) -> None:
     shop = served.shop
     rows = [event(5), event(2), {"user_id": "ann", "item_id": "nothing of ours", "event": "purchase"}, {**event(7), "timestamp": 10}]
     assert shop.send(rows)["accepted"] == 4
-    assert shop.send(rows[::-1] + [event(5)])["accepted"] == 1  # the one without an id of its own is another one
+    assert shop.send([*rows[::-1], event(5)])["accepted"] == 1  # the one without an id of its own is another one
     seen = [row["item_id"] for row in shop.user("ann")["events"]]
     assert seen == ["item0005", "item0002", "item0007"]  # newest first, whenever it came
     assert shop.recommend("ann", n=3)["items"]

@@ -107,6 +107,11 @@ class Parts:
             out[name] = standardised(raw)
         return out
 
+    @property
+    def steps(self) -> tuple[Any, float]:
+        """csr (M, M): how often people went from one item to another, and how much less an event counts than the one after it."""
+        return self._steps, self._markov.decay
+
     def steps_of(self, histories: Histories, n_items: int) -> Any:
         """csr (B, M): where people went on to from the items of each history; items that joined later, after the first M, have no steps."""
         known = self._steps.shape[0]

@@ -105,11 +105,15 @@ class QuickBlend:
         states, scale = self.scorer.net.states(histories)
         cosines, found = self.index.search(states, min(self._n, int(_FOUND * self.pool)))
         z = self._normaliser(scale * states, scale * cosines)
-        steps = _Steps(self.scorer.parts_of().steps_of(histories, self._n), self._n) if "markov" in self._others else None
+        events = [_Events(histories, b) for b in range(len(histories))]
+        steps: list[_Steps] = []
+        if "markov" in self._others:
+            matrix, decay = self.scorer.parts_of().steps
+            steps = [_Steps(matrix, decay, one, self._n) for one in events]
         first, mark = self._weights[self.scorer.near.names[0]], np.zeros(self._n, bool)
         pools, scores = [], []
         for b, near in enumerate(found):
-            went = self._lifted[:0] if steps is None else steps.largest(b)
+            went = steps[b].largest() if steps else self._lifted[:0]
             known = int((near >= 0).sum())
             mark[near[:known]] = True
             more = np.concatenate([went, self._lifted])
@@ -129,7 +133,7 @@ class QuickBlend:
             pools.append(items[order])
             scores.append(total[order])
         for name in self._others:
-            part = steps.part if name == "markov" and steps is not None else self._likeness(name, histories)
+            part: Part = (lambda b, items: steps[b].of(items)) if name == "markov" else self._likeness(name, events)
             for b, items in enumerate(pools):
                 scores[b] += self._weights[name][items] * part(b, items)
         return pools, scores
@@ -151,47 +155,87 @@ class QuickBlend:
         tail = share * np.where(others, np.exp(sampled - top), 0.0).sum(axis=1)
         return np.asarray(top[:, 0] + np.log(np.exp(best - top).sum(axis=1) + tail), dtype=np.float32)
 
-    def _likeness(self, name: str, histories: Histories) -> Part:
+    def _likeness(self, name: str, events: list[_Events]) -> Part:
         space = self.scorer.parts_of().space(name)
         assert space is not None
-        asked, (mean, second) = space.asked(histories, TEXT_DECAY), self._moments[name]
-        ask: Part
-        if isinstance(asked, np.ndarray):
-            values = space.items
-            means = asked @ mean
-            variances = ((asked @ second) * asked).sum(1) - means**2
-            ask = lambda b, items: values[items] @ asked[b]  # noqa: E731
+        mean, second = self._moments[name]
+        values = space.items
+        if isinstance(values, np.ndarray):
+            asked = [one.weights(TEXT_DECAY, mean=True) @ values[one.items] for one in events]
+            means = [float(q @ mean) for q in asked]
+            variances = [float(q @ second @ q) - m**2 for q, m in zip(asked, means, strict=True)]
+            raw: Part = lambda b, items: values[items] @ asked[b]  # noqa: E731
         else:
-            dense = asked.toarray()
-            means = dense @ mean
-            variances = (second @ dense.T).var(axis=0)
-            ask = lambda b, items: space.items[items] @ dense[b]  # noqa: E731
-        return lambda b, items: np.asarray((ask(b, items) - means[b]) / _deviation(variances[b]), dtype=np.float32)
+            asked = []
+            for one in events:
+                words, said = _rows(values, one.items, one.weights(TEXT_DECAY, mean=True))
+                asked.append(np.bincount(words, said, minlength=values.shape[1]).astype(np.float32))
+            means = [float(q @ mean) for q in asked]
+            variances = [float((second @ q).var()) for q in asked]
+            raw = lambda b, items: _times(values, items, asked[b])  # noqa: E731
+        return lambda b, items: np.asarray((raw(b, items) - means[b]) / _deviation(variances[b]), dtype=np.float32)
+
+
+class _Events:
+    """One history's items (T,), oldest first, and what each event counts, see `baselines.matrices.history_matrix`."""
+
+    def __init__(self, histories: Histories, b: int) -> None:
+        here = slice(int(histories.offsets[b]), int(histories.offsets[b + 1]))
+        self.items = histories.items[here]
+        self._base = np.log2(1.0 + histories.weights[here])
+        if histories.trust is not None:
+            self._base = self._base * histories.trust[here]
+
+    def weights(self, decay: float, mean: bool = False) -> Floats:
+        """float32 (T,); with ``mean`` over their sum."""
+        out = self._base * decay ** np.arange(len(self.items) - 1, -1, -1)
+        return np.asarray(out / max(float(out.sum()), 1e-12) if mean else out, dtype=np.float32)
 
 
 class _Steps:
-    """Where people went on to from B histories, csr (B, M): standardised over N items, of which those after the first M have none."""
+    """Where people went on to from one history: ascending items and their sums; standardised over N items."""
 
-    def __init__(self, reached: Any, n: int) -> None:
-        reached = reached.tocsr()
-        self._rows = [slice(*reached.indptr[b : b + 2]) for b in range(reached.shape[0])]
-        self._columns: Ints = reached.indices.astype(np.int64)
-        self._values: Floats = reached.data
-        self._means = [self._values[row].sum() / n for row in self._rows]
-        self._variances = [np.square(self._values[row]).sum() / n - mean**2 for row, mean in zip(self._rows, self._means, strict=True)]
-        self._dense = np.zeros(n, np.float32)
+    def __init__(self, steps: Any, decay: float, events: _Events, n: int) -> None:
+        weights, known = events.weights(decay), events.items < steps.shape[0]  # items that joined later have no steps
+        columns, values = _rows(steps, events.items[known], weights[known])
+        self.items, places = np.unique(columns, return_inverse=True)
+        self.sums = np.bincount(places, values, minlength=len(self.items)).astype(np.float32)
+        self._mean = float(self.sums.sum(dtype=np.float64)) / n
+        self._deviation = _deviation(float(np.square(self.sums, dtype=np.float64).sum()) / n - self._mean**2)
 
-    def largest(self, b: int) -> Ints:
+    def largest(self) -> Ints:
         """The items that people went on to most, at most `_STEPS`."""
-        values, columns = self._values[self._rows[b]], self._columns[self._rows[b]]
-        return columns if len(values) <= _STEPS else columns[np.argpartition(-values, _STEPS - 1)[:_STEPS]]
+        return self.items if len(self.items) <= _STEPS else self.items[np.argpartition(-self.sums, _STEPS - 1)[:_STEPS]]
 
-    def part(self, b: int, items: Ints) -> Floats:
-        columns = self._columns[self._rows[b]]
-        self._dense[columns] = self._values[self._rows[b]]
-        raw = self._dense[items]
-        self._dense[columns] = 0.0
-        return np.asarray((raw - self._means[b]) / _deviation(self._variances[b]), dtype=np.float32)
+    def of(self, items: Ints) -> Floats:
+        """float32 (P,)."""
+        raw = np.zeros(len(items), np.float32)
+        if len(self.items):
+            place = np.minimum(np.searchsorted(self.items, items), len(self.items) - 1)
+            there = self.items[place] == items
+            raw[there] = self.sums[place[there]]
+        return np.asarray((raw - self._mean) / self._deviation, dtype=np.float32)
+
+
+def _flat(matrix: Any, rows: Ints) -> tuple[Ints, Ints]:
+    """Where the entries of some rows of a csr matrix lie, end to end, and how many each row has."""
+    starts = matrix.indptr[rows].astype(np.int64)
+    lengths = matrix.indptr[rows + 1].astype(np.int64) - starts
+    ends = np.cumsum(lengths)
+    return np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths), lengths
+
+
+def _rows(matrix: Any, rows: Ints, weights: Floats) -> tuple[Ints, Floats]:
+    """Columns and weighted values of some rows, end to end: what scipy would take a dozen matrices for."""
+    flat, lengths = _flat(matrix, rows)
+    return matrix.indices[flat].astype(np.int64), matrix.data[flat] * np.repeat(weights, lengths)
+
+
+def _times(matrix: Any, rows: Ints, vector: Floats) -> Floats:
+    """float32 (R,): some rows times a vector."""
+    flat, lengths = _flat(matrix, rows)
+    owners = np.repeat(np.arange(len(rows)), lengths)
+    return np.bincount(owners, matrix.data[flat] * vector[matrix.indices[flat]], minlength=len(rows)).astype(np.float32)
 
 
 def _deviation(variance: float) -> float:

@@ -27,7 +27,9 @@ class LiveSettings(Settings):
     log_lists: bool = setting(True, "keep every list that was shown, so that events can be credited to it; needed by replay")
     log_seconds: float = setting(0.25, "lists shown are written together, so many seconds apart", low=0.01, high=60.0)
     away_seconds: float = setting(
-        30.0, "after the store could not be reached, lists ask it again so many seconds later, or as soon as it answered somebody else", low=0.05
+        30.0,
+        "after the store was away, lists ask it again so many seconds later, or as soon as it answered elsewhere",
+        low=0.05,
     )
     learn_seconds: float = setting(1.0, "how often what people did is worked into what everybody is shown", low=0.05, high=3600.0)
     learn_days: float = setting(30.0, "lists of so many days are read when the service starts, to find what people reject", low=0.0)

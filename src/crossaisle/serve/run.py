@@ -1,9 +1,10 @@
 """One process or several that listen on one address. Imports: app, desk, gate, keys, limits, metrics, protocol, settings.
 
 With several workers the first process holds the address and starts the others as new processes, each of which listens there with a socket
-of its own (SO_REUSEPORT); it starts one again when it ends, and passes SIGTERM on. New processes, and not forks of one that has loaded the model: a fork copies locks
-and none of the threads that would release them (OpenMP's, torch's, the store's), and a child that computes may wait for ever. The model's
-memory is shared all the same, because its files are mapped and not read: every worker's weights are the same pages of the page cache.
+of its own (SO_REUSEPORT); it starts one again when it ends, and passes SIGTERM on. New processes, and not forks of one that has loaded the
+model: a fork copies locks and none of the threads that would release them (OpenMP's, torch's, the store's), and a child that computes may
+wait for ever. What the files hold is mapped and not read, so that all workers' weights are the same pages; what a worker makes of them
+(whitened vectors, the index) is its own.
 """
 
 from __future__ import annotations
