@@ -287,6 +287,7 @@ class Engine:
             "known": bool(events or person.hidden or person.disliked),
             "events": events[::-1][:last],
             "n_events": len(events),
+            "n_categories": len({event[schema.CATEGORY] for event in events}),
             "hidden": [served.looks(code) for code in sorted(person.hidden)],
             "disliked": [served.looks(code) for code in sorted(person.disliked)],
             "degraded": not (here and there),

@@ -135,7 +135,8 @@ export function Shopper({ id }) {
 function about(known, aisles, t, number) {
   if (!known.events.length) return t("unknownShopper");
   const n = known.n_events ?? known.events.length;
-  return [t("personFacts", { n: number(n) }, n), t("inAisles", { n: number(aisles) }, aisles)].join(t("gap"));
+  const of = known.n_categories ?? aisles; // the events given are the newest, not all
+  return [t("personFacts", { n: number(n) }, n), t("inAisles", { n: number(of) }, of)].join(t("gap"));
 }
 
 /** Aisles to choose from: those seen so far in lists and in the history; they stay once seen. */
