@@ -253,7 +253,7 @@ def test_feedback_is_worked_in_for_everybody(made, records, monkeypatch):
     engine._learn()
     after = listed(engine, user_id=DATA.users[0], n=80)
     assert after.index(last) < before.index(last) - 5
-    assert engine.overview()["feedback"][-1]["purchase"] == 200
+    assert sum(day.get("purchase", 0) for day in engine.overview()["feedback"]) == 200  # midnight may lie between
     engine.close()
 
 
