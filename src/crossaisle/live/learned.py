@@ -12,6 +12,7 @@ several processes; every worker that reads the same store comes to the same stat
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -29,6 +30,8 @@ from crossaisle.schema import Bools, Floats, Ints, Times
 __all__ = ["LAG", "Learned"]
 
 LAG = 3.0
+_BREATH = 16
+"""Lists that are read in one go."""
 _UNDONE = "undone"
 """Key of the store's value with what was undone: item id -> unix seconds."""
 _AT_ONCE = 1_000
@@ -111,11 +114,13 @@ class Learned:
                     self.biases.forgive(self._codes[item], when)
                     self._undone[item] = when
                     read = True
-        for shown in self.records.lists(self._read_to, until):
+        for n, shown in enumerate(self.records.lists(self._read_to, until), 1):
             with self._lock:
                 self._take_list(shown)
                 if len(self._rows) >= _AT_ONCE:
                     self._take_rows()
+            if n % _BREATH == 0:
+                time.sleep(0.002)  # lists that are made meanwhile do not wait for many that were
             read = True
         with self._lock:
             self._take_rows()
