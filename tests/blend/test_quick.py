@@ -113,12 +113,12 @@ def test_a_blend_with_other_parts_is_not_for_it(blend):
     other.near = Weights.only_first(("network", "ials"))
     assert not supported(other)
     with pytest.raises(ValueError, match="a blend of network, ials; expected a softmax and parts among markov"):
-        QuickBlend(other, ExactIndex(other.item_vectors()))
+        QuickBlend(other, ExactIndex(other.item_vectors()), 20)
 
 
 def test_an_index_of_other_items_is_refused(blend):
     with pytest.raises(ValueError, match="an index of 79 items for 80; expected one of the same items"):
-        QuickBlend(blend, ExactIndex(blend.item_vectors()[:79]))
+        QuickBlend(blend, ExactIndex(blend.item_vectors()[:79]), 20)
 
 
 def test_the_normaliser_is_that_of_all_items_where_the_sample_is_all_of_them(blend):

@@ -131,6 +131,9 @@ def test_items_come_and_go_without_training(engine, records, made):
     assert taken == 1
     assert len(refused) == 1
     assert "fresh" in listed(engine, user_id=DATA.users[0], n=80, categories=("Garden",))
+    served = engine._served
+    listed(engine)
+    assert engine._served is served  # what it put itself is not made once more
     other = Engine(made, records)  # another process finds it in the store
     assert "fresh" in listed(other, user_id=DATA.users[0], n=80, categories=("Garden",))
     engine.put_items([{**new, "title": "Renamed", "available": False}])

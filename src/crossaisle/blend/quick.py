@@ -64,7 +64,7 @@ class QuickBlend:
         If the blend is another one, or the index of other items.
     """
 
-    def __init__(self, scorer: BlendScorer, index: Index, pool: int = 300, seed: int = 0) -> None:
+    def __init__(self, scorer: BlendScorer, index: Index, pool: int, seed: int = 0) -> None:
         if not supported(scorer):
             raise ValueError(f"a blend of {', '.join(scorer.near.names)}; expected a softmax and parts among {', '.join(sorted(_KNOWN))}")
         if index.n_items != len(scorer.counts):

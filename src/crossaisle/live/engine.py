@@ -129,8 +129,9 @@ class Engine:
             self._people.pop(event.user_id, None)
         for user in changes.forgotten.among(list(self._people)):
             self._people.pop(user, None)
-        if changes.items:
-            self._serve(self._served.put(changes.items)[0])
+        served = self._served.put(changes.items)[0] if changes.items else self._served
+        if served is not self._served:  # the one who put them here has them already
+            self._serve(served)
         for item in changes.gone:
             self._served.take_out(item)
 
@@ -387,9 +388,9 @@ class Engine:
             If the store cannot be reached; nothing is changed.
         """
         with self._changing:
-            code = self._served.catalogue.code(item_id)
+            self._served.catalogue.code(item_id)
             self.records.delete_item(item_id)
-            self._served.gone[code] = True
+            self._served.take_out(item_id)
 
     def _serve(self, served: Served) -> None:
         """Answer from these items from now on."""

@@ -33,6 +33,8 @@ __all__ = ["Served"]
 
 _CHANGEABLE = (schema.TITLE, schema.BRAND, schema.DESCRIPTION, schema.PRICE, schema.AVAILABLE, schema.IMAGE, schema.VIDEO)
 """What of a known item is taken over from a row that is put again; its category and its vectors stay until the next training."""
+_OF_PEOPLE = ("rows", "kinds", "counted", "graph")
+"""What a version has made of people and what they did: still right where items join."""
 _OF_IDS = ("codes", "aisles", "item_aisles", "aisle_places", "popularity")
 """What a catalogue has made of ids, categories and counts: still right where none of them has changed."""
 
@@ -205,7 +207,7 @@ class Served:
 
         An item that is known takes over title, price, availability, photo and the like at once; its vectors are what training made of it.
         """
-        known = [dict(row) for row in rows if str(row.get(schema.ITEM)) in self.codes]
+        known = [dict(row) for row in rows if str(row.get(schema.ITEM)) in self.codes and not self._says(row)]
         new = [dict(row) for row in rows if str(row.get(schema.ITEM)) not in self.codes]
         out, refused = self, list[dict[str, str]]()
         if new:
@@ -214,6 +216,19 @@ class Served:
             out = out._changed(known)
         return out, len(rows) - len(refused), refused
 
+    def _says(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row says nothing of a known item that is not so already."""
+        code, items = self.codes[str(row[schema.ITEM])], self.catalogue.items
+        told = [name for name in _CHANGEABLE if name in items.columns and row.get(name) is not None]
+        return not self.gone[code] and all(items[name][code] == row[name] for name in told)
+
+    def _with(self, contents: Contents, gone: Bools, same: Sequence[str]) -> Served:
+        """The same version with other items; what was made of those before, and is ``same``, is taken over."""
+        out = Served(self.name, contents, self.settings, self.trained_to, gone)
+        out.__dict__.update({name: self.__dict__[name] for name in same if name in self.__dict__})
+        out.warm()
+        return out
+
     def _grown(self, rows: list[dict[str, Any]]) -> tuple[Served, list[dict[str, str]]]:
         joined, refused = _readable(rows, self.catalogue.items)
         if joined is None:
@@ -221,12 +236,7 @@ class Served:
         scorer = self.contents.scorer.grown(joined)
         catalogue = Catalogue(pl.concat([self.catalogue.items, joined]), scorer.counts, self.catalogue.event_names)
         contents = dataclasses.replace(self.contents, scorer=scorer, catalogue=catalogue)
-        out = Served(self.name, contents, self.settings, self.trained_to, np.append(self.gone, np.zeros(joined.height, bool)))
-        for kept in ("rows", "kinds", "counted", "graph"):
-            if kept in self.__dict__:
-                out.__dict__[kept] = self.__dict__[kept]
-        out.warm()
-        return out, refused
+        return self._with(contents, np.append(self.gone, np.zeros(joined.height, bool)), _OF_PEOPLE), refused
 
     def _changed(self, rows: list[dict[str, Any]]) -> Served:
         """With what these rows say of known items; they are back if they were gone."""
@@ -245,12 +255,7 @@ class Served:
         contents = dataclasses.replace(self.contents, catalogue=changed)
         gone = self.gone.copy()
         gone[places] = False
-        out = Served(self.name, contents, self.settings, self.trained_to, gone)
-        for kept in ("rows", "kinds", "counted", "graph", "associations", "quick", "units", "by_popularity"):
-            if kept in self.__dict__:
-                out.__dict__[kept] = self.__dict__[kept]
-        out.warm()
-        return out
+        return self._with(contents, gone, (*_OF_PEOPLE, "associations", "quick", "units", "by_popularity"))
 
 
 def _readable(rows: list[dict[str, Any]], known: pl.DataFrame) -> tuple[pl.DataFrame | None, list[dict[str, str]]]:

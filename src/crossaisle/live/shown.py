@@ -17,8 +17,6 @@ __all__ = ["ListLog"]
 
 _MOST = 20_000
 """Lists held while the store is away; the oldest go first."""
-
-
 _AGAIN = 1.0
 """Seconds until a store that was away is written to again."""
 

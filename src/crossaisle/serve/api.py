@@ -1,8 +1,9 @@
-"""The calls below ``/api/v1``. Imports: desk, problems, route, schemas."""
+"""The calls below ``/api/v1``. Imports: desk, lanes, problems, route, schemas."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from crossaisle.errors import RequestError
 from crossaisle.live.asking import Answer
 from crossaisle.serve import schemas
 from crossaisle.serve.desk import Desk
+from crossaisle.serve.lanes import Lane
 from crossaisle.serve.problems import Problem
 from crossaisle.serve.route import Call, Route
 
@@ -24,8 +26,12 @@ def _json(content: Any) -> bytes:
     return orjson.dumps(content, option=_OPTIONS)
 
 
-def _unknown(error: RequestError) -> Problem:
-    return Problem(404, error.found, error.expected, error.next_step)
+async def _of_item(lane: Lane[Callable[[], Any], Any], job: Callable[[], Any]) -> Any:
+    """What is asked of one item; 404 where there is none."""
+    try:
+        return await lane.do(job)
+    except RequestError as error:
+        raise Problem(404, error.found, error.expected, error.next_step) from None
 
 
 def api_routes(desk: Desk) -> list[Route]:
@@ -69,10 +75,7 @@ def _lists(desk: Desk) -> list[Route]:
     async def similar(call: Call) -> bytes:
         """Items like an item."""
         query, item_id = call.query(schemas.SimilarQuery), call.id("item_id")
-        try:
-            items = await desk.asking.do(lambda: engine.similar(item_id, query.n, query.other_categories))
-        except RequestError as error:
-            raise _unknown(error) from None
+        items = await _of_item(desk.asking, lambda: engine.similar(item_id, query.n, query.other_categories))
         return _json({"item_id": item_id, "items": items})
 
     async def find_items(call: Call) -> bytes:
@@ -126,20 +129,14 @@ def _writing(desk: Desk) -> list[Route]:
     async def delete_item(call: Call) -> bytes:
         """Take an item out; it is gone from the next request on."""
         item_id = call.id("item_id")
-        try:
-            await desk.writing.do(lambda: engine.delete_item(item_id))
-        except RequestError as error:
-            raise _unknown(error) from None
+        await _of_item(desk.writing, lambda: engine.delete_item(item_id))
         return _json({"removed": item_id})
 
     async def undo_abnormal(call: Call) -> bytes:
         """Let an item that was demoted as abnormal stand again."""
         item_id = call.id("item_id")
         await call.read(schemas.AbnormalBody, desk)
-        try:
-            await desk.writing.do(lambda: engine.undo_abnormal(item_id))
-        except RequestError as error:
-            raise _unknown(error) from None
+        await _of_item(desk.writing, lambda: engine.undo_abnormal(item_id))
         return _json({"item_id": item_id, "undone": True})
 
     tag = "writing"
