@@ -15,6 +15,7 @@ ROOMS = [
     "errors",
     "schema",
     "settings",
+    "shared",
     "data",
     "contracts",
     "encode",

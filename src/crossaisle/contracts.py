@@ -132,6 +132,16 @@ class Index(Protocol):
         """New items, float32 (n, D), found from the next search on; gives their codes, which follow the last one."""
         ...
 
+    def grown(self, vectors: Floats) -> Self:
+        """An index of the same items and more; this one may be answering meanwhile, and is not changed again.
+
+        Parameters
+        ----------
+        vectors : float32 (N + M, D)
+            Those of this index first.
+        """
+        ...
+
     def remove(self, items: Ints) -> None:
         """These items are found no more; naming one again does no harm. IndexError if there never was such an item."""
         ...

@@ -187,7 +187,7 @@ def test_items_that_join_are_read_by_what_they_say(data):
     ridge = CrossAisleRidge(SMALL, text).fit(data)
     asked = data.histories[:4]
     before = ridge.score(asked)  # the features of the shoppers are made, and must be made again
-    ridge.add_items(np.array([1, 9]), text[[5, 7]])
+    ridge.add_items(np.array([1, 9]), np.concatenate([text, text[[5, 7]]]))
     after = ridge.score(asked)
     assert after.shape == (4, 82)
     assert np.abs(after[:, :80] - before).max() < 1e-5 * np.abs(before).max()

@@ -30,6 +30,7 @@ from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.data.split_parts import at_most
 from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.shared import Growing, Shared
 
 __all__ = ["CrossAisleRidge"]
 
@@ -106,6 +107,8 @@ class CrossAisleRidge:
         self._aisles: dict[int, _Aisle] = {}
         self._shoppers: Any = None
         self._factors: Floats = np.zeros((0, 0), np.float32)
+        self._rows: Growing | None = None
+        """What stands behind the factors, where items joined or processes share them."""
         self._idf: Floats = np.zeros(0, np.float32)
         self._popular: Floats = np.zeros(0, np.float32)
         self._item_aisles: Ints = np.zeros(0, np.int64)
@@ -124,7 +127,7 @@ class CrossAisleRidge:
         self._popular = (df / max(1, x.shape[0])).astype(np.float32)
         named = np.array([name != "" for name in data.categories], dtype=bool)
         self._shoppers = _shoppers_of_several(x, self._item_aisles, len(named))
-        self._aisles, self._factors = {}, np.zeros((data.n_items, 0), np.float32)
+        self._aisles, self._factors, self._rows = {}, np.zeros((data.n_items, 0), np.float32), None
         if not self._shoppers.shape[0]:
             return self
         ials = IALS(s.dim, s.alpha, s.regularisation, s.iterations, 1.0, self.seed)
@@ -231,6 +234,11 @@ class CrossAisleRidge:
 
     # new items, saving
 
+    def settle(self, shared: Shared) -> None:
+        """Let processes share what would be each one's own as soon as an item joins."""
+        self._rows = shared.rows("ridge-factors", len(self._factors), lambda: self._factors)
+        self._factors = self._rows.rows
+
     def copied(self) -> Self:
         """A copy to which items can be added; what was learned is shared."""
         out = copy.copy(self)
@@ -243,15 +251,23 @@ class CrossAisleRidge:
         self._forget()
 
     def add_items(self, aisles: Ints, text: Floats | None) -> None:
-        """Append items that came later: they are read in histories by what they say, and wait for their first buyers to be predicted."""
+        """Append items that came later: they are read in histories by what they say, and wait for their first buyers to be predicted.
+
+        Parameters
+        ----------
+        aisles : int64 (M,)
+        text : float32 (N + M, D), optional
+            What all items say, those that were there before first.
+        """
         m = len(aisles)
         self._forget()
         self._item_aisles = np.concatenate([self._item_aisles, aisles])
         self._idf = np.concatenate([self._idf, np.zeros(m, np.float32)])
         self._popular = np.concatenate([self._popular, np.zeros(m, np.float32)])
-        self._factors = np.concatenate([self._factors, np.zeros((m, self._factors.shape[1]), np.float32)])
+        self._rows = (self._rows or Growing(self._factors)).followed_by(np.zeros((m, self._factors.shape[1]), np.float32))
+        self._factors = self._rows.rows
         if self.text is not None and text is not None:
-            self.text = np.concatenate([self.text, text])
+            self.text = text
         if self._shoppers is not None:
             self._shoppers = sp.csr_matrix(
                 (self._shoppers.data, self._shoppers.indices, self._shoppers.indptr), shape=(self._shoppers.shape[0], len(self._popular))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from crossaisle.schema import Floats, Ints
 
 __all__ = ["TextSpace"]
 
+_UNIT = 1e-6
+"""A length that differs from 1 by no more is 1."""
+
 
 class TextSpace:
     """N items as unit vectors, dense or sparse.
@@ -23,7 +27,7 @@ class TextSpace:
     Parameters
     ----------
     vectors : float32 (N, D) or csr (N, V)
-        Scaled to unit length here; a row of zeros stays one and is like nothing.
+        Scaled to unit length here, and not copied where all rows have it; a row of zeros stays one and is like nothing.
     name : str
         What they are, for the report.
 
@@ -39,9 +43,13 @@ class TextSpace:
         norms = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel() if sp.issparse(vectors) else (vectors**2).sum(axis=1))
         scale = (1.0 / np.maximum(norms, 1e-12)).astype(np.float32)
         self.name = name
-        self._items: Any = (
-            (sp.diags(scale) @ vectors).tocsr() if sp.issparse(vectors) else np.asarray(vectors * scale[:, None], dtype=np.float32)
-        )
+        self._items: Any
+        if sp.issparse(vectors):
+            self._items = (sp.diags(scale) @ vectors).tocsr()
+        elif vectors.dtype == np.float32 and (np.abs(norms[norms > 0] - 1.0) < _UNIT).all():
+            self._items = vectors
+        else:
+            self._items = np.asarray(vectors * scale[:, None], dtype=np.float32)
 
     @classmethod
     def of_words(cls, data: Dataset) -> TextSpace:
@@ -70,6 +78,14 @@ class TextSpace:
         return cls(
             vectors if whiten is None else Spread.fit(vectors, whiten)(vectors, np.ones(len(vectors), dtype=bool)), "language-model vectors"
         )
+
+    def followed_by(self, vectors: Any, whole: Any = None) -> TextSpace:
+        """These items and others (M, D or V) behind them; ``whole``: float32 (N + M, D) that holds both, where they are dense."""
+        more, out = TextSpace(vectors, self.name)._items, copy.copy(self)
+        if whole is None:
+            whole = sp.vstack([self._items, more], format="csr") if sp.issparse(more) else np.vstack([self._items, more])
+        out._items = whole
+        return out
 
     @property
     def items(self) -> Any:

@@ -24,6 +24,7 @@ from crossaisle.data.histories import Histories
 from crossaisle.encode.senses import Senses
 from crossaisle.encode.spread import Spread
 from crossaisle.schema import Bools, Floats
+from crossaisle.shared import ALONE, Growing, Shared
 
 __all__ = ["TEXT_DECAY", "Parts", "stand_as_in", "standardised"]
 
@@ -44,6 +45,8 @@ class Parts:
         Of the N items: "words" (csr), "text" and other dense ones.
     spread : Spread, optional
         Of the text; fitted on ``senses`` if not given.
+    shared : Shared
+        Where `text` may be taken from.
 
     Attributes
     ----------
@@ -51,7 +54,7 @@ class Parts:
         What each item says, spread and of length 1; None where none says anything.
     """
 
-    def __init__(self, names: tuple[str, ...], senses: Senses, spread: Spread | None = None) -> None:
+    def __init__(self, names: tuple[str, ...], senses: Senses, spread: Spread | None = None, shared: Shared = ALONE) -> None:
         needs = {"word-knn": "words", "text-knn": "text"}
         self.names = tuple(n for n in dict.fromkeys(names) if n not in needs or needs[n] in senses)
         if not dense(senses):
@@ -61,10 +64,15 @@ class Parts:
         self._ials: IALS | None = None
         self._pairs: PairModel | None = None
         self.spread = spread
-        self.text: Floats | None = None
-        self.read(senses)
+        self._text: Growing | None = None
+        self.read(senses, shared)
 
-    def read(self, senses: Senses) -> None:
+    @property
+    def text(self) -> Floats | None:
+        """See the class."""
+        return None if self._text is None else self._text.rows
+
+    def read(self, senses: Senses, shared: Shared = ALONE) -> None:
         """Take the senses of the catalogue as it is now; items may have joined."""
         if "word-knn" in self.names:
             words = senses["words"]
@@ -72,10 +80,26 @@ class Parts:
         if "text" in senses:
             text = senses["text"]
             values = np.asarray(text.values, dtype=np.float32)
-            self.spread = self.spread or Spread.fit(values[text.present])
-            self.text = self.spread(values, text.present)
+            spread = self.spread = self.spread or Spread.fit(values[text.present])
+            self._text = shared.rows("text", len(values), lambda: spread(values, text.present))
         if "text-knn" in self.names and self.text is not None:
             self._spaces["text-knn"] = TextSpace(self.text, "text")
+        if self._pairs is not None:
+            self._pairs.read(senses)
+
+    def read_more(self, senses: Senses) -> None:
+        """Take what items that joined say, the last ones of ``senses``; what the others say is as it was."""
+        if "word-knn" in self.names:
+            n = self._spaces["word-knn"].items.shape[0]
+            words = senses["words"]
+            more = sp.csr_matrix(sp.diags(words.present[n:].astype(np.float32)) @ words.values[n:])
+            self._spaces["word-knn"] = self._spaces["word-knn"].followed_by(more)
+        if self._text is not None and self.spread is not None:
+            text, n = senses["text"], len(self._text.rows)
+            more = self.spread(np.asarray(text.values[n:], dtype=np.float32), text.present[n:])
+            self._text = self._text.followed_by(more)
+            if "text-knn" in self._spaces:
+                self._spaces["text-knn"] = self._spaces["text-knn"].followed_by(more, self._text.rows)
         if self._pairs is not None:
             self._pairs.read(senses)
 
@@ -150,10 +174,10 @@ class Parts:
         return out
 
     @classmethod
-    def load(cls, names: tuple[str, ...], senses: Senses, tensors: Mapping[str, torch.Tensor]) -> Parts:
+    def load(cls, names: tuple[str, ...], senses: Senses, tensors: Mapping[str, torch.Tensor], shared: Shared = ALONE) -> Parts:
         """The inverse of `state`."""
         spread = Spread(tensors["spread.mean"].numpy(), tensors["spread.matrix"].numpy()) if "spread.mean" in tensors else None
-        out = cls(names, senses, spread)
+        out = cls(names, senses, spread, shared)
         if "markov.data" in tensors:
             data, indices, indptr = (tensors[f"markov.{part}"].numpy() for part in ("data", "indices", "indptr"))
             n = len(indptr) - 1

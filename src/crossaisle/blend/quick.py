@@ -10,6 +10,7 @@ Inside an aisle that a history does not touch the cross-aisle ridge would have t
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,8 @@ _LIFTED = 100
 """At most so many items that their count lifts most."""
 
 _ROUNDING = 1e-4
+_SAME = 1.1
+"""Up to so many times the items, what was estimated of them still holds."""
 
 Part = Callable[[int, Ints], Floats]
 """``part(b, items)``: float32 (P,), the standardised scores of some items for history b."""
@@ -70,7 +73,25 @@ class QuickBlend:
         if index.n_items != len(scorer.counts):
             raise ValueError(f"an index of {index.n_items} items for {len(scorer.counts)}; expected one of the same items")
         self.scorer, self.index, self.pool, self._n = scorer, index, pool, len(scorer.counts)
-        names = scorer.near.names
+        self._weigh()
+        self._sample = np.sort(np.random.default_rng(seed).choice(self._n, size=min(self._n, _SAMPLE), replace=False))
+        self._vectors = scorer.item_vectors()
+        self._sampled = self._vectors[self._sample]
+        self._estimated = self._n
+        self._moments = {name: self._moments_of(name) for name in self._others if name != "markov"}
+
+    def grown(self, scorer: BlendScorer, index: Index) -> QuickBlend:
+        """The same of a scorer that `BlendScorer.grown` made, and an index of its items; estimates stay while few items have joined."""
+        if len(scorer.counts) > _SAME * self._estimated:
+            return QuickBlend(scorer, index, self.pool)
+        out = copy.copy(self)
+        out.scorer, out.index, out._n, out._vectors = scorer, index, len(scorer.counts), scorer.item_vectors()
+        out._weigh()
+        return out if out._others == self._others else QuickBlend(scorer, index, self.pool)
+
+    def _weigh(self) -> None:
+        """What each part weighs at each item, and what an item's count adds."""
+        scorer, names = self.scorer, self.scorer.near.names
         self._weights = {name: np.ones(self._n, np.float32) for name in names}
         self._offset = np.zeros(self._n, np.float32)
         self._others: list[str] = []
@@ -80,10 +101,6 @@ class QuickBlend:
             self._weights = {name: np.ascontiguousarray(value[0]) for name, value in each.items()}
             self._others = [name for name in names[1:] if self._weights[name].any()]
         self._lifted = np.argsort(-self._offset, kind="stable")[: _LIFTED if self._offset.any() else 0]
-        self._sample = np.sort(np.random.default_rng(seed).choice(self._n, size=min(self._n, _SAMPLE), replace=False))
-        self._vectors = scorer.item_vectors()
-        self._sampled = self._vectors[self._sample]
-        self._moments = {name: self._moments_of(name) for name in self._others if name != "markov"}
 
     def _moments_of(self, name: str) -> tuple[Floats, Any]:
         """Mean (D,) of the items, and E[x x'] (D, D) or, of words, a sample of them."""

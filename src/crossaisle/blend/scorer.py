@@ -37,6 +37,7 @@ from crossaisle.encode.spread import Spread
 from crossaisle.errors import ModelError
 from crossaisle.metrics import ndcg
 from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.shared import ALONE, Shared
 from crossaisle.train.fit import NetworkScorer
 from crossaisle.train.loop import TrainingRun
 from crossaisle.train.settings import TrainSettings
@@ -381,6 +382,12 @@ class BlendScorer:
         """float32 (N, D), each of length 1: the network's."""
         return self.net.item_vectors()
 
+    def settle(self, shared: Shared = ALONE) -> None:
+        """Make now what a first list would wait for, and let go of what it is made from."""
+        self.net.settle(shared)
+        if self.ridge is not None and shared.folder is not None:
+            self.ridge.settle(shared)
+
     def use_senses(self, senses: Senses) -> None:
         """Score by what the items say now, with nothing trained anew."""
         self.net.use_senses(senses)
@@ -392,10 +399,9 @@ class BlendScorer:
         """Append items that came after training: they are read, not trained."""
         before = len(self.counts)
         self.net.add_items(items, progress)
-        self.parts_of().read(self.net.senses)
+        self.parts_of().read_more(self.net.senses)
         if self.ridge is not None:
-            text = self.parts_of().text
-            self.ridge.add_items(self._item_aisles[before:], None if text is None else text[before:])
+            self.ridge.add_items(self._item_aisles[before:], self.parts_of().text)
 
     def grown(self, items: pl.DataFrame) -> Self:
         """A copy to which items were added; this scorer stays as it is, and may be answering meanwhile."""
@@ -431,8 +437,10 @@ class BlendScorer:
         return tensors, config
 
     @classmethod
-    def from_state(cls, tensors: Mapping[str, torch.Tensor], config: dict[str, Any], reader: Any, device: str = "cpu") -> Self:
-        """The inverse of `state`.
+    def from_state(
+        cls, tensors: Mapping[str, torch.Tensor], config: dict[str, Any], reader: Any, device: str = "cpu", shared: Shared = ALONE
+    ) -> Self:
+        """The inverse of `state`; ``shared``: where what is made of the tensors may be taken from.
 
         Raises
         ------
@@ -445,7 +453,7 @@ class BlendScorer:
             )
         net = NetworkScorer.from_state(dict(tensors), config["network"], reader, device)
         out = cls(net, BlendSettings.from_dict(config["blend"]), AcrossSettings.from_dict(config["across"]))
-        out.parts = Parts.load(out.blend.parts, net.senses, _under(tensors, "blend."))
+        out.parts = Parts.load(out.blend.parts, net.senses, _under(tensors, "blend."), shared)
         out.near, out.far, out.choice = Weights.from_dict(config["near"]), Weights.from_dict(config["far"]), config["choice"]
         out._lacks_ridge = bool(config["lacks_ridge"]) or (config["ridge"] is not None and "across.factors" not in tensors)
         if config["ridge"] is not None and not out._lacks_ridge:

@@ -32,10 +32,14 @@ from crossaisle.live.shown import ListLog
 from crossaisle.live.swap import VersionWatcher
 from crossaisle.rank.similar import similar_items
 from crossaisle.records import Changes, Records
+from crossaisle.shared import ALONE, Shared
 from crossaisle.whole.account import facts_of
 from crossaisle.whole.version import Contents
 
 __all__ = ["Engine"]
+
+_AT_ONCE = 16
+"""Up to so many items that another process put are read before the next list; more are read beside the lists, which do not wait for it."""
 
 
 class Engine:
@@ -52,6 +56,8 @@ class Engine:
     settings : LiveSettings, optional
     learn : LearnSettings, optional
         What is learned from feedback between two trainings.
+    shared : Shared
+        Where processes that serve the same folder keep what they make of its files, so that it is in memory once.
 
     Raises
     ------
@@ -62,14 +68,20 @@ class Engine:
     """
 
     def __init__(
-        self, folder: str | Path, records: Records, settings: LiveSettings | None = None, learn: LearnSettings | None = None
+        self,
+        folder: str | Path,
+        records: Records,
+        settings: LiveSettings | None = None,
+        learn: LearnSettings | None = None,
+        shared: Shared = ALONE,
     ) -> None:
         self.settings, self.learn = settings or LiveSettings(), learn or LearnSettings()
         self.records = records
-        self._watcher = VersionWatcher(folder)
+        self._watcher = VersionWatcher(folder, shared=shared)
         self._lock = threading.RLock()  # held while what is served changes, and while it is read for a batch
         self._changing = threading.Lock()  # held by whoever makes another set of items
         self._people: OrderedDict[str, Person] = OrderedDict()
+        self._unread: dict[str, int] = {}  # item ids that another process put or took out, many at once; by when they came
         self._lists = Lists(self.settings, self.learn)
         self._away_until = 0.0
         self._served = self._made(*self._watcher.load())
@@ -96,7 +108,7 @@ class Engine:
 
     def _made(self, name: str, contents: Contents) -> Served:
         """A version ready to answer, with the items that the store has besides."""
-        served = Served.of(name, contents, self.settings, cursor_of(contents.report, self.records))
+        served = Served.of(name, contents, self.settings, cursor_of(contents.report, self.records), self._watcher.shared)
         rows, gone = self.records.items()
         if rows:
             served, _, _ = served.put(rows)
@@ -129,11 +141,38 @@ class Engine:
             self._people.pop(event.user_id, None)
         for user in changes.forgotten.among(list(self._people)):
             self._people.pop(user, None)
+        if self._unread or len(changes.items) > _AT_ONCE:
+            if not self._unread:
+                threading.Thread(target=self._read_unread, name="reading items", daemon=True).start()
+            came = changes.cursor.seq
+            self._unread |= {str(row[schema.ITEM]): came for row in changes.items} | dict.fromkeys(changes.gone, came)
+            return
         served = self._served.put(changes.items)[0] if changes.items else self._served
         if served is not self._served:  # the one who put them here has them already
             self._serve(served)
         for item in changes.gone:
             self._served.take_out(item)
+
+    def _read_unread(self) -> None:
+        """Take the items that wait, as the store has them by now, until none does."""
+        while self._unread:
+            try:
+                with self._changing:
+                    self._read_some()
+            except StoreAway:
+                time.sleep(self.settings.away_seconds)
+
+    def _read_some(self) -> None:
+        unread, before = dict(self._unread), self._served
+        rows, gone = self.records.items()
+        served = before.put([row for row in rows if row[schema.ITEM] in unread])[0]
+        with self._lock:
+            if served is not before:
+                self._serve(served)
+            for item in gone & unread.keys():
+                served.take_out(item)
+            # what came again meanwhile waits on
+            self._unread = {item: came for item, came in self._unread.items() if unread.get(item) != came}
 
     # people
 
@@ -330,12 +369,12 @@ class Engine:
         """Which version is served, what it is, and why the newest one is not, if it could not be used."""
         served = self._served
         return {
+            **facts_of(served.contents),
             "version": served.name,
             "items": int(served.catalogue.n_items - served.gone.sum()),
             "two_looks": served.quick is not None,
             "refused": self._watcher.refused,
             "lists_lost": self._log.lost,
-            **facts_of(served.contents),
         }
 
     def overview(self) -> dict[str, Any]:
@@ -368,13 +407,14 @@ class Engine:
             If the store cannot be reached; nothing is changed.
         """
         with self._changing:
-            served, taken, refused = self._served.put(rows)
+            before = self._served
+            served, taken, refused = before.put(rows)
             bad = {row[schema.ITEM] for row in refused}
             good = [dict(row) for row in rows if str(row.get(schema.ITEM)) not in bad]
             if good:
                 self.records.put_items(good)
-                with self._lock:
-                    self._serve(served)
+                with self._lock:  # items of another process may have joined meanwhile
+                    self._serve(served if self._served is before else self._served.put(good)[0])
         return taken, refused
 
     def delete_item(self, item_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -27,6 +27,7 @@ from crossaisle.rank.request import Request, eligible_items
 from crossaisle.rank.slate import unit_rows
 from crossaisle.records import Cursor
 from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.shared import ALONE, Growing, Shared
 from crossaisle.whole.version import Contents
 
 __all__ = ["Served"]
@@ -35,6 +36,8 @@ _CHANGEABLE = (schema.TITLE, schema.BRAND, schema.DESCRIPTION, schema.PRICE, sch
 """What of a known item is taken over from a row that is put again; its category and its vectors stay until the next training."""
 _OF_PEOPLE = ("rows", "kinds", "counted", "graph")
 """What a version has made of people and what they did: still right where items join."""
+_SHOWN = ("ids", "titles", "aisle_names", "images", "folded")
+"""Lists of what a page shows of the items, in their order."""
 _OF_IDS = ("codes", "aisles", "item_aisles", "aisle_places", "popularity")
 """What a catalogue has made of ids, categories and counts: still right where none of them has changed."""
 
@@ -52,6 +55,8 @@ class Served:
         Up to where in the store's order training has read.
     gone : bool (N,)
         Items taken out of the catalogue since.
+    shared : Shared
+        Where what is made of the version may be taken from; of no use once items have joined.
     """
 
     name: str
@@ -59,11 +64,13 @@ class Served:
     settings: LiveSettings
     trained_to: Cursor
     gone: Bools
+    shared: Shared = ALONE
 
     @classmethod
-    def of(cls, name: str, contents: Contents, settings: LiveSettings, trained_to: Cursor) -> Served:
+    def of(cls, name: str, contents: Contents, settings: LiveSettings, trained_to: Cursor, shared: Shared = ALONE) -> Served:
         """A version as it was loaded, warmed up."""
-        out = cls(name, contents, settings, trained_to, np.zeros(contents.catalogue.n_items, bool))
+        out = cls(name, contents, settings, trained_to, np.zeros(contents.catalogue.n_items, bool), shared)
+        contents.scorer.settle(shared)
         out.warm()
         return out
 
@@ -101,7 +108,7 @@ class Served:
     @cached_property
     def folded(self) -> list[str]:
         """Title and id of each item, case folded: what is searched by hand."""
-        return [f"{title} {item}".casefold() for title, item in zip(self.titles, self.ids, strict=True)]
+        return [_folded(title, item) for title, item in zip(self.titles, self.ids, strict=True)]
 
     @cached_property
     def images(self) -> list[str | None]:
@@ -114,11 +121,22 @@ class Served:
         """int64 (N,): item codes, what somebody without a history is shown first."""
         return np.argsort(-self.catalogue.popularity, kind="stable")
 
-    @cached_property
+    @property
     def units(self) -> Floats:
         """float32 (N, D): item vectors less their mean, of length 1: what near neighbours and diversity are measured by."""
+        return self.units_held.rows
+
+    @cached_property
+    def mean(self) -> Floats:
+        """float32 (1, D): of the item vectors, those that joined apart."""
+        out: Floats = self.contents.scorer.item_vectors().mean(axis=0, keepdims=True)
+        return out
+
+    @cached_property
+    def units_held(self) -> Growing:
+        """`units`, and room for more."""
         vectors = self.contents.scorer.item_vectors()
-        return unit_rows(vectors - vectors.mean(axis=0, keepdims=True))
+        return self.shared.rows("units", len(vectors), lambda: unit_rows(vectors - self.mean))
 
     @cached_property
     def quick(self) -> QuickBlend | None:
@@ -222,10 +240,10 @@ class Served:
         told = [name for name in _CHANGEABLE if name in items.columns and row.get(name) is not None]
         return not self.gone[code] and all(items[name][code] == row[name] for name in told)
 
-    def _with(self, contents: Contents, gone: Bools, same: Sequence[str]) -> Served:
-        """The same version with other items; what was made of those before, and is ``same``, is taken over."""
+    def _with(self, contents: Contents, gone: Bools, same: Iterable[str], made: Mapping[str, Any] | None = None) -> Served:
+        """The same version with other items; of what was made of those before, the ``same`` is taken over; ``made``: what is new."""
         out = Served(self.name, contents, self.settings, self.trained_to, gone)
-        out.__dict__.update({name: self.__dict__[name] for name in same if name in self.__dict__})
+        out.__dict__.update({name: self.__dict__[name] for name in same if name in self.__dict__} | dict(made or {}))
         out.warm()
         return out
 
@@ -233,10 +251,24 @@ class Served:
         joined, refused = _readable(rows, self.catalogue.items)
         if joined is None:
             return self, refused
-        scorer = self.contents.scorer.grown(joined)
-        catalogue = Catalogue(pl.concat([self.catalogue.items, joined]), scorer.counts, self.catalogue.event_names)
-        contents = dataclasses.replace(self.contents, scorer=scorer, catalogue=catalogue)
-        return self._with(contents, np.append(self.gone, np.zeros(joined.height, bool)), _OF_PEOPLE), refused
+        contents = dataclasses.replace(self.contents, scorer=self.contents.scorer.grown(joined), catalogue=self.catalogue.grown(joined))
+        gone = np.append(self.gone, np.zeros(joined.height, bool))
+        return self._with(contents, gone, (*_OF_PEOPLE, "mean"), self._more(joined, contents)), refused
+
+    def _more(self, joined: pl.DataFrame, contents: Contents) -> dict[str, Any]:
+        """What this version has made, with the items that join; ``contents`` has them already."""
+        n, vectors = self.catalogue.n_items, contents.scorer.item_vectors()
+        made: dict[str, Any] = {"units_held": self.units_held.followed_by(unit_rows(vectors[n:] - self.mean))}
+        shown = {"ids": joined[schema.ITEM], "titles": joined[schema.TITLE], "aisle_names": joined[schema.CATEGORY]}
+        told: dict[str, list[Any]] = {name: values.to_list() for name, values in shown.items()}
+        told["images"] = joined[schema.IMAGE].to_list() if schema.IMAGE in joined.columns else [None] * joined.height
+        told["folded"] = [_folded(title, item) for title, item in zip(told["titles"], told["ids"], strict=True)]
+        made |= {name: self.__dict__[name] + told[name] for name in _SHOWN if name in self.__dict__}
+        if self.quick is not None:
+            made["quick"] = self.quick.grown(contents.scorer, self.quick.index.grown(vectors))
+        if self.__dict__.get("associations") is not None:
+            made["associations"] = self.associations.grown(n + joined.height)  # type: ignore[union-attr]
+        return made
 
     def _changed(self, rows: list[dict[str, Any]]) -> Served:
         """With what these rows say of known items; they are back if they were gone."""
@@ -255,7 +287,12 @@ class Served:
         contents = dataclasses.replace(self.contents, catalogue=changed)
         gone = self.gone.copy()
         gone[places] = False
-        return self._with(contents, gone, (*_OF_PEOPLE, "associations", "quick", "units", "by_popularity"))
+        return self._with(contents, gone, (*_OF_PEOPLE, "associations", "quick", "mean", "units_held", "by_popularity"))
+
+
+def _folded(title: str, item: str) -> str:
+    """What is searched by hand of an item."""
+    return f"{title} {item}".casefold()
 
 
 def _readable(rows: list[dict[str, Any]], known: pl.DataFrame) -> tuple[pl.DataFrame | None, list[dict[str, str]]]:

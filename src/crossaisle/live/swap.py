@@ -1,4 +1,4 @@
-"""Look for a new version of a model folder, and load it beside the one that serves. Imports: store, whole.
+"""Look for a new version of a model folder, and load it beside the one that serves. Imports: shared, store, whole.
 
     watcher = VersionWatcher(folder)
     name, contents = watcher.load()                  # at start
@@ -18,8 +18,9 @@ import os
 from pathlib import Path
 
 from crossaisle.errors import ModelError
-from crossaisle.store import current_version, open_version, version_names
-from crossaisle.whole.version import Contents
+from crossaisle.shared import ALONE, Shared
+from crossaisle.store import current_version, open_version, read_manifest, version_names
+from crossaisle.whole.version import TENSORS, Contents
 
 __all__ = ["VersionWatcher"]
 
@@ -35,17 +36,22 @@ class VersionWatcher:
         The model folder.
     device : str
         Where the model is to work.
+    shared : Shared
+        Where processes that serve the same folder keep what they make of its files.
 
     Attributes
     ----------
+    shared : Shared
+        Of the version that was loaded last.
     serving : str
         The version that was loaded last; "" before the first.
     refused : dict
         Version -> why it does not serve; a version that loads after all leaves it.
     """
 
-    def __init__(self, folder: str | Path, device: str = "auto") -> None:
+    def __init__(self, folder: str | Path, device: str = "auto", shared: Shared = ALONE) -> None:
         self.folder, self.device = Path(folder), device
+        self._all_shared, self.shared = shared, shared
         self.serving = ""
         self.refused: dict[str, str] = {}
         self._mark: _Mark | None = None
@@ -108,7 +114,10 @@ class VersionWatcher:
 
     def _load(self, name: str) -> Contents:
         try:
-            contents = Contents.read(open_version(self.folder, name), self.device)
+            version = open_version(self.folder, name)
+            # by content: a version of the same name may be another one
+            shared = self._all_shared.of(read_manifest(version)["files"][TENSORS]["sha256"][:16])
+            contents = Contents.read(version, self.device, shared)
         except ModelError as error:
             self.refused[name] = str(error)
             raise
@@ -120,7 +129,7 @@ class VersionWatcher:
                 "roll it back, or fit the model again",
             ) from error
         self.refused.pop(name, None)
-        self.serving = name
+        self.serving, self.shared = name, shared
         return contents
 
     def _pointer(self) -> _Mark | None:

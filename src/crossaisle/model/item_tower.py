@@ -10,8 +10,9 @@ that joined a finished network are corrected by its adapter.
 
 from __future__ import annotations
 
+import copy
 import warnings
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -26,7 +27,16 @@ from crossaisle.model.fusion import Fusion
 from crossaisle.model.settings import ModelSettings
 from crossaisle.schema import Bools, Floats, Ints
 
-__all__ = ["ItemTower", "Shift", "Whitening"]
+__all__ = ["ItemTower", "Shift", "Whitening", "copied"]
+
+_Module = TypeVar("_Module", bound=nn.Module)
+
+
+def copied(module: _Module) -> _Module:
+    """A copy that shares every array with the module; what is attached to the one is not attached to the other."""
+    kinds = (Tensor, csr_matrix, tuple)
+    held = [v for m in module.modules() for d in (m._parameters, m._buffers, m.__dict__) for v in d.values() if isinstance(v, kinds)]
+    return copy.deepcopy(module, {id(v): v for v in held})
 
 
 class Whitening(nn.Module):
@@ -109,8 +119,16 @@ class _DenseSense(nn.Module):
             self._values = None
         return self._x
 
+    def _said(self, rows: Tensor | None) -> Tensor:
+        """float32 (R, W): `x` of the chosen rows; where nothing is trained, not more is whitened for it."""
+        if rows is None or self._x is not None or self.training:
+            return self.x if rows is None else self.x[rows]
+        assert self._values is not None
+        out: Tensor = self.scale * self.whiten(self._values[rows]) * self.present[rows][:, None]
+        return out
+
     def forward(self, rows: Tensor | None) -> Tensor:
-        said = self.x if rows is None else self.x[rows]
+        said = self._said(rows)
         out: Tensor = self.project(said if self.shift is None else self.shift.add(said, rows))
         return out if self.fresh is None else self._with_fresh(out, rows, *self.fresh)
 
@@ -367,9 +385,12 @@ class ItemTower(nn.Module):
         table: Tensor = self.id_table
         if self.fresh_ids is not None and self._fresh is not None:
             table = table.index_copy(0, self._fresh, self.fresh_ids)
-        if len(table) < self.n_items:  # items that joined after training have no id vector
-            table = torch.cat([table, table.new_zeros(self.n_items - len(table), table.shape[1])])
         keep = self.trained if rows is None else self.trained[rows]
+        if len(table) < self.n_items:  # items that joined after training have no id vector; any row does, for it is not kept
+            if rows is None:
+                table = torch.cat([table, table.new_zeros(self.n_items - len(table), table.shape[1])])
+            else:
+                rows = torch.where(keep, rows, 0)
         if self.training and self.settings.id_dropout > 0 and len(self.senses) > 0:
             keep = keep & (torch.rand(len(keep), device=keep.device) >= self.settings.id_dropout)
         return (table if rows is None else table[rows]) * keep[:, None]

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,9 @@ from crossaisle.errors import RequestError
 from crossaisle.schema import Bools, Floats, Ints
 
 __all__ = ["Catalogue", "nearest"]
+
+_PIECES = 64
+"""A table that has grown from more pieces is put together anew."""
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
@@ -68,6 +72,36 @@ class Catalogue:
         (80, ('Books', 'Garden', 'Kitchen', 'Music'))
         """
         return cls(data.items, data.item_counts, data.event_names)
+
+    def grown(self, joined: pl.DataFrame) -> Catalogue:
+        """With items that came later, which nobody has bought yet; what is known of the others is not worked out again.
+
+        Examples
+        --------
+        >>> items = pl.DataFrame({"item_id": ["a", "b", "c"], "category": ["Toys", "Toys", "Pets"]})
+        >>> grown = Catalogue(items, np.array([2, 4, 2])).grown(pl.DataFrame({"item_id": ["d"], "category": ["Toys"]}))
+        >>> grown.code("d"), grown.popularity.tolist()
+        (3, [0.375, 0.75, 0.25, 0.25])
+        """
+        n, m = self.n_items, joined.height
+        items = pl.concat([self.items, joined])
+        if items.n_chunks() > _PIECES:
+            items = items.rechunk()
+        out = Catalogue(items, np.append(self.counts, np.zeros(m, np.int64)), self.event_names)
+        made: dict[str, Any] = {"codes": self.codes | {item: n + k for k, item in enumerate(joined[schema.ITEM].to_list())}}
+        places = {c: p for p, c in enumerate(self.aisles)} | {"": len(self.aisles)}
+        aisles = joined[schema.CATEGORY].to_list()
+        if places.keys() >= set(aisles):
+            where = np.array([places[c] for c in aisles], np.int64)
+            filled = np.bincount(self.item_aisles, minlength=len(places)).tolist()
+            last = []
+            for a in where.tolist():  # they stand behind all others of their aisle
+                filled[a] += 1
+                last.append(filled[a])
+            made |= {"aisles": self.aisles, "item_aisles": np.append(self.item_aisles, where)}
+            made["aisle_places"] = np.append(self.aisle_places, np.array(last, np.int64))
+        out.__dict__.update(made)
+        return out
 
     @property
     def n_items(self) -> int:

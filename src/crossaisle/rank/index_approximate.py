@@ -10,6 +10,7 @@ stands in an `ExactIndex` beside it, what is removed is passed over while search
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
 from pathlib import Path
@@ -103,6 +104,12 @@ class ApproximateIndex:
     def add(self, vectors: Floats) -> Ints:
         """New items, found exactly; gives their codes, which follow the last one."""
         return self._added.add(vectors) + len(self._base)
+
+    def grown(self, vectors: Stored) -> Self:
+        """As `ExactIndex.grown`; what is not in the file is found exactly."""
+        out, n = copy.copy(self), len(self._base)
+        out._base, out._added = Rows(vectors[:n]), self._added.grown(vectors[n:])
+        return out
 
     def remove(self, items: Ints) -> None:
         """These items are found no more; see `contracts.Index.remove`."""

@@ -53,6 +53,7 @@ class Codes:
         self._rows = torch.empty((0, dim), dtype=torch.float32 if self.exact else torch.int8)
         self._steps = torch.empty(0)
         self._n = 0
+        self._taken = [0]  # rows that are in use; known to copies, which share the rows, so that no two write to the same place
         self._length, self._error = 0.0, 0.0
 
     def __len__(self) -> int:
@@ -66,18 +67,20 @@ class Codes:
     def append(self, vectors: Floats) -> None:
         """Code more vectors (n, D)."""
         need = self._n + len(vectors)
-        if need > len(self._rows):
+        if need > len(self._rows) or self._taken[0] != self._n:
             room = need if self._n == 0 else max(64, need + need // 8)
+            self._taken = [self._n]
             self._rows, self._steps = _grown(self._rows, self._n, room), _grown(self._steps, self._n, room)
         rows, steps, length, error = self._coded(torch.from_numpy(vectors))
         self._rows[self._n : need], self._steps[self._n : need] = rows, steps
         self._length, self._error, self._n = max(self._length, length), max(self._error, error), need
+        self._taken[0] = need
 
     def drop(self, row: int) -> int:
         """Forget a row; gives the row whose content now stands there, the last one."""
         last = self._n - 1
         self._rows[row], self._steps[row] = self._rows[last].clone(), self._steps[last].clone()
-        self._n = last
+        self._n = self._taken[0] = last
         return last
 
     def _coded(self, vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float, float]:

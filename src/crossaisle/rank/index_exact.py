@@ -10,6 +10,7 @@ which raises it, then what can still reach it.
 
 from __future__ import annotations
 
+import copy
 import math
 from pathlib import Path
 from typing import Self
@@ -89,6 +90,19 @@ class ExactIndex:
         self._vectors.append(checked_vectors(vectors, self._vectors.dim))
         self._code(before)
         return np.arange(before, len(self._vectors), dtype=np.int64)
+
+    def grown(self, vectors: Stored) -> Self:
+        """An index of more items, the first of which are those of this one; this one may be answering meanwhile, and is not changed again.
+
+        Parameters
+        ----------
+        vectors : (N + M, D)
+            Those of this index, and others behind them.
+        """
+        out = copy.copy(self)
+        out._vectors, out._codes = Rows(vectors), copy.copy(self._codes)
+        out._code(len(self._vectors))
+        return out
 
     def _code(self, start: int) -> None:
         new = np.arange(start, len(self._vectors), dtype=np.int64)

@@ -11,7 +11,6 @@ p(i | w) is the network's after the wish as its only token.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -31,7 +30,7 @@ from crossaisle.encode.fields import non_latin_share
 from crossaisle.encode.senses import Sense
 from crossaisle.encode.words import words_and_pairs
 from crossaisle.errors import RequestError
-from crossaisle.model.item_tower import ItemTower
+from crossaisle.model.item_tower import ItemTower, copied
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.settings import WishSettings
 from crossaisle.schema import Floats, Ints
@@ -255,9 +254,7 @@ def _after_wish(scorer: BlendScorer, senses: Mapping[str, Sense]) -> Floats:
 def wish_vectors(tower: ItemTower, senses: Mapping[str, Sense]) -> torch.Tensor:
     """float32 (W, D): the tower's vectors of items that are not in its catalogue; the tower itself stays as it is."""
     n = len(next(iter(senses.values())).present)
-    kinds = (torch.Tensor, sp.csr_matrix, tuple)
-    held = [v for m in tower.modules() for d in (m._parameters, m._buffers, m.__dict__) for v in d.values() if isinstance(v, kinds)]
-    guest = copy.deepcopy(tower, {id(v): v for v in held})  # shares every array, so that nothing of the catalogue is copied
+    guest = copied(tower)
     guest.attach(senses, np.zeros(n, dtype=bool))
     guest.eval()
     with torch.inference_mode():

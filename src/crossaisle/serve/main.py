@@ -50,13 +50,14 @@ class Plan:
     workers: int = 1
 
 
-def _make(plan: Plan, settings: ServiceSettings) -> Made:
+def _make(plan: Plan, settings: ServiceSettings, arrays: str | None) -> Made:
     from crossaisle.live.engine import Engine
     from crossaisle.records import Records
+    from crossaisle.shared import Shared
 
     records = Records.open(plan.store, settings.records)
     try:
-        return Engine(plan.model, records, settings.live, settings.learn), records
+        return Engine(plan.model, records, settings.live, settings.learn, Shared(arrays)), records
     except BaseException:
         records.close()
         raise
@@ -88,14 +89,18 @@ def _start(plan: Plan, changes: Mapping[str, str], settings: ServiceSettings, ad
         print(line, flush=True)
 
     if plan.workers == 1:
-        return _serve(plan, settings, address, None, tell)
+        return _serve(plan, settings, address, None, None, tell)
     return _Keeper(plan, changes, settings, address, tell).keep()
 
 
-def _serve(plan: Plan, settings: ServiceSettings, address: socket.socket, shared: int | None, ready: Callable[[], None]) -> int:
+def _serve(
+    plan: Plan, settings: ServiceSettings, address: socket.socket, shared: int | None, arrays: str | None, ready: Callable[[], None]
+) -> int:
     media = None if plan.media is None else Path(plan.media)
     keys = None if plan.keys is None else Path(plan.keys)
-    return run.serve_one(lambda: _make(plan, settings), address, settings.serve, keys, media, shared, settings.live.poll_seconds, ready)
+    return run.serve_one(
+        lambda: _make(plan, settings, arrays), address, settings.serve, keys, media, shared, settings.live.poll_seconds, ready
+    )
 
 
 class _Keeper:
@@ -107,10 +112,11 @@ class _Keeper:
         self._settings, self._tell = settings.serve, tell
         self._shared = run.shared_buckets()
         self._counts = tempfile.mkdtemp(prefix="crossaisle-counts-")
+        self._arrays = tempfile.mkdtemp(prefix="crossaisle-arrays-")
         self._life, self._alive = os.pipe()  # a worker that reads the end of it knows that this process is gone
         self._told, self._tells = os.pipe()  # a worker writes into it when it is ready
         content = {"plan": asdict(plan), "changes": dict(changes), "life": self._life, "told": self._tells}
-        content |= {"port": address.getsockname()[1], "shared": self._shared}
+        content |= {"port": address.getsockname()[1], "shared": self._shared, "arrays": self._arrays}
         self._environment = {**os.environ, _PLAN: json.dumps(content), "PROMETHEUS_MULTIPROC_DIR": self._counts}
         self._workers: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
         self._number, self._stopped_by = plan.workers, 0
@@ -131,7 +137,8 @@ class _Keeper:
             code = self._watch()
         finally:
             self._end()
-            shutil.rmtree(self._counts, ignore_errors=True)
+            for folder in (self._counts, self._arrays):
+                shutil.rmtree(folder, ignore_errors=True)
             for handle in (self._shared, self._life, self._alive, self._told, self._tells):
                 os.close(handle)
         return code if not self._stopped_by else 130 if self._stopped_by == signal.SIGINT else 0
@@ -172,9 +179,10 @@ class _Keeper:
                 process.wait()
 
 
-def _follow(life: int) -> None:
-    """Stop this worker as SIGTERM does when the process that started it is gone."""
+def _follow(life: int, arrays: str) -> None:
+    """Stop this worker as SIGTERM does when the process that started it is gone, and clear up after it."""
     os.read(life, 1)
+    shutil.rmtree(arrays, ignore_errors=True)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -183,7 +191,7 @@ def worker() -> int:
     content = json.loads(os.environ[_PLAN])
     plan, settings = Plan(**content["plan"]), ServiceSettings().changed(content["changes"])
     run.start_log(settings.serve)
-    threading.Thread(target=_follow, args=(content["life"],), name="life", daemon=True).start()
+    threading.Thread(target=_follow, args=(content["life"], content["arrays"]), name="life", daemon=True).start()
     # a socket of its own: where all take from one, whoever is quickest takes most, and connections stay where they are
     address = run.listen(plan.host, content["port"], shared=True)
 
@@ -191,7 +199,7 @@ def worker() -> int:
         os.write(content["told"], b"r")
 
     try:
-        return _serve(plan, settings, address, content["shared"], ready)
+        return _serve(plan, settings, address, content["shared"], content["arrays"], ready)
     except CrossAisleError as error:
         print(f"error: {error}", file=sys.stderr)
         return _BAD

@@ -3,8 +3,8 @@
 With several workers the first process holds the address and starts the others as new processes, each of which listens there with a socket
 of its own (SO_REUSEPORT); it starts one again when it ends, and passes SIGTERM on. New processes, and not forks of one that has loaded the
 model: a fork copies locks and none of the threads that would release them (OpenMP's, torch's, the store's), and a child that computes may
-wait for ever. What the files hold is mapped and not read, so that all workers' weights are the same pages; what a worker makes of them
-(whitened vectors, the index) is its own.
+wait for ever. What the files hold is mapped and not read, and the large arrays that are made of it are written by one worker and mapped
+by the others (`crossaisle.shared`): both are in memory once.
 """
 
 from __future__ import annotations

@@ -22,9 +22,11 @@ from crossaisle.data.split_parts import at_most
 from crossaisle.encode.senses import Sense, Senses, stack_items
 from crossaisle.errors import RequestError
 from crossaisle.model.history_reader import HistoryReader
+from crossaisle.model.item_tower import copied
 from crossaisle.model.network import Network
 from crossaisle.model.settings import ModelSettings
 from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.shared import ALONE, Growing, Shared
 from crossaisle.train.base import Adapted, Base, adaptation
 from crossaisle.train.checkpoint import fingerprint
 from crossaisle.train.debias import choose_served, kept_apart, target_weights
@@ -52,6 +54,7 @@ from crossaisle.tune.settings import TuneSettings
 
 __all__ = ["NetworkScorer"]
 
+_RAW, _UNIT = "item-vectors", "item-vectors-of-length-1"
 NEWER = 0.5
 """Share of a validation's questions that is asked where reviews are read: the rest is older, and would leave no review to read."""
 
@@ -100,6 +103,8 @@ class NetworkScorer:
         self.categories: tuple[str, ...] = ()
         self.item_categories: Ints = np.zeros(0, np.int64)
         self._vectors: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._rows: dict[str, Growing] = {}
+        """What stands behind the vectors and the dense senses, where items joined or processes share them."""
         self._history_reader: HistoryReader | None = None
         self._own: Any = None
         self.biases: RatingBiases | None = None
@@ -502,6 +507,33 @@ class NetworkScorer:
             raise RequestError("this model has not learned ratings", "one that has", "fit with --set train.objective=rating")
         return predicted_ratings(network, raw, vectors, self.biases, histories, self._read(histories), items)
 
+    def settle(self, shared: Shared = ALONE) -> None:
+        """Make the item vectors now, or take them from what processes share, and let go of what they are made from."""
+        if self.network is None:
+            raise RuntimeError("this model is not fitted; expected fit() before scoring")
+        if self._vectors is None:
+            tower, n = self.network.tower, len(self.counts)
+            with torch.inference_mode():
+                self.network.eval()
+                raw = shared.rows(_RAW, n, lambda: tower().cpu().numpy())
+                unit = shared.rows(_UNIT, n, lambda: F.normalize(torch.from_numpy(raw.rows), dim=-1).numpy())
+            self._hold(raw, unit)
+        if shared.folder is not None:  # items that join are then a few rows more, and not a copy of all in every process
+            for name, values in self._dense().items():
+                self._rows[name] = shared.rows(f"sense-{name}", len(values), lambda values=values: values)  # type: ignore[misc]
+            self.senses = {n: s if n not in self._rows else Sense(self._rows[n].rows, s.present) for n, s in self.senses.items()}
+        self._attach(self.network, self.network.tower.trained.cpu().numpy())
+
+    def _dense(self) -> dict[str, Floats]:
+        """The values of the dense senses."""
+        return {name: sense.values for name, sense in self.senses.items() if isinstance(sense.values, np.ndarray)}
+
+    def _hold(self, raw: Growing, unit: Growing) -> None:
+        """Take these as the item vectors, as the history encoder reads them and as they are scored."""
+        self._rows |= {_RAW: raw, _UNIT: unit}
+        self._vectors = torch.from_numpy(raw.rows).to(self.device), torch.from_numpy(unit.rows).to(self.device)
+        self._history_reader = None
+
     def raw_vectors(self) -> torch.Tensor:
         """float32 (N, D): item vectors as the item tower gives them, before any normalisation."""
         return self._fitted()[1]
@@ -518,13 +550,10 @@ class NetworkScorer:
         self._vectors = None
 
     def copied(self) -> Self:
-        """A copy with a network of its own, to which items can be added."""
-        network, raw, vectors = self._fitted()
+        """A copy to which items can be added; what was learned is shared."""
+        network = self._fitted()[0]
         out = copy.copy(self)
-        shared = {
-            id(bags): bags for module in network.modules() if (bags := getattr(module, "whole", None)) is not None
-        }  # not to be copied
-        out.network, out._vectors = copy.deepcopy(network, shared), (raw, vectors)
+        out.network, out._rows = copied(network), dict(self._rows)
         return out
 
     def add_items(self, items: pl.DataFrame, progress: Progress | None = None) -> None:
@@ -532,7 +561,8 @@ class NetworkScorer:
         if self.network is None or self.reader is None:
             raise RuntimeError("items cannot be added to a model without a reader; expected a fitted model that reads text")
         read = self.reader.read(items, progress)
-        self.senses = stack_items(self.senses, {name: read[name] for name in self.senses})
+        before = len(self.counts)
+        self._join_senses({name: read[name] for name in self.senses})
         self.counts = np.concatenate([self.counts, np.zeros(items.height, np.int64)])
         if self.biases is not None:
             self.biases = self.biases.with_new(items.height)
@@ -540,7 +570,26 @@ class NetworkScorer:
         trained = np.zeros(len(self.counts), bool)
         trained[: len(self.network.tower.trained)] = self.network.tower.trained.cpu().numpy()
         self._attach(self.network, trained)
-        self._vectors = None
+        if self._vectors is not None:  # those of the others stay as they are
+            with torch.inference_mode():
+                raw = self.network.tower(torch.arange(before, len(trained), device=self.device))
+                new = {_RAW: raw.cpu().numpy(), _UNIT: F.normalize(raw, dim=-1).cpu().numpy()}
+            old = {_RAW: self._vectors[0].cpu().numpy(), _UNIT: self._vectors[1].cpu().numpy()}
+            self._hold(*(self._behind(name, old[name]).followed_by(rows) for name, rows in new.items()))
+
+    def _behind(self, name: str, rows: Floats) -> Growing:
+        """What stands behind some rows, so that others can follow."""
+        known = self._rows.get(name)
+        return known if known is not None and known.rows.ctypes.data == rows.ctypes.data and len(known.rows) == len(rows) else Growing(rows)
+
+    def _join_senses(self, read: Senses) -> None:
+        """Put what new items say behind what the others do."""
+        dense = self._dense()
+        for name, values in dense.items():
+            self._rows[name] = self._behind(name, values).followed_by(np.asarray(read[name].values, dtype=np.float32))
+        others = stack_items(*({n: s for n, s in senses.items() if n not in dense} for senses in (self.senses, read)))
+        present = {name: np.concatenate([self.senses[name].present, read[name].present]) for name in dense}
+        self.senses = {n: others[n] if n in others else Sense(self._rows[n].rows, present[n]) for n in self.senses}
 
     def _add_categories(self, names: list[str]) -> None:
         """The aisles of new items; an aisle of a new name comes after the old ones."""

@@ -31,7 +31,8 @@ def fill_network(network: Network, tensors: Mapping[str, torch.Tensor], training
     if training.debias == "popularity":
         n = len(tensors[f"{_NETWORK}popularity.log_m"])
         network.popularity = kept_apart(np.zeros(n, np.int64), np.zeros(n, bool), training).to(there)
-    network.load_state_dict({k.removeprefix(_NETWORK): v for k, v in tensors.items() if k.startswith(_NETWORK)})
+    state = {k.removeprefix(_NETWORK): v.to(there) for k, v in tensors.items() if k.startswith(_NETWORK)}
+    network.load_state_dict(state, assign=True)  # not copied: what is mapped from a file stays so
 
 
 def sense_tensors(senses: Senses) -> dict[str, torch.Tensor]:

@@ -21,11 +21,12 @@ from crossaisle.errors import ModelError
 from crossaisle.presets import AllSettings
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rerank.second import SecondLook
+from crossaisle.shared import ALONE, Shared
 from crossaisle.train.device import choose_device
 from crossaisle.train.tracking import curves
 from crossaisle.whole.people import People
 
-__all__ = ["CURVES", "OPTIONAL", "TRAINING", "WITHOUT_BASKETS", "Contents", "remove_training"]
+__all__ = ["CURVES", "OPTIONAL", "TENSORS", "TRAINING", "WITHOUT_BASKETS", "Contents", "remove_training"]
 
 _BASKETS = "baskets.safetensors"
 """What people of several aisles bought, without saying who: the cross-aisle ridge compares with them. Left out with the histories."""
@@ -36,6 +37,8 @@ _ENCODER = "encoder"
 _HISTORIES = "histories.parquet"
 _SECOND = "rerank"
 """Folder of a version that holds the second look."""
+TENSORS = "model.safetensors"
+"""The network, and what the items say."""
 OPTIONAL = (_HISTORIES, _BASKETS)
 """Files that may be left out of a version, or taken away later."""
 TRAINING = ".training"
@@ -70,7 +73,7 @@ class Contents:
         scorer, catalogue = self.scorer, self.catalogue
         tensors, config = scorer.state()
         baskets = {name: tensors.pop(name) for name in list(tensors) if name.startswith("across.")}
-        save_file(tensors, folder / "model.safetensors")
+        save_file(tensors, folder / TENSORS)
         if histories and baskets:
             save_file(baskets, folder / _BASKETS)
         described = {
@@ -95,8 +98,13 @@ class Contents:
             self.people.write(folder / _HISTORIES, catalogue, with_ratings=scorer.net.biases is not None)
 
     @classmethod
-    def read(cls, version: Path, device: str) -> Contents:
+    def read(cls, version: Path, device: str, shared: Shared = ALONE) -> Contents:
         """The inverse of `write`, ready to work on a device ("auto": the best there is).
+
+        Parameters
+        ----------
+        shared : Shared
+            Where what is made of this version's files may be taken from.
 
         Raises
         ------
@@ -105,14 +113,14 @@ class Contents:
         """
         try:
             described = json.loads((version / "model.json").read_text(encoding="utf-8"))
-            tensors = load_file(version / "model.safetensors")
+            tensors = load_file(version / TENSORS)
             if (version / _BASKETS).exists():
                 tensors |= load_file(version / _BASKETS)
             items = pl.read_parquet(version / "items.parquet")
             settings = dataclasses.replace(AllSettings.from_dict(described["settings"]), device=device)
             where = choose_device(device)
             reader = None if described["reader"] is None else ItemReader.from_dict(described["reader"], where, encoder=version / _ENCODER)
-            scorer = BlendScorer.from_state(tensors, described["scorer"], reader, where)
+            scorer = BlendScorer.from_state(tensors, described["scorer"], reader, where, shared)
         except (OSError, KeyError, ValueError, pl.exceptions.PolarsError) as error:
             raise ModelError(
                 f"model {version} cannot be read ({error})", "a version written by crossaisle", "fit the model again"
