@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import threading
 import time
 
 import numpy as np
@@ -13,8 +14,10 @@ from crossaisle.errors import RequestError, StoreAway
 from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, OnlineSettings
 from crossaisle.live.asking import Answer, Ask
 from crossaisle.live.engine import Engine
+from crossaisle.live.served import Served
 from crossaisle.live.settings import LearnSettings, LiveSettings
 from crossaisle.records import Event, Records
+from crossaisle.shared import Shared
 from crossaisle.testing import toy_dataset
 
 DATA = toy_dataset(n_users=200)
@@ -318,3 +321,79 @@ def test_some_places_explore_with_the_chance_that_is_logged(made, records):
     assert np.mean(weights) == pytest.approx(1.0, abs=4 * np.std(weights) / len(weights) ** 0.5)
     assert any([i["item_id"] for i in answer.items] != greedy for answer in answers)
     engine.close()
+
+
+def test_many_items_that_another_process_put_are_read_beside_the_lists(made, records, monkeypatch):
+    here, there = Engine(made, records), Engine(made, records)
+    user = DATA.users[0]
+    rows = [{"item_id": f"n{k}", "title": DATA.items["title"][k], "category": DATA.items["category"][k]} for k in range(40)]
+    reading, read = threading.Event(), threading.Event()
+    put = Served.put
+
+    def slow(self, given):
+        if threading.current_thread().name == "reading items":
+            reading.set()
+            assert read.wait(30)
+        return put(self, given)
+
+    monkeypatch.setattr(Served, "put", slow)
+    try:
+        here.put_items(rows)
+        here.delete_item("n3")
+        assert here.similar("n5")
+        assert len(listed(there, user_id=user)) == 10  # while they are being read
+        assert reading.wait(30)
+        there.recommend([Ask(user_id=user)])
+        here.delete_item("n4")  # one more thing that comes meanwhile
+        there.recommend([Ask(user_id=user)])
+        with pytest.raises(RequestError, match="unknown item"):
+            there.similar("n5")
+        read.set()
+        until = time.monotonic() + 30
+        while there._unread and time.monotonic() < until:
+            there.recommend([Ask(user_id=user)])
+            time.sleep(0.01)
+        assert there.similar("n5")
+        for gone in ("n3", "n4"):
+            with pytest.raises(RequestError, match=r"was taken out|unknown item"):
+                there.similar(gone)
+    finally:
+        read.set()
+        here.close()
+        there.close()
+
+
+def test_items_put_in_two_processes_at_once_are_all_there(made, records, monkeypatch):
+    here, there = Engine(made, records), Engine(made, records)
+    keep = records.put_items
+    title = DATA.items["title"][0]
+
+    def meanwhile(rows):
+        keep(rows)
+        if rows[0]["item_id"] == "mine":  # before this process goes on, the other's item comes by a request
+            there.put_items([{"item_id": "theirs", "title": title, "category": "Books"}])
+            here.recommend([Ask(user_id=DATA.users[0])])
+
+    monkeypatch.setattr(records, "put_items", meanwhile)
+    try:
+        here.put_items([{"item_id": "mine", "title": title, "category": "Books"}])
+        assert here.similar("mine")
+        assert here.similar("theirs")
+    finally:
+        here.close()
+        there.close()
+
+
+def test_processes_that_share_arrays_list_the_same(made, tmp_path):
+    records = Records.open(f"sqlite:///{tmp_path}/events.db")
+    shared = Shared(tmp_path / "arrays")
+    alone, *two = Engine(made, records), Engine(made, records, shared=shared), Engine(made, records, shared=shared)
+    try:
+        (state,) = (tmp_path / "arrays").iterdir()
+        assert any(state.glob("item-vectors*.npy"))
+        for user in DATA.users[:5]:
+            assert listed(alone, user_id=user) == listed(two[0], user_id=user) == listed(two[1], user_id=user)
+    finally:
+        for one in (alone, *two):
+            one.close()
+        records.close()

@@ -67,3 +67,25 @@ def test_unknown_item_suggests_the_nearest():
 
 def test_nearest_of_nothing():
     assert nearest("x", []) == "there is none"
+
+
+@pytest.mark.parametrize("category", ["Toys", "", "Sheds"])
+def test_a_catalogue_that_grew_is_as_one_made_anew(category):
+    items = pl.DataFrame({"item_id": ["a", "b", "c", "d"], "category": ["Toys", "Toys", "Pets", ""]})
+    counts = np.array([2, 4, 2, 1])
+    joined = pl.DataFrame({"item_id": ["e", "f", "g"], "category": [category, "Toys", category]})
+    grown = Catalogue(items, counts).grown(joined)
+    anew = Catalogue(pl.concat([items, joined]), np.append(counts, [0, 0, 0]))
+    assert grown.items.equals(anew.items)
+    assert grown.codes == anew.codes
+    assert grown.aisles == anew.aisles
+    for name in ("counts", "item_aisles", "aisle_places", "popularity", "available"):
+        assert np.array_equal(getattr(grown, name), getattr(anew, name)), name
+
+
+def test_a_catalogue_that_grew_often_is_put_together():
+    grown = Catalogue(pl.DataFrame({"item_id": ["a"], "category": ["Toys"]}), np.array([1]))
+    for k in range(200):
+        grown = grown.grown(pl.DataFrame({"item_id": [f"n{k}"], "category": ["Toys"]}))
+    assert grown.items.n_chunks() <= 65
+    assert grown.code("n199") == 200

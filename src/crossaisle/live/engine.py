@@ -8,6 +8,7 @@ One request's way: `recommend` -> `_catch_up` (what the store took since) -> `_p
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -37,6 +38,8 @@ from crossaisle.whole.account import facts_of
 from crossaisle.whole.version import Contents
 
 __all__ = ["Engine"]
+
+log = logging.getLogger("crossaisle.live")
 
 _AT_ONCE = 16
 """Up to so many items that another process put are read before the next list; more are read beside the lists, which do not wait for it."""
@@ -141,15 +144,15 @@ class Engine:
             self._people.pop(event.user_id, None)
         for user in changes.forgotten.among(list(self._people)):
             self._people.pop(user, None)
-        if self._unread or len(changes.items) > _AT_ONCE:
-            if not self._unread:
+        rows = self._served.not_so(changes.items)  # the one who put them here has them already
+        if self._unread or len(rows) > _AT_ONCE:
+            nobody, came = not self._unread, changes.cursor.seq
+            self._unread |= {str(row[schema.ITEM]): came for row in rows} | dict.fromkeys(changes.gone, came)
+            if nobody:
                 threading.Thread(target=self._read_unread, name="reading items", daemon=True).start()
-            came = changes.cursor.seq
-            self._unread |= {str(row[schema.ITEM]): came for row in changes.items} | dict.fromkeys(changes.gone, came)
             return
-        served = self._served.put(changes.items)[0] if changes.items else self._served
-        if served is not self._served:  # the one who put them here has them already
-            self._serve(served)
+        if rows:
+            self._serve(self._served.put(rows)[0])
         for item in changes.gone:
             self._served.take_out(item)
 
@@ -159,7 +162,9 @@ class Engine:
             try:
                 with self._changing:
                     self._read_some()
-            except StoreAway:
+            except Exception as error:  # the store is away, or a fault: they wait on, and the lists go on without them
+                if not isinstance(error, StoreAway):
+                    log.error("fault in reading items: %s", type(error).__name__)
                 time.sleep(self.settings.away_seconds)
 
     def _read_some(self) -> None:

@@ -225,14 +225,19 @@ class Served:
 
         An item that is known takes over title, price, availability, photo and the like at once; its vectors are what training made of it.
         """
-        known = [dict(row) for row in rows if str(row.get(schema.ITEM)) in self.codes and not self._says(row)]
-        new = [dict(row) for row in rows if str(row.get(schema.ITEM)) not in self.codes]
+        told = self.not_so(rows)
+        known = [dict(row) for row in told if str(row.get(schema.ITEM)) in self.codes]
+        new = [dict(row) for row in told if str(row.get(schema.ITEM)) not in self.codes]
         out, refused = self, list[dict[str, str]]()
         if new:
             out, refused = out._grown(new)
         if known:
             out = out._changed(known)
         return out, len(rows) - len(refused), refused
+
+    def not_so(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """The rows that say something which is not so already: new items, and known ones that change or are gone."""
+        return [row for row in rows if str(row.get(schema.ITEM)) not in self.codes or not self._says(row)]
 
     def _says(self, row: Mapping[str, Any]) -> bool:
         """Whether a row says nothing of a known item that is not so already."""
