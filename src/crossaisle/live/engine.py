@@ -34,7 +34,6 @@ from crossaisle.live.swap import VersionWatcher
 from crossaisle.rank.similar import similar_items
 from crossaisle.records import Changes, Records
 from crossaisle.shared import ALONE, Shared
-from crossaisle.whole.account import facts_of
 from crossaisle.whole.version import Contents
 
 __all__ = ["Engine"]
@@ -374,7 +373,7 @@ class Engine:
         """Which version is served, what it is, and why the newest one is not, if it could not be used."""
         served = self._served
         return {
-            **facts_of(served.contents),
+            **served.facts,
             "version": served.name,
             "items": int(served.catalogue.n_items - served.gone.sum()),
             "two_looks": served.quick is not None,

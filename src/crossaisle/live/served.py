@@ -28,14 +28,15 @@ from crossaisle.rank.slate import unit_rows
 from crossaisle.records import Cursor
 from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.shared import ALONE, Growing, Shared
+from crossaisle.whole.account import facts_of
 from crossaisle.whole.version import Contents
 
 __all__ = ["Served"]
 
 _CHANGEABLE = (schema.TITLE, schema.BRAND, schema.DESCRIPTION, schema.PRICE, schema.AVAILABLE, schema.IMAGE, schema.VIDEO)
 """What of a known item is taken over from a row that is put again; its category and its vectors stay until the next training."""
-_OF_PEOPLE = ("rows", "kinds", "counted", "graph")
-"""What a version has made of people and what they did: still right where items join."""
+_OF_PEOPLE = ("rows", "kinds", "counted", "graph", "facts")
+"""What a version has made of people, what they did and what it learned: still right where items join."""
 _SHOWN = ("ids", "titles", "aisle_names", "images", "folded")
 """Lists of what a page shows of the items, in their order."""
 _OF_IDS = ("codes", "aisles", "item_aisles", "aisle_places", "popularity")
@@ -150,6 +151,11 @@ class Served:
     def eligible(self, request: Request) -> Bools:
         """bool (N,): available, still there, in the categories asked for and passing the filter."""
         return eligible_items(request, self.catalogue) & ~self.gone
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What `crossaisle info` says of the version."""
+        return facts_of(self.contents)
 
     @cached_property
     def counted(self) -> CategoryGraph | None:

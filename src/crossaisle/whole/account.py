@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import crossaisle
 from crossaisle import schema
 from crossaisle.blend.scorer import BlendScorer
 from crossaisle.data.dataset import Dataset
 from crossaisle.data.report import notices
+from crossaisle.data.split_parts import at_most
 from crossaisle.encode.media import media_lines
 from crossaisle.rerank.second import SecondLook
 from crossaisle.whole.version import WITHOUT_BASKETS, Contents
 
 __all__ = ["facts_of", "notes_of", "quality_of"]
+
+_SAMPLE = 20_000
+"""At most so many items are looked at to say how much a sense weighs."""
 
 
 def quality_of(scorer: BlendScorer, data: Dataset, second: SecondLook | None) -> dict[str, Any]:
@@ -103,9 +109,10 @@ def _said_of(adaptation: dict[str, Any]) -> str:
 
 
 def _senses(scorer: BlendScorer) -> dict[str, Any]:
-    """How many items have each sense, and how much it weighs in the vectors of those that have it, on average."""
-    shares, out = scorer.sense_shares(), {}
-    for name, share in shares.items():
+    """How many items have each sense, and its mean weight in the vectors of those that have it, over a sample of a large catalogue."""
+    rows, out = at_most(np.arange(len(scorer.counts)), _SAMPLE, 0), {}
+    for name, share in scorer.sense_shares(rows).items():
         has = scorer.counts > 0 if name == "id" else scorer.net.senses[name].present
-        out[name] = {"items": int(has.sum()), "share": float(share[has].mean()) if has.any() else 0.0}
+        some = has[rows]
+        out[name] = {"items": int(has.sum()), "share": float(share[some].mean()) if some.any() else 0.0}
     return out
