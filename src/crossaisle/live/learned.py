@@ -15,6 +15,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from crossaisle.learn.explore import Explorer, Outcomes, Slot, base_features, pl
 from crossaisle.learn.online import OnlineBiases
 from crossaisle.live.served import Served
 from crossaisle.live.settings import LearnSettings
-from crossaisle.records import Cursor, Event, Records, ShownList, sign
+from crossaisle.records import Cursor, Event, Records, Shown, ShownList, sign
 from crossaisle.schema import Bools, Floats, Ints, Times
 
 __all__ = ["LAG", "Learned"]
@@ -34,10 +35,22 @@ _BREATH = 16
 """Lists that are read in one go."""
 _UNDONE = "undone"
 """Key of the store's value with what was undone: item id -> unix seconds."""
-_AT_ONCE = 1_000
-"""Lists that are worked in together."""
+_AT_ONCE = 10_000
+"""Listed items that are worked in together."""
 _RECENT = 50_000
 """Lists whose places are held ready for the events that follow."""
+
+_Places = dict[str, tuple[int, bool]]
+
+
+def _by_item(items: Sequence[Shown]) -> _Places:
+    return {i.item_id: (i.position, i.explored) for i in items}
+
+
+@lru_cache(maxsize=64)
+def _day(days: int) -> str:
+    """ISO 8601 of so many days after the first of 1970."""
+    return str(np.datetime64(days, "D"))
 
 
 class Learned:
@@ -72,8 +85,11 @@ class Learned:
         self._shown_lately = np.zeros(self._n)
         self._cursor: Cursor = served.trained_to
         self._read_to = since
-        self._recent: OrderedDict[str, dict[str, tuple[int, bool]]] = OrderedDict()
-        self._rows: list[tuple[Ints, Ints, Times, Ints]] = []
+        self._recent: OrderedDict[str, tuple[Shown, ...] | _Places] = OrderedDict()
+        self._rows: tuple[list[int], list[int], list[float], list[int]] = [], [], [], []
+        """Places shown that did not explore, and are not worked in yet: codes, positions, times, who."""
+        self._listed: list[int] = []
+        """Codes of what was listed, exploring places among them, and is not worked in yet."""
         self._undone: dict[str, float] = {}
         self._lock = threading.Lock()
         self.adjustment: Floats | None = None
@@ -117,7 +133,7 @@ class Learned:
         for n, shown in enumerate(self.records.lists(self._read_to, until), 1):
             with self._lock:
                 self._take_list(shown)
-                if len(self._rows) >= _AT_ONCE:
+                if len(self._listed) >= _AT_ONCE:
                     self._take_rows()
             if n % _BREATH == 0:
                 time.sleep(0.002)  # lists that are made meanwhile do not wait for many that were
@@ -146,40 +162,41 @@ class Learned:
         return read
 
     def _take_list(self, shown: ShownList) -> None:
-        self._recent[shown.recommendation_id] = {i.item_id: (i.position, i.explored) for i in shown.items}
+        self._recent[shown.recommendation_id] = shown.items
         while len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
         self._count(shown.timestamp, "lists")
-        known = [(self._codes[i.item_id], i.position, i.explored) for i in shown.items if i.item_id in self._codes]
-        if not known:
-            return
-        codes, positions, explored = (np.array(x) for x in zip(*known, strict=True))
-        self._shown_lately[codes] += 1.0
-        plain = ~explored
-        if plain.any():
-            who = person_key(shown.user_id if shown.user_id is not None else shown.recommendation_id)
-            n = int(plain.sum())
-            self._rows.append((codes[plain], positions[plain], np.full(n, shown.timestamp), np.full(n, who)))
+        known = [(code, i) for i in shown.items if (code := self._codes.get(i.item_id)) is not None]
+        self._listed += [code for code, _ in known]
+        plain = [(code, i.position) for code, i in known if not i.explored]
+        codes, positions, when, who = self._rows
+        codes += [code for code, _ in plain]
+        positions += [position for _, position in plain]
+        when += [shown.timestamp] * len(plain)
+        who += [person_key(shown.user_id if shown.user_id is not None else shown.recommendation_id)] * len(plain)
         for told in shown.context.get("explored", ()):
             slot = Slot.from_json(told)
             self._outcomes.shown(shown.recommendation_id, slot.pool[slot.choice], slot.features[slot.choice], shown.timestamp)
 
     def _take_rows(self) -> None:
         """Places shown, of many lists at once: a call costs as much as a thousand rows."""
-        if self._rows:
-            codes, positions, when, who = (np.concatenate(x) for x in zip(*self._rows, strict=True))
-            self._rows.clear()
-            self.feedback.shown(codes, positions, when, who)
+        if self._listed:
+            np.add.at(self._shown_lately, self._listed, 1.0)
+            self.feedback.shown(*self._rows)
+            self._listed, self._rows = [], ([], [], [], [])
 
-    def _places(self, recommendation_id: str) -> dict[str, tuple[int, bool]]:
+    def _places(self, recommendation_id: str) -> _Places:
         """Item id -> place and whether it explored, of a list that was shown."""
         found = self._recent.get(recommendation_id)
-        if found is not None:
+        if isinstance(found, dict):
             return found
+        if found is not None:
+            self._recent[recommendation_id] = known = _by_item(found)
+            return known
         shown = self.records.list_of(recommendation_id)
-        return {} if shown is None else {i.item_id: (i.position, i.explored) for i in shown.items}
+        return {} if shown is None else _by_item(shown.items)
 
-    def _take_events(self, events: Sequence[Event], places: dict[str, dict[str, tuple[int, bool]]]) -> None:
+    def _take_events(self, events: Sequence[Event], places: dict[str, _Places]) -> None:
         known = [(self._codes[e.item_id], sign(e.event, e.value), e.timestamp) for e in events if e.item_id in self._codes]
         if known:
             codes, signs, times = (np.array(x) for x in zip(*known, strict=True))
@@ -202,7 +219,7 @@ class Learned:
                 take(codes, positions, times)
 
     def _count(self, when: float, kind: str) -> None:
-        day = str(np.datetime64(int(when), "s").astype("datetime64[D]")) if 0 <= when < 1e11 else "unknown"
+        day = _day(int(when // 86_400)) if 0 <= when < 1e11 else "unknown"
         of_day = self.days.setdefault(day, {})
         of_day[kind] = of_day.get(kind, 0) + 1
 
