@@ -25,7 +25,7 @@ from crossaisle.learn.explore import Explorer, Outcomes, Slot, base_features, pl
 from crossaisle.learn.online import OnlineBiases
 from crossaisle.live.served import Served
 from crossaisle.live.settings import LearnSettings
-from crossaisle.records import Cursor, Event, Records, Shown, ShownList, sign
+from crossaisle.records import Cursor, Event, Records, ShownList, sign
 from crossaisle.schema import Bools, Floats, Ints, Times
 
 __all__ = ["LAG", "Learned"]
@@ -41,10 +41,6 @@ _RECENT = 50_000
 """Lists whose places are held ready for the events that follow."""
 
 _Places = dict[str, tuple[int, bool]]
-
-
-def _by_item(items: Sequence[Shown]) -> _Places:
-    return {i.item_id: (i.position, i.explored) for i in items}
 
 
 @lru_cache(maxsize=64)
@@ -85,7 +81,8 @@ class Learned:
         self._shown_lately = np.zeros(self._n)
         self._cursor: Cursor = served.trained_to
         self._read_to = since
-        self._recent: OrderedDict[str, tuple[Shown, ...] | _Places] = OrderedDict()
+        self._recent: OrderedDict[str, tuple[tuple[str, int, bool], ...] | _Places] = OrderedDict()
+        """Item, place and whether it explored; plain tuples, which the garbage collector does not go through again and again."""
         self._rows: tuple[list[int], list[int], list[float], list[int]] = [], [], [], []
         """Places shown that did not explore, and are not worked in yet: codes, positions, times, who."""
         self._listed: list[int] = []
@@ -162,7 +159,7 @@ class Learned:
         return read
 
     def _take_list(self, shown: ShownList) -> None:
-        self._recent[shown.recommendation_id] = shown.items
+        self._recent[shown.recommendation_id] = tuple([(i.item_id, i.position, i.explored) for i in shown.items])
         while len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
         self._count(shown.timestamp, "lists")
@@ -191,10 +188,10 @@ class Learned:
         if isinstance(found, dict):
             return found
         if found is not None:
-            self._recent[recommendation_id] = known = _by_item(found)
+            self._recent[recommendation_id] = known = {item: (position, explored) for item, position, explored in found}
             return known
         shown = self.records.list_of(recommendation_id)
-        return {} if shown is None else _by_item(shown.items)
+        return {} if shown is None else {i.item_id: (i.position, i.explored) for i in shown.items}
 
     def _take_events(self, events: Sequence[Event], places: dict[str, _Places]) -> None:
         known = [(self._codes[e.item_id], sign(e.event, e.value), e.timestamp) for e in events if e.item_id in self._codes]
