@@ -122,6 +122,7 @@ def serve_one(
         0, or 130 after Ctrl-C.
     """
     ring = None if keys is None else KeyFile(keys)
+    gc.disable()  # what is loaded stays
     engine, records = make()
     desk = Desk(engine, records, settings, ring, Rates(settings.rate, settings.burst, shared), poll_seconds=poll)
     app = build_app(desk, media)
@@ -142,6 +143,7 @@ def serve_one(
     sys.setswitchinterval(0.0005)  # the thread that computes lists and the loop hand over to each other in between
     gc.collect()
     gc.freeze()  # the model is not looked through again: a collection in the middle of a request would be felt
+    gc.enable()
     server = _Server(config)
     if ready is not None:
         ready()
