@@ -23,7 +23,7 @@ import wrk
 
 from crossaisle.client import Client
 
-ALL = ("closed", "fresh", "paced", "overload", "intake", "fuzz", "schema", "soak")
+ALL = ("closed", "fresh", "paced", "overload", "intake", "items", "fuzz", "schema", "soak")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -61,6 +61,16 @@ class Service:
             found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
             total += int(found[1]) * 1024 if found else 0
         return total
+
+    def memory_of_each(self) -> list[dict[str, int]]:
+        """Of each process, the first one first: bytes of its own, and bytes that it shares (or could: files that only it has mapped)."""
+        out = []
+        for pid in self._processes():
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            kb = {name: int(value) for name, value in re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE)}
+            own = kb["Anonymous"] - kb["LazyFree"]
+            out.append({"own": own * 1024, "mapped": (kb["Rss"] - kb["Anonymous"]) * 1024})
+        return out
 
     def processor(self) -> float:
         """Seconds of processor time of all its processes."""
@@ -134,6 +144,36 @@ def _of_status(service: Service, first: str) -> float:
     )
 
 
+def put_items(service: Service, known: list[list[str]], seconds: float, rate: float) -> dict:
+    """Lists for histories that come along, while items are put one at a time, and once five hundred together."""
+    ended, each, together = threading.Event(), list[float](), list[float]()
+    words = ["red", "blue", "travel", "garden", "winter", "steel", "wooden", "folding", "light", "mini", "guitar", "pet", "shampoo", "video"]
+
+    def row(n: int) -> dict:
+        said = " ".join(words[(n * k) % len(words)] for k in (3, 5, 7, 11))
+        return {"item_id": f"put-{n}", "title": f"{said} {n}", "category": service.client.find_items("", n=1)[0]["category"]}
+
+    def write() -> None:
+        begun, n = time.monotonic(), 0
+        while not ended.wait(0.5):
+            rows = [row(n)]
+            if not together and time.monotonic() - begun > seconds / 2:
+                rows = [{**row(0), "item_id": f"more-{k}", "title": f"{words[k % 14]} {words[k % 11]} {k}"} for k in range(500)]
+            at = time.monotonic()
+            service.client.put_items(rows)
+            (together if len(rows) > 1 else each).append((time.monotonic() - at) * 1e3)
+            n += 1
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    out = measured(service, wrk.fresh, service.address, known, seconds, rate=rate)
+    ended.set()
+    thread.join()
+    each.sort()
+    one = {"n": len(each), "p50": each[len(each) // 2], "p90": each[int(len(each) * 0.9)], "max": each[-1]}
+    return {**out, "put_one_ms": one, "put_500_ms": together, "answers_5xx": _of_status(service, "5")}
+
+
 def soak(service: Service, users: list[str], items: list[str], minutes: float, rate: float) -> dict:
     """Paced lists with events beside, and the memory meanwhile."""
     samples: list[tuple[float, int]] = []
@@ -197,6 +237,7 @@ def main() -> None:
                 users = options.users.read_text(encoding="utf-8").split()
             items = [row["item_id"] for row in service.client.find_items("", n=500)]
             out: dict = {"what": what, "ready_seconds": service.ready_seconds, "memory_at_start": service.memory()}
+            out["memory_of_each_at_start"] = service.memory_of_each()
             wrk.lists(service.address, users, 2.0)  # warm
             if what == "closed":
                 out |= measured(service, wrk.lists, service.address, users, options.seconds)
@@ -215,13 +256,16 @@ def main() -> None:
                 out |= measured(service, wrk.events, service.address, users, items, options.seconds, f"{time.time():.0f}")
                 out["events_per_second"] = out["per_second"] * out["batch"]
                 out["events_counted"] = service.counted('crossaisle_events_total{outcome="accepted"}')
+            elif what == "items":
+                out |= put_items(service, histories(service, users), options.seconds, float(options.rates.split(",")[0]))
             elif what == "fuzz":
                 out |= fuzz.fuzz("127.0.0.1", service.port, options.hostile, service.memory)
             elif what == "schema":
                 out |= schema(service, Path(folder), options.examples)
             elif what == "soak":
                 out |= soak(service, users, items, options.minutes, (top or 200.0) / 2)
-            out["memory_at_end"], out["exit_after_sigterm"] = service.memory(), service.stop()
+            out["memory_at_end"], out["memory_of_each_at_end"] = service.memory(), service.memory_of_each()
+            out["exit_after_sigterm"] = service.stop()
             out["log"] = service.log.read_text()[-2_000:]
         (options.out / f"{what}.json").write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
         shown = {k: v for k, v in out.items() if k not in ("memory", "output", "log")}
