@@ -147,7 +147,7 @@ def _of_status(service: Service, first: str) -> float:
 def put_items(service: Service, known: list[list[str]], seconds: float, rate: float) -> dict:
     """Lists for histories that come along, while items are put one at a time, and once five hundred together."""
     ended, each, together = threading.Event(), list[float](), list[float]()
-    words = ["red", "blue", "travel", "garden", "winter", "steel", "wooden", "folding", "light", "mini", "guitar", "pet", "shampoo", "video"]
+    words = ["red", "blue", "travel", "garden", "winter", "steel", "wooden", "folding", "light", "mini", "guitar", "pet", "soap", "video"]
 
     def row(n: int) -> dict:
         said = " ".join(words[(n * k) % len(words)] for k in (3, 5, 7, 11))
