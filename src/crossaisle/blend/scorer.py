@@ -395,11 +395,12 @@ class BlendScorer:
         if self.ridge is not None:
             self.ridge.use_text(self.parts_of().text)
 
-    def add_items(self, items: pl.DataFrame, progress: Progress | None = None) -> None:
-        """Append items that came after training: they are read, not trained."""
+    def add_items(self, items: pl.DataFrame, progress: Progress | None = None, anew: bool = True) -> None:
+        """Append items that came after training: they are read, not trained; ``anew`` as in `NetworkScorer.add_items`."""
         before = len(self.counts)
-        self.net.add_items(items, progress)
-        self.parts_of().read_more(self.net.senses)
+        self.net.add_items(items, progress, anew)
+        parts = self.parts_of()
+        (parts.read if anew else parts.read_more)(self.net.senses)
         if self.ridge is not None:
             self.ridge.add_items(self._item_aisles[before:], self.parts_of().text)
 
@@ -408,7 +409,7 @@ class BlendScorer:
         out = copy.copy(self)
         out.net, out.parts = self.net.copied(), self.parts_of().copied()
         out.ridge = None if self.ridge is None else self.ridge.copied()
-        out.add_items(items)
+        out.add_items(items, anew=False)
         return out
 
     # taking apart and putting together

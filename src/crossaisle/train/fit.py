@@ -1,5 +1,5 @@
 """The network as a scorer: fit it, score with it, take it apart and put it together again. Imports: settings, base, checkpoint, debias,
-loop, material, ratings, saved, scoring, shape, tracking, tuning, warm."""
+held, loop, material, ratings, saved, scoring, shape, tracking, tuning, warm."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from crossaisle.data.dataset import Dataset
 from crossaisle.data.histories import Histories
 from crossaisle.data.split import Queries, hold_out_last
 from crossaisle.data.split_parts import at_most
-from crossaisle.encode.senses import Sense, Senses, stack_items
+from crossaisle.encode.senses import Sense, Senses
 from crossaisle.errors import RequestError
 from crossaisle.model.history_reader import HistoryReader
 from crossaisle.model.item_tower import copied
 from crossaisle.model.network import Network
 from crossaisle.model.settings import ModelSettings
 from crossaisle.schema import Bools, Floats, Ints
-from crossaisle.shared import ALONE, Growing, Shared
+from crossaisle.shared import ALONE, Shared
 from crossaisle.train.base import Adapted, Base, adaptation
 from crossaisle.train.checkpoint import fingerprint
 from crossaisle.train.debias import choose_served, kept_apart, target_weights
+from crossaisle.train.held import Held
 from crossaisle.train.loop import TrainingRun, train
 from crossaisle.train.material import (
     SenseReader,
@@ -103,8 +104,7 @@ class NetworkScorer:
         self.categories: tuple[str, ...] = ()
         self.item_categories: Ints = np.zeros(0, np.int64)
         self._vectors: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._rows: dict[str, Growing] = {}
-        """What stands behind the vectors and the dense senses, where items joined or processes share them."""
+        self._held = Held()
         self._history_reader: HistoryReader | None = None
         self._own: Any = None
         self.biases: RatingBiases | None = None
@@ -515,23 +515,16 @@ class NetworkScorer:
             tower, n = self.network.tower, len(self.counts)
             with torch.inference_mode():
                 self.network.eval()
-                raw = shared.rows(_RAW, n, lambda: tower().cpu().numpy())
-                unit = shared.rows(_UNIT, n, lambda: F.normalize(torch.from_numpy(raw.rows), dim=-1).numpy())
-            self._hold(raw, unit)
+                raw = self._held.take(_RAW, n, lambda: tower().cpu().numpy(), shared)
+                unit = self._held.take(_UNIT, n, lambda: F.normalize(torch.from_numpy(raw), dim=-1).numpy(), shared)
+            self._score_by(raw, unit)
         if shared.folder is not None:  # items that join are then a few rows more, and not a copy of all in every process
-            for name, values in self._dense().items():
-                self._rows[name] = shared.rows(f"sense-{name}", len(values), lambda values=values: values)  # type: ignore[misc]
-            self.senses = {n: s if n not in self._rows else Sense(self._rows[n].rows, s.present) for n, s in self.senses.items()}
+            self.senses = self._held.take_senses(self.senses, shared)
         self._attach(self.network, self.network.tower.trained.cpu().numpy())
 
-    def _dense(self) -> dict[str, Floats]:
-        """The values of the dense senses."""
-        return {name: sense.values for name, sense in self.senses.items() if isinstance(sense.values, np.ndarray)}
-
-    def _hold(self, raw: Growing, unit: Growing) -> None:
+    def _score_by(self, raw: Floats, unit: Floats) -> None:
         """Take these as the item vectors, as the history encoder reads them and as they are scored."""
-        self._rows |= {_RAW: raw, _UNIT: unit}
-        self._vectors = torch.from_numpy(raw.rows).to(self.device), torch.from_numpy(unit.rows).to(self.device)
+        self._vectors = torch.from_numpy(raw).to(self.device), torch.from_numpy(unit).to(self.device)
         self._history_reader = None
 
     def raw_vectors(self) -> torch.Tensor:
@@ -553,16 +546,23 @@ class NetworkScorer:
         """A copy to which items can be added; what was learned is shared."""
         network = self._fitted()[0]
         out = copy.copy(self)
-        out.network, out._rows = copied(network), dict(self._rows)
+        out.network, out._held = copied(network), self._held.copied()
         return out
 
-    def add_items(self, items: pl.DataFrame, progress: Progress | None = None) -> None:
-        """Append items that came after training: they are read, not trained."""
+    def add_items(self, items: pl.DataFrame, progress: Progress | None = None, anew: bool = True) -> None:
+        """Append items that came after training: they are read, not trained.
+
+        Parameters
+        ----------
+        anew : bool
+            Make all item vectors once more, as a model that is loaded does, so that both agree to the last bit; otherwise only those of the
+            new items.
+        """
         if self.network is None or self.reader is None:
             raise RuntimeError("items cannot be added to a model without a reader; expected a fitted model that reads text")
         read = self.reader.read(items, progress)
         before = len(self.counts)
-        self._join_senses({name: read[name] for name in self.senses})
+        self.senses = self._held.stacked(self.senses, {name: read[name] for name in self.senses})
         self.counts = np.concatenate([self.counts, np.zeros(items.height, np.int64)])
         if self.biases is not None:
             self.biases = self.biases.with_new(items.height)
@@ -570,26 +570,14 @@ class NetworkScorer:
         trained = np.zeros(len(self.counts), bool)
         trained[: len(self.network.tower.trained)] = self.network.tower.trained.cpu().numpy()
         self._attach(self.network, trained)
-        if self._vectors is not None:  # those of the others stay as they are
+        if anew:
+            self._vectors = None
+        if self._vectors is not None:
             with torch.inference_mode():
                 raw = self.network.tower(torch.arange(before, len(trained), device=self.device))
-                new = {_RAW: raw.cpu().numpy(), _UNIT: F.normalize(raw, dim=-1).cpu().numpy()}
+                more = {_RAW: raw.cpu().numpy(), _UNIT: F.normalize(raw, dim=-1).cpu().numpy()}
             old = {_RAW: self._vectors[0].cpu().numpy(), _UNIT: self._vectors[1].cpu().numpy()}
-            self._hold(*(self._behind(name, old[name]).followed_by(rows) for name, rows in new.items()))
-
-    def _behind(self, name: str, rows: Floats) -> Growing:
-        """What stands behind some rows, so that others can follow."""
-        known = self._rows.get(name)
-        return known if known is not None and known.rows.ctypes.data == rows.ctypes.data and len(known.rows) == len(rows) else Growing(rows)
-
-    def _join_senses(self, read: Senses) -> None:
-        """Put what new items say behind what the others do."""
-        dense = self._dense()
-        for name, values in dense.items():
-            self._rows[name] = self._behind(name, values).followed_by(np.asarray(read[name].values, dtype=np.float32))
-        others = stack_items(*({n: s for n, s in senses.items() if n not in dense} for senses in (self.senses, read)))
-        present = {name: np.concatenate([self.senses[name].present, read[name].present]) for name in dense}
-        self.senses = {n: others[n] if n in others else Sense(self._rows[n].rows, present[n]) for n in self.senses}
+            self._score_by(*(self._held.followed(name, old[name], more[name]) for name in (_RAW, _UNIT)))
 
     def _add_categories(self, names: list[str]) -> None:
         """The aisles of new items; an aisle of a new name comes after the old ones."""
