@@ -4,7 +4,8 @@ CrossAisleError
 ├── BadInput            the user can mend it; the command line prints it as one line and exits with 2
 │   ├── TableError      a table that cannot be read or breaks the contract
 │   ├── SettingError    an unknown setting, or a value it cannot take
-│   ├── RequestError    an unknown user, item or category, a filter that does not parse, k below 1
+│   ├── RequestError    an unknown user or category, a filter that does not parse, k below 1
+│   │   └── UnknownItem an item that is not in the catalogue
 │   ├── ModelError      a model folder that is missing, incomplete, altered or of a newer format
 │   └── OutputError     a folder that cannot be written, is full, or is being written by another run
 ├── StoreAway           the service's store cannot be reached, or is locked, full or too slow; trying again later may work
@@ -23,6 +24,7 @@ __all__ = [
     "SettingError",
     "StoreAway",
     "TableError",
+    "UnknownItem",
 ]
 
 
@@ -71,6 +73,10 @@ class SettingError(BadInput):
 
 class RequestError(BadInput):
     """A request that names something unknown or asks for something impossible."""
+
+
+class UnknownItem(RequestError):
+    """A request that names an item that is not in the catalogue, or not any more; over HTTP a 404."""
 
 
 class ModelError(BadInput):

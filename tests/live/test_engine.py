@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from crossaisle import Recommender
-from crossaisle.errors import RequestError, StoreAway
+from crossaisle.errors import StoreAway, UnknownItem
 from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, OnlineSettings
 from crossaisle.live.asking import Answer, Ask
 from crossaisle.live.engine import Engine
@@ -146,9 +146,9 @@ def test_items_come_and_go_without_training(engine, records, made):
     engine.delete_item("fresh")
     for one in (engine, other):
         assert "fresh" not in listed(one, user_id=DATA.users[0], n=80, categories=("Garden",))
-    with pytest.raises(RequestError, match="was taken out"):
+    with pytest.raises(UnknownItem, match="was taken out"):
         engine.similar("fresh")
-    with pytest.raises(RequestError, match="unknown item 'nothing'"):
+    with pytest.raises(UnknownItem, match="unknown item 'nothing'"):
         engine.delete_item("nothing")
 
 
@@ -187,7 +187,7 @@ def test_the_item_looked_at_counts_and_is_not_listed(engine):
     assert with_it != listed(engine, user_id=DATA.users[5])
     good, bad = engine.recommend([Ask(user_id="x"), Ask(context_item="nothing")])
     assert isinstance(good, Answer)
-    assert isinstance(bad, RequestError)
+    assert isinstance(bad, UnknownItem)
 
 
 def test_lists_shown_are_kept_with_their_places(engine, records):

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from crossaisle.errors import CrossAisleError, RequestError, StoreAway
+from crossaisle.errors import CrossAisleError, RequestError, StoreAway, UnknownItem
 from crossaisle.live.asking import Answer, Ask
 from crossaisle.records.rows import Event
 from crossaisle.serve.app import build_app
@@ -86,6 +86,8 @@ class FakeEngine:
         unknown = [name for name in ask.categories if name not in ("Toys", "Books")]
         if unknown:
             return RequestError(f"category {unknown[0][:40]!r} is unknown", "one of Books, Toys", "see GET /api/v1/graph")
+        if ask.context_item is not None and ask.context_item not in self.items:
+            return UnknownItem(f"item {ask.context_item[:40]!r} is unknown", "an item of the catalogue", "see GET /api/v1/items")
         rows = [row for row in self.items.values() if not ask.categories or row["category"] in ask.categories][: ask.n]
         why = {"because": "i1", "path": "Books > Toys", "reason": "because"} if ask.explain else {}
         items = [
@@ -96,7 +98,7 @@ class FakeEngine:
 
     def similar(self, item_id: str, n: int, other_categories: bool) -> list[dict[str, Any]]:
         if item_id not in self.items:
-            raise RequestError(f"item {item_id[:40]!r} is unknown", "an item of the catalogue", "see GET /api/v1/items")
+            raise UnknownItem(f"item {item_id[:40]!r} is unknown", "an item of the catalogue", "see GET /api/v1/items")
         return [{**row, "score": 0.5, "rank": rank} for rank, row in enumerate(list(self.items.values())[:n], start=1)]
 
     def user(self, user_id: str) -> dict[str, Any]:
@@ -117,11 +119,11 @@ class FakeEngine:
 
     def delete_item(self, item_id: str) -> None:
         if self.items.pop(item_id, None) is None:
-            raise RequestError(f"item {item_id[:40]!r} is unknown", "an item of the catalogue", "see GET /api/v1/items")
+            raise UnknownItem(f"item {item_id[:40]!r} is unknown", "an item of the catalogue", "see GET /api/v1/items")
 
     def undo_abnormal(self, item_id: str) -> None:
         if item_id not in self.items:
-            raise RequestError(f"item {item_id[:40]!r} is not among the abnormal ones", "one of them", "see GET /api/v1/overview")
+            raise UnknownItem(f"item {item_id[:40]!r} is not among the abnormal ones", "one of them", "see GET /api/v1/overview")
 
     def graph(self) -> dict[str, Any]:
         return {"nodes": ["Books", "Toys"], "edges": []}

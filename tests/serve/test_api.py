@@ -77,6 +77,21 @@ def test_what_the_engine_refuses_is_422_for_that_request_alone(web: Shop) -> Non
     assert "'Cars'" in refused(web.get("/api/v1/recommend/u1?categories=Cars"), 422)
 
 
+def test_an_unknown_item_that_is_looked_at_is_404_as_the_api_says(web: Shop) -> None:
+    assert "'nope'" in refused(web.get("/api/v1/recommend/u1?context_item=nope"), 404)
+    assert "'nope'" in refused(web.ask("POST", "/api/v1/recommend", json={"context_item": "nope"}), 404)
+    assert web.get("/api/v1/recommend/u1?context_item=i2").status_code == 200
+    paths = web.get("/openapi.json").json()["paths"]
+    named = {(path, method) for path, calls in paths.items() for method, call in calls.items() if "404" in call["responses"]}
+    assert named == {
+        ("/api/v1/recommend/{user_id}", "get"),
+        ("/api/v1/recommend", "post"),
+        ("/api/v1/similar/{item_id}", "get"),
+        ("/api/v1/items/{item_id}", "delete"),
+        ("/api/v1/abnormal/{item_id}", "post"),
+    }
+
+
 def test_similar_and_unknown_items(web: Shop) -> None:
     body = web.get("/api/v1/similar/i1?n=2&other_categories=true").json()
     assert body["item_id"] == "i1"
@@ -210,7 +225,7 @@ def test_the_access_log_holds_templates_and_no_ids(caplog: pytest.LogCaptureFixt
     caplog.set_level("INFO", logger="crossaisle.serve.access")
     web = Shop(access_log=True)
     web.get("/api/v1/recommend/user-4711?context_item=item-4712", headers={"authorization": "Bearer ca_4713"})
-    assert "GET /api/v1/recommend/{user_id} 200" in caplog.text
+    assert "GET /api/v1/recommend/{user_id} 404" in caplog.text
     assert "471" not in next(r for r in caplog.records if r.name == "crossaisle.serve.access").getMessage()
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from crossaisle import schema
-from crossaisle.errors import CrossAisleError, ModelError, RequestError, StoreAway
+from crossaisle.errors import CrossAisleError, ModelError, StoreAway, UnknownItem
 from crossaisle.live.asking import Answer, Ask
 from crossaisle.live.learned import Learned
 from crossaisle.live.lists import Lists
@@ -299,15 +299,17 @@ class Engine:
 
         Raises
         ------
+        UnknownItem
+            If the item is unknown or was taken out.
         RequestError
-            If the item is unknown or was taken out, or other categories are asked for and there are none.
+            If other categories are asked for and there are none.
         """
         with self._lock:
             self._catch_up()
             served = self._served
         code = served.catalogue.code(item_id)
         if served.gone[code]:
-            raise RequestError(f"item {item_id[:80]!r} was taken out", "an item of the catalogue", "put it again, or ask for another one")
+            raise UnknownItem(f"item {item_id[:80]!r} was taken out", "an item of the catalogue", "put it again, or ask for another one")
         table = similar_items(served.contents.scorer.item_vectors(), served.catalogue, code, n, other_categories, ~served.gone)
         return [{**row, **served.looks(served.codes[row[schema.ITEM]])} for row in table.iter_rows(named=True)]
 
@@ -391,7 +393,7 @@ class Engine:
 
         Raises
         ------
-        RequestError
+        UnknownItem
             If the item is unknown.
         StoreAway
             If the store cannot be reached; nothing is changed.
@@ -426,7 +428,7 @@ class Engine:
 
         Raises
         ------
-        RequestError
+        UnknownItem
             If the item is unknown.
         StoreAway
             If the store cannot be reached; nothing is changed.

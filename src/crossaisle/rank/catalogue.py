@@ -13,7 +13,7 @@ import polars as pl
 
 from crossaisle import schema
 from crossaisle.data.dataset import Dataset
-from crossaisle.errors import RequestError
+from crossaisle.errors import RequestError, UnknownItem
 from crossaisle.schema import Bools, Floats, Ints
 
 __all__ = ["Catalogue", "nearest"]
@@ -162,12 +162,12 @@ class Catalogue:
 
         Raises
         ------
-        RequestError
+        UnknownItem
             If no item has that id.
         """
         if item not in self.codes:
             shown = item if len(item) <= 80 else item[:80] + "..."
-            raise RequestError(f"unknown item {shown!r}", f"the id of one of the model's {self.n_items} items", self._near_id(item))
+            raise UnknownItem(f"unknown item {shown!r}", f"the id of one of the model's {self.n_items} items", self._near_id(item))
         return self.codes[item]
 
     def _near_id(self, item: str) -> str:

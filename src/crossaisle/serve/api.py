@@ -1,18 +1,15 @@
-"""The calls below ``/api/v1``. Imports: desk, lanes, problems, route, schemas."""
+"""The calls below ``/api/v1``. Imports: desk, problems, route, schemas."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import orjson
 
-from crossaisle.errors import RequestError
 from crossaisle.live.asking import Answer
 from crossaisle.serve import schemas
 from crossaisle.serve.desk import Desk
-from crossaisle.serve.lanes import Lane
 from crossaisle.serve.problems import Problem
 from crossaisle.serve.route import Call, Route
 
@@ -24,14 +21,6 @@ _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
 def _json(content: Any) -> bytes:
     return orjson.dumps(content, option=_OPTIONS)
-
-
-async def _of_item(lane: Lane[Callable[[], Any], Any], job: Callable[[], Any]) -> Any:
-    """What is asked of one item; 404 where there is none."""
-    try:
-        return await lane.do(job)
-    except RequestError as error:
-        raise Problem(404, error.found, error.expected, error.next_step) from None
 
 
 def api_routes(desk: Desk) -> list[Route]:
@@ -75,7 +64,7 @@ def _lists(desk: Desk) -> list[Route]:
     async def similar(call: Call) -> bytes:
         """Items like an item."""
         query, item_id = call.query(schemas.SimilarQuery), call.id("item_id")
-        items = await _of_item(desk.asking, lambda: engine.similar(item_id, query.n, query.other_categories))
+        items = await desk.asking.do(lambda: engine.similar(item_id, query.n, query.other_categories))
         return _json({"item_id": item_id, "items": items})
 
     async def find_items(call: Call) -> bytes:
@@ -87,11 +76,11 @@ def _lists(desk: Desk) -> list[Route]:
     return [
         Route(
             f"{PREFIX}/recommend/{{user_id:id}}", recommend, desk=desk, method="GET", needs="read", tag=tag,
-            query=schemas.RecommendQuery, answer=schemas.Recommendations,
+            query=schemas.RecommendQuery, answer=schemas.Recommendations, refusals=(404,),
         ),
         Route(
             f"{PREFIX}/recommend", recommend_for, desk=desk, method="POST", needs="read", tag=tag,
-            body=schemas.RecommendBody, answer=schemas.Recommendations,
+            body=schemas.RecommendBody, answer=schemas.Recommendations, refusals=(404,),
         ),
         Route(
             f"{PREFIX}/similar/{{item_id:id}}", similar, desk=desk, method="GET", needs="read", tag=tag,
@@ -129,14 +118,14 @@ def _writing(desk: Desk) -> list[Route]:
     async def delete_item(call: Call) -> bytes:
         """Take an item out; it is gone from the next request on."""
         item_id = call.id("item_id")
-        await _of_item(desk.writing, lambda: engine.delete_item(item_id))
+        await desk.writing.do(lambda: engine.delete_item(item_id))
         return _json({"removed": item_id})
 
     async def undo_abnormal(call: Call) -> bytes:
         """Let an item that was demoted as abnormal stand again."""
         item_id = call.id("item_id")
         await call.read(schemas.AbnormalBody, desk)
-        await _of_item(desk.writing, lambda: engine.undo_abnormal(item_id))
+        await desk.writing.do(lambda: engine.undo_abnormal(item_id))
         return _json({"item_id": item_id, "undone": True})
 
     tag = "writing"

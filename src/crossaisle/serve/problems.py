@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from crossaisle.errors import BadInput, CrossAisleError, ModelError, StoreAway
+from crossaisle.errors import BadInput, CrossAisleError, ModelError, StoreAway, UnknownItem
 
 __all__ = ["Problem", "problem_of"]
 
@@ -55,7 +55,7 @@ class Problem(Exception):
 def problem_of(error: CrossAisleError, store_retry: int = 2) -> Problem:
     """The answer that stands for an error of the rooms above.
 
-    Bad input is 422; a store that is away and a model that cannot be used are 503, with Retry-After.
+    An unknown item is 404, other bad input 422; a store that is away and a model that cannot be used are 503, with Retry-After.
 
     Examples
     --------
@@ -66,6 +66,8 @@ def problem_of(error: CrossAisleError, store_retry: int = 2) -> Problem:
         return Problem(503, "the store of events is away", "a store that answers", "send the same again later", retry_after=store_retry)
     if isinstance(error, ModelError):
         return Problem(503, "the model cannot be used", "a whole model", "try again later", retry_after=store_retry)
+    if isinstance(error, UnknownItem):
+        return Problem(404, error.found, error.expected, error.next_step)
     if isinstance(error, BadInput):
         return Problem(422, error.found, error.expected, error.next_step)
     return Problem(
