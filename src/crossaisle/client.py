@@ -108,9 +108,12 @@ class Client:
         """A list for a user. Options: n, categories, beyond_history, context_item, max_per_category, diversity, explain, lang, where."""
         return self.call("GET", f"recommend/{_id(user_id)}", options)
 
-    def recommend_for(self, history: Sequence[str] = (), wish: str | None = None, **options: Any) -> dict[str, Any]:
-        """A list for a history that is given here, or for a wish in words; options as for `recommend`."""
-        body = {"history": list(history), **({} if wish is None else {"wish": wish}), **options}
+    def recommend_for(
+        self, history: Sequence[str] = (), wish: str | None = None, user_id: str | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """A list for a history that is given here, or for a wish in words, of a user or of nobody; options as for `recommend`."""
+        given = {name: value for name, value in {"wish": wish, "user_id": user_id}.items() if value is not None}
+        body = {"history": list(history), **given, **options}
         return self.call("POST", "recommend", body=body)
 
     def similar(self, item_id: str, n: int = 10, other_categories: bool = False) -> list[dict[str, Any]]:

@@ -180,6 +180,37 @@ def test_wishes_filters_and_reasons(engine):
     assert "the nearest is 'Garden'" in str(error)
 
 
+def test_a_wish_of_somebody_is_answered_as_the_recommender_does_with_their_history_and_refusals(engine, records, made):
+    user, stranger, title = DATA.users[4], "nobody knows me", DATA.items["title"][0]
+    table = Recommender.load(made).recommend([user], k=8, wish=title, explain=True)
+    wished = engine.recommend([Ask(user_id=user, wish=title, n=8, explain=True)])[0]
+    assert wished.user_id == user
+    assert [item["item_id"] for item in wished.items] == table["item_id"].to_list()
+    assert np.allclose([item["score"] for item in wished.items], table["score"], atol=1e-4)
+    assert [item["because"] for item in wished.items] == table["because"].to_list()
+    alone = listed(engine, wish=title, n=8)
+    assert table["item_id"].to_list() != alone, "the history counts"
+    # what is hidden stays away from a wish, and from nobody else's
+    first = wished.items[0]["item_id"]
+    records.add_events([event(1, user, first, "hide")], 0.0)
+    assert first not in listed(engine, user_id=user, wish=title, n=80)
+    assert first in listed(engine, wish=title, n=80)
+    # of somebody unknown the wish alone counts, and a note says so
+    (answer,) = engine.recommend([Ask(user_id=stranger, wish=title, n=8)])
+    assert [item["item_id"] for item in answer.items] == alone
+    assert answer.notes == [f"no history of {stranger!r}: the list follows the wish alone"]
+
+
+def test_what_comes_along_follows_what_is_known(engine, records):
+    user, more = DATA.users[6], tuple(DATA.items["item_id"][:2])
+    known = tuple(e["item_id"] for e in reversed(engine.user(user)["events"]))
+    with_both = listed(engine, user_id=user, history=more)
+    assert with_both == listed(engine, history=known + more)
+    assert with_both != listed(engine, user_id=user)
+    records.add_events([event(1, user, with_both[0], "hide")], 0.0)
+    assert with_both[0] not in listed(engine, user_id=user, history=more)
+
+
 def test_the_item_looked_at_counts_and_is_not_listed(engine):
     item = DATA.items["item_id"][7]
     with_it = listed(engine, user_id=DATA.users[5], context_item=item)

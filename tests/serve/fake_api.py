@@ -31,6 +31,7 @@ POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 's
 _HEADERS = ((b"content-security-policy", POLICY.encode()), (b"x-content-type-options", b"nosniff"))
 _HUES = {"running": 18, "tea": 110, "camping": 200, "cats": 285, "baby": 335, "study": 45}
 _BODY = {
+    "user_id",
     "history",
     "wish",
     "n",
@@ -230,7 +231,11 @@ class FakeApi:
     def post_recommend(self, request: Request, body: Any) -> Response:
         if unknown := set(body) - _BODY:
             return _refusal(422, f"{sorted(unknown)[0]} is no field")
-        return JSONResponse(self.recommend(body.get("history") or [], set(), body, body.get("wish") or ""))
+        user_id = body.get("user_id")
+        known, hidden = ([], set()) if user_id is None else self.of(user_id)
+        return JSONResponse(
+            self.recommend([*known, *(body.get("history") or [])], hidden, body, body.get("wish") or "") | {"user_id": user_id}
+        )
 
     def get_similar(self, request: Request, body: Any) -> Response:
         item = self.by_id.get(request.path_params["id"])

@@ -59,6 +59,16 @@ def test_a_history_and_a_wish(web: Shop) -> None:
     assert (ask.user_id, ask.history, ask.wish, ask.n, ask.categories) == (None, ("i1", "i2"), "gift for a runner", 1, ("Toys",))
 
 
+def test_a_wish_of_somebody_who_is_known(web: Shop) -> None:
+    answer = web.ask("POST", "/api/v1/recommend", json={"user_id": "u1", "wish": "gift for a runner"})
+    assert answer.json()["user_id"] == "u1"
+    ask = web.engine.asks[0]
+    assert (ask.user_id, ask.history, ask.wish) == ("u1", (), "gift for a runner")
+    assert refused(web.ask("POST", "/api/v1/recommend", json={"user_id": ""}), 422).startswith("user_id is ''")
+    about = web.get("/openapi.json").json()["components"]["schemas"]["RecommendBody"]["properties"]
+    assert {"user_id", "wish", "history"} <= set(about)
+
+
 def test_an_id_may_hold_anything(web: Shop) -> None:
     for told, meant in [
         ("a%2Fb", "a/b"),

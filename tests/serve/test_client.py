@@ -46,6 +46,7 @@ def test_every_call(shop: Client) -> None:
     listed = shop.recommend("u/1 你", n=2, categories=["Toys", "Books"], explain=True, where=None)
     assert (listed["user_id"], len(listed["items"]), listed["items"][0]["reason"]) == ("u/1 你", 2, "because")
     assert len(shop.recommend_for(["i1"], wish="a kite", n=3)["items"]) == 3
+    assert shop.recommend_for(wish="a kite", user_id="u/1")["user_id"] == "u/1"
     assert len(shop.similar("i1", n=4)) == 4
     assert shop.put_items([{"item_id": "k/1", "title": "a kite"}]) == {"accepted": 1, "rejected": []}
     assert shop.find_items("kite")[0]["item_id"] == "k/1"

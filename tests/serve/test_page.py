@@ -120,7 +120,13 @@ def test_the_shoppers_story(chromium: Any, lang: str, size: str) -> None:
         page.get_by_role("button", name=say["find"], exact=True).click()
         expect(page.locator(".reason").first).to_contain_text("符合“送给跑步" if lang == "zh" else "It fits “a gift for a runner”")
         assert api.bodies[-1]["lang"] == lang
+        assert (api.bodies[-1]["user_id"], "history" in api.bodies[-1]) == ("shopper-02", False)
         assert third not in titles(page), "what was bought a moment ago is in the history that goes with the wish"
+        fourth = titles(page)[0]
+        page.locator(".card .hide").first.click()
+        expect(page.locator(".struck")).to_have_text(fourth)
+        assert fourth not in titles(page), "what is hidden does not come back for a wish"
+        assert api.seen_events[-1]["recommendation_id"].startswith("r")
 
 
 @pytest.mark.parametrize("size", ["desk", "phone"])

@@ -67,6 +67,8 @@ def test_every_line_does_what_is_said(port: int, capfd: pytest.CaptureFixture[st
         said[line.split("8000")[-1].split("'")[0].split()[0] if "8000" in line else line] = done.stdout
     assert '"reason":"' in said["/api/v1/recommend/u1?n=3&explain=true"]
     assert '"accepted":1' in said["/api/v1/events"]
+    assert '"user_id":"u1"' in said["/api/v1/recommend"]
+    assert '"item_id":"b1"' not in said["/api/v1/recommend"], "it was hidden two lines before"
     assert '"accepted":1' in said["/api/v1/items"]
     assert said["/api/v1/similar/new9?n=3"].count('"item_id"') == 4
     assert "crossaisle_requests_total" in said["/metrics"]

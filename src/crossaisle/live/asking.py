@@ -10,16 +10,16 @@ __all__ = ["Answer", "Ask"]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One list wanted: for a person, for a history that comes along, or for a wish.
+    """One list wanted: for a person, for a history that comes along, for a wish, or for any of these together.
 
     Attributes
     ----------
     user_id : str, optional
         Who asks; not known is as good as without a history.
     history : tuple of str, optional
-        Item ids, oldest first, in place of what is known of the person.
+        Item ids, oldest first: what somebody did besides. It comes after what is known of the person, if one is named.
     wish : str, optional
-        What is looked for, in words.
+        What is looked for, in words; the newest event of all.
     context_item : str, optional
         The item that is looked at right now: it counts as the newest event, and is not listed.
     n, categories, beyond_history, max_per_category, diversity, where, explain, lang

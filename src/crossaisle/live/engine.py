@@ -237,14 +237,10 @@ class Engine:
         return answers
 
     def _asking(self, ask: Ask, served: Served) -> tuple[Person, bool]:
-        there = True
-        if ask.history is not None:
-            codes = [served.codes[item] for item in ask.history if item in served.codes]
-            person = Person.of_items(codes)
-        elif ask.user_id is not None:
-            person, there = self._person(ask.user_id)
-        else:
-            person = Person.of_items([])
+        person, there = (Person.of_items([]), True) if ask.user_id is None else self._person(ask.user_id)
+        codes = [served.codes[item] for item in ask.history or () if item in served.codes]
+        if codes:
+            person = person.then(codes, [-1] * len(codes), [np.nan] * len(codes))
         if ask.context_item is not None:
             person = person.then([served.catalogue.code(ask.context_item)], [-1], [np.nan])
         return person, there

@@ -23,7 +23,7 @@ from crossaisle.live.settings import LearnSettings, LiveSettings
 from crossaisle.rank.explain import explain
 from crossaisle.rank.request import Request, check_beyond_history, touched_aisles
 from crossaisle.rank.slate import slate
-from crossaisle.rank.wish import WishScorer, append_wish, catalogue_with, checked_wish
+from crossaisle.rank.wish import WishScorer, append_wish, catalogue_with, checked_wish, wish_notes
 from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.whole.lists import NO_GRAPH
 
@@ -103,6 +103,7 @@ class Lists:
             looked_at = catalogue_with(catalogue, wish)
             teller = WishScorer(scorer, looked_at.items.tail(1), served.contents.settings.wish)
             asked = append_wish(history, looked_at.wish)
+            notes += wish_notes(scorer.net.reader, wish, history, [] if ask.user_id is None else [ask.user_id], ask.lang)
             items, scores = np.arange(catalogue.n_items), teller.score(asked)[0, :-1]
         else:
             items, scores = self._everything(served, person)

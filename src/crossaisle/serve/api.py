@@ -55,7 +55,8 @@ def _lists(desk: Desk) -> list[Route]:
     async def recommend_for(call: Call) -> bytes:
         """What fits a history that is given here, or a wish in words.
 
-        For a session, a cart, or a text such as "gift for a runner"; nothing is kept of it but the list that was shown.
+        For a session, a cart, or a text such as "gift for a runner"; nothing is kept of it but the list that was shown. With a user_id it
+        is joined to that person's history, and what that person has hidden is not listed.
         """
         call.query(schemas.NoQuery)
         body = await call.read(schemas.RecommendBody, desk)

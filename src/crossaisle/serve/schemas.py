@@ -96,9 +96,12 @@ class RecommendQuery(_Query):
 
 
 class RecommendBody(_Body):
-    """An ad-hoc history (a session, a cart), a wish in words, or both; with neither, a newcomer's list."""
+    """A person, an ad-hoc history (a session, a cart), a wish in words, or any of these together; with none, a newcomer's list."""
 
-    history: Annotated[list[Id], Field(max_length=MAX_HISTORY)] = Field([], description="Item ids, the oldest first.")
+    user_id: Id | None = Field(None, description="Whose history and refusals count, and to whom the list is credited.")
+    history: Annotated[list[Id], Field(max_length=MAX_HISTORY)] = Field(
+        [], description="Item ids, the oldest first; they come after what is known of the user."
+    )
     wish: Wish | None = Field(None, description="What is wanted, in words: gift for a runner.")
     n: N = 10
     categories: Annotated[list[Name], Field(max_length=200)] = Field([], description="Only these categories.")
@@ -114,7 +117,7 @@ class RecommendBody(_Body):
         """The question to the engine."""
         fields = dict(self)
         fields["history"], fields["categories"] = tuple(self.history), tuple(self.categories)
-        return Ask(user_id=None, **fields)
+        return Ask(**fields)
 
 
 class SimilarQuery(_Query):

@@ -5,7 +5,7 @@ import { Icon, Photo, spoken, titleOf } from "./parts.js";
 const FIRST = 4;
 
 /** What a person has hidden, as items. */
-export const hiddenOf = (known) => (known.hidden ?? []).map((h) => (typeof h === "string" ? { item_id: h } : h));
+const hiddenOf = (known) => (known.hidden ?? []).map((h) => (typeof h === "string" ? { item_id: h } : h));
 
 export function History({ known, liked, undo, busy, open }) {
   const { t, number } = useApp();

@@ -1,7 +1,7 @@
 // One shopper: what is recommended and why, what is known, and what changes with each act.
 import { html, useApp, useEffect, useLoad, useMemo, useRef, useState } from "./ui.js";
 import { forget, newEvent, recommend, recommendFor, sendEvents, user } from "./api.js";
-import { History, hiddenOf } from "./history.js";
+import { History } from "./history.js";
 import { ItemPanel } from "./panel.js";
 import { Icon, Loaded, Trouble, spoken, titleOf } from "./parts.js";
 import { ByAisle } from "./recommendations.js";
@@ -9,7 +9,6 @@ import { WishField } from "./wish.js";
 
 const SHOWN = 18;
 const PER_AISLE = 6;
-const LONGEST = 50; // events of a history that go with a wish
 
 export function Shopper({ id }) {
   const { t, lang, number, announce } = useApp();
@@ -32,13 +31,8 @@ export function Shopper({ id }) {
       const { max_per_category, ...free } = query;
       return recommend(id, free, signal);
     }
-    // the service takes a wish, and a name with a comma, with a history in place of a person; what they hid is left out here
-    const about = await user(id, signal);
-    const hidden = new Set(hiddenOf(about).map((h) => h.item_id));
-    const history = about.events.map((e) => e.item_id).slice(0, LONGEST).reverse();
-    const body = { ...query, history, categories: aisle ? [aisle] : [], n: SHOWN + hidden.size, ...(wish ? { wish } : {}) };
-    const answer = await recommendFor(body, signal);
-    return { ...answer, items: answer.items.filter((i) => !hidden.has(i.item_id)).slice(0, SHOWN) };
+    // a wish, and the name of an aisle that holds a comma, have no place in an address
+    return recommendFor({ ...query, user_id: id, categories: aisle ? [aisle] : [], ...(wish ? { wish } : {}) }, signal);
   };
   const list = useLoad(ask, [id, lang, beyond, aisle, wish]);
   const undoButton = useRef(null);
