@@ -137,7 +137,10 @@ class Client:
         return self.call("POST", "events", body={"events": rows})
 
     def put_items(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Add or change items: ``item_id``, ``title``, ``category``, ...; the answer says which were rejected, and why."""
+        """Add or change items: ``item_id``, ``title``, ``category``, ...; the answer says which were rejected, and why.
+
+        What a row does not say stays. A known item's category, and what the model makes of its text, follow at the next refit.
+        """
         return self.call("PUT", "items", body={"items": [dict(row) for row in rows]})
 
     def delete_item(self, item_id: str) -> dict[str, Any]:

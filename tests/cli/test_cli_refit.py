@@ -80,7 +80,7 @@ def test_a_shop_from_fit_to_rollback(shop: Path, store: str, capfd: pytest.Captu
     ("argv", "line"),
     [
         (["m"], "no model at m"),
-        (["m", "--rollback", "--every", "1h"], "--rollback beside --every, --set or --from; expected --rollback alone"),
+        (["m", "--rollback", "--every", "1h"], "--rollback beside --every, --set, --from or --media; expected --rollback alone"),
         (["m", "--rollback", "--from", "v0001"], "--rollback beside --every"),
         (["nowhere", "--store", "STORE"], "no model at nowhere"),
         (["m", "--store", "STORE", "--every", "soon"], "--every 'soon'; expected a number and s, m, h or d"),

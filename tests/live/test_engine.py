@@ -377,7 +377,7 @@ def test_many_items_that_another_process_put_are_read_beside_the_lists(made, rec
         there.recommend([Ask(user_id=user)])
         here.delete_item("n4")  # one more thing that comes meanwhile
         there.recommend([Ask(user_id=user)])
-        with pytest.raises(RequestError, match="unknown item"):
+        with pytest.raises(UnknownItem, match="unknown item"):
             there.similar("n5")
         read.set()
         until = time.monotonic() + 30
@@ -386,7 +386,7 @@ def test_many_items_that_another_process_put_are_read_beside_the_lists(made, rec
             time.sleep(0.01)
         assert there.similar("n5")
         for gone in ("n3", "n4"):
-            with pytest.raises(RequestError, match=r"was taken out|unknown item"):
+            with pytest.raises(UnknownItem, match=r"was taken out|unknown item"):
                 there.similar(gone)
     finally:
         read.set()
@@ -428,3 +428,15 @@ def test_processes_that_share_arrays_list_the_same(made, tmp_path):
         for one in (alone, *two):
             one.close()
         records.close()
+
+
+def test_what_a_known_item_says_anew_is_shown_at_once_and_stays_with_whoever_starts_later(engine, records, made):
+    known = DATA.items["item_id"][3]
+    before = engine.similar(known, 5)
+    engine.put_items([{"item_id": known, "title": "Another title"}])
+    engine.put_items([{"item_id": known, "price": 0.125}])
+    for one in (engine, Engine(made, records)):
+        assert [row["item_id"] for row in one.find_items("another TITLE")] == [known]
+        assert listed(one, n=80, where="price < 0.2") == [known]
+        assert one.find_items("another title")[0]["category"] == DATA.items["category"][3]
+        assert one.similar(known, 5) == before  # its vectors are those of the last training

@@ -244,6 +244,25 @@ def test_items_that_came_are_in_and_those_that_went_are_not_available(model: Pat
     assert np.isfinite(new.scorer.score(new.people.histories[:3])).all()
 
 
+def test_what_an_item_says_anew_is_learned_and_what_it_does_not_say_stays(model: Path, records: Records) -> None:
+    before = contents(model).catalogue.items
+    records.put_items([{"item_id": "item0000", "title": "rustic green music tray"}])
+    records.put_items([{"item_id": "item0000", "price": 7.5}, {"item_id": "item0002", "title": before["title"][2]}])
+    records.put_items([{"item_id": "item0003", "category": "New aisle"}, {"item_id": "item0004", "category": before["category"][4]}])
+    records.put_items([{"item_id": "item0005", "description": "heavy", "brand": None, "available": False}])
+    out = refitted(model, records, refit_margin="1")
+    assert (out.what, out.facts["new"]["items that say something else"]) == (SWAPPED, 3)
+    items = contents(model).catalogue.items
+    changed = {(0, "title"), (0, "price"), (3, "category"), (3, "categories"), (5, "description"), (5, "available")}
+    for column in before.columns:
+        rows = {row for row in range(before.height) if items[column].to_list()[row] != before[column].to_list()[row]}
+        assert rows == {row for row, name in changed if name == column}, column
+    assert items.row(0, named=True) == {**before.row(0, named=True), "title": "rustic green music tray", "price": 7.5}
+    assert items.row(3, named=True)["categories"] == ["New aisle"]
+    old, new = (c.scorer.net.senses["words"].values.toarray() for c in (contents(model, "v0001"), contents(model)))
+    assert [int(row) for row in np.flatnonzero((old != new).any(axis=1))] == [0, 3, 5]
+
+
 def test_items_of_a_shop_that_never_described_any_are_known_by_what_people_do(tmp_path: Path, records: Records) -> None:
     h = DATA.histories
     bare = pl.DataFrame({"user_id": DATA.users.gather(h.owners), "item_id": DATA.items["item_id"].gather(h.items), "timestamp": h.times})

@@ -85,6 +85,17 @@ def test_what_came_since_is_told_once(records: Records) -> None:
     assert records.changes(Cursor.from_json(json.loads(json.dumps(first.cursor.to_json())))).gone == ["pot"]
 
 
+def test_a_row_that_is_put_again_says_more_and_one_that_was_gone_begins_anew(records: Records) -> None:
+    records.put_items([{"item_id": "cup", "title": "Cup", "price": 2.0}])
+    cursor = records.head()
+    records.put_items([{"item_id": "cup", "price": 3.0}, {"item_id": "cup", "brand": "Alder", "title": None}])
+    whole = [{"item_id": "cup", "title": "Cup", "price": 3.0, "brand": "Alder"}]
+    assert records.changes(cursor).items == records.items()[0] == whole
+    records.delete_item("cup")
+    records.put_items([{"item_id": "cup", "title": "Mug"}])
+    assert records.items() == ([{"item_id": "cup", "title": "Mug"}], set())
+
+
 def test_a_limit_cuts_without_losing_anything(records: Records) -> None:
     records.add_events([event(n) for n in range(5)], NOW)
     records.put_items([{"item_id": "cup"}])

@@ -15,7 +15,7 @@ import typer
 
 from crossaisle.cli import options
 from crossaisle.cli.progress import progress_bar
-from crossaisle.cli.show import print_json
+from crossaisle.cli.show import print_json, print_notes
 from crossaisle.contracts import Progress
 from crossaisle.errors import CrossAisleError, RequestError
 
@@ -68,6 +68,7 @@ def refit(
         str | None,
         typer.Option("--from", metavar="VERSION", help="Begin with the weights of this version, such as v0002, not those in service."),
     ] = None,
+    media: options.Media = None,
     assignments: options.Set = None,
     device: options.Device = "auto",
     as_json: options.Json = False,
@@ -78,8 +79,8 @@ def refit(
     MODEL/rejected. A server that runs on MODEL takes the new version up by itself. See: crossaisle settings refit.
     """
     if rollback:
-        if every is not None or assignments or start is not None:
-            raise RequestError("--rollback beside --every, --set or --from", "--rollback alone", "run them apart")
+        if every is not None or assignments or start is not None or media is not None:
+            raise RequestError("--rollback beside --every, --set, --from or --media", "--rollback alone", "run them apart")
         from crossaisle.live.refit import rollback as roll_back
 
         _show(roll_back(model), as_json)
@@ -97,7 +98,8 @@ def refit(
         with _ends_on_sigterm(stop), progress_bar(quiet=as_json) as drawn:
 
             def once() -> Outcome:
-                return refit_once(model, records, settings=chosen, start=start, device=device, progress=_watched(drawn, stop))
+                watched = _watched(drawn, stop)
+                return refit_once(model, records, settings=chosen, start=start, device=device, media=media, progress=watched)
 
             if period is None:
                 _show(once(), as_json)
@@ -184,3 +186,4 @@ def _show(outcome: Outcome, as_json: bool) -> None:
         print_json({"what": outcome.what, "version": outcome.version, "line": outcome.line, **outcome.facts})
     else:
         print(outcome.line)
+        print_notes(outcome.notes)

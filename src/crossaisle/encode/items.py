@@ -135,6 +135,11 @@ class ItemReader:
         reader = self._reader()
         return OwnReviewReader(lambda texts: self.cache.encode(reader, texts), reader.dim, self.review_settings.min_chars)
 
+    @property
+    def blind(self) -> frozenset[str]:
+        """The senses of which `read` finds nothing, whatever an item says: reviews that do not come along, files without their folder."""
+        return frozenset({"reviews"} if self.folder is not None else {"reviews", schema.IMAGE, schema.VIDEO})
+
     def _seen(self, items: pl.DataFrame, progress: Progress | None) -> dict[str, Sense]:
         """Photos and videos; without a media folder no item has any."""
         out, self.found = {}, {}

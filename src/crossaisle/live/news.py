@@ -1,5 +1,7 @@
 """What came since a model was made, joined to what it knows: the data of its successor. Imports: records, the rooms of data and whole.
 
+What a row says of an item that is known is taken over, what it does not say stays as it was.
+
 An event is history if its kind says so (`records.kinds`); what was hidden or disliked, and what was only shown, is not. Items that were
 put join the catalogue, items that went away stay in it for what people did with them, marked as not available. What the model itself
 holds of people who asked to be forgotten since is left out; what they did afterwards, if they came back, is all that the records have.
@@ -180,7 +182,7 @@ def _catalogue(
 ) -> tuple[pl.DataFrame, pl.DataFrame, frozenset[str], Bools]:
     """The catalogue as it is now: the old items in their order, then the new ones; and what of it changed."""
     typed = _typed(put, old)
-    known = typed.join(old, on=schema.ITEM, how="semi", maintain_order="left")
+    known = _completed(typed.join(old, on=schema.ITEM, how="semi", maintain_order="left"), old, put)
     joined = typed.join(old, on=schema.ITEM, how="anti", maintain_order="left")
     if not old[schema.KNOWN].all():  # a shop whose items are known from what people did with them
         whole = complete_catalogue(pl.concat([old, joined]), events)
@@ -208,6 +210,20 @@ def _typed(put: list[dict[str, Any]], old: pl.DataFrame) -> pl.DataFrame:
         frame = pl.DataFrame(rows, infer_schema_length=None, strict=False)
         parts.append(read_new_items(frame, old.clear(), rejected=Rejected(1.0))[0])
     return pl.concat(parts).unique(schema.ITEM, keep="last", maintain_order=True)
+
+
+def _completed(known: pl.DataFrame, old: pl.DataFrame, put: list[dict[str, Any]]) -> pl.DataFrame:
+    """Rows of known items, what they do not say taken from the old ones; a new aisle begins a new path, and a new path says the aisle."""
+    before = known.select(schema.ITEM).join(old, on=schema.ITEM, how="left", maintain_order="left")
+    said = {str(row[schema.ITEM]): {name for name, value in row.items() if value is not None} for row in put}
+    told = {name: pl.Series([name in said.get(item, ()) for item in known[schema.ITEM]], dtype=pl.Boolean) for name in known.columns}
+    moved = told[schema.CATEGORY] & (known[schema.CATEGORY] != before[schema.CATEGORY])
+    told[schema.CATEGORY], told[schema.CATEGORIES] = (
+        told[schema.CATEGORY] | told[schema.CATEGORIES],
+        told[schema.CATEGORIES] | moved,
+    )
+    kept = {name: known[name].zip_with(told[name], before[name]) for name in known.columns if name not in (schema.ITEM, schema.KNOWN)}
+    return known.with_columns(**kept)
 
 
 def _joined(

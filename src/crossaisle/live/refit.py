@@ -24,8 +24,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
+from crossaisle import schema
 from crossaisle.contracts import Progress
+from crossaisle.data.dataset import media_folder
 from crossaisle.data.describe import describe
+from crossaisle.encode.items import ItemReader
+from crossaisle.encode.media import media_lines
 from crossaisle.errors import SettingError
 from crossaisle.live.forget import forget_in_versions
 from crossaisle.live.history import KEPT_ASIDE, ROLLED_BACK, SWAPPED, before, mend, note, swaps
@@ -66,12 +72,15 @@ class Outcome:
         The version in service afterwards.
     facts : dict
         Figures, ready for JSON: the entry of the swap history, or why there was no refit.
+    notes : tuple of str
+        What is to be said besides.
     """
 
     what: str
     line: str
     version: str
     facts: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def cursor_of(report: Mapping[str, Any], records: Records) -> Cursor:
@@ -87,6 +96,7 @@ def refit(
     settings: Mapping[str, str] | None = None,
     start: str | None = None,
     device: str = "auto",
+    media: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Train on from the model in service with what the records hold since, and let the better one serve.
@@ -98,6 +108,8 @@ def refit(
     start : str, optional
         Begin with the weights of this version (one that was rolled back, say) in place of those in service. The judgement is against the
         model in service all the same.
+    media : path, optional
+        Folder of the items' photos and videos. Without it those of new items are not read, and those of known ones stay as they were.
 
     Raises
     ------
@@ -111,8 +123,10 @@ def refit(
         If a setting is unknown, or cannot change in a refit.
     StoreAway
         If the records cannot be read.
+    TableError
+        If the media folder is none.
     """
-    folder, began = Path(folder), time.monotonic()
+    folder, began, files = Path(folder), time.monotonic(), media_folder(media)
     open_version(folder)  # before the lock, which would make the folder of a mistyped path
     with folder_lock(folder):
         version = open_version(folder)
@@ -122,8 +136,10 @@ def refit(
         chosen = _chosen(served.settings, settings or {})
         news = gather(served, records, cursor_of(served.report, records))
         forgotten = forget_in_versions(folder, news.forgotten)
-        out = _refit(folder, version.name, served, base, start or version.name, news, chosen, progress, began)
-    return dataclasses.replace(out, facts={**out.facts, **({"people taken out of versions": forgotten} if forgotten else {})})
+        out = _refit(folder, version.name, served, base, start or version.name, news, chosen, files, progress, began)
+    said = {"people taken out of versions": forgotten} if forgotten else {}
+    notes = _unread(news, base) if out.what != NO_REFIT and files is None else _read_files(base)
+    return dataclasses.replace(out, facts={**out.facts, **said, **({"notes": notes} if notes else {})}, notes=tuple(notes))
 
 
 def _refit(
@@ -134,6 +150,7 @@ def _refit(
     start: str,
     news: News,
     settings: AllSettings,
+    files: Path | None,
     progress: Progress | None,
     began: float,
 ) -> Outcome:
@@ -148,10 +165,12 @@ def _refit(
         return Outcome(NO_REFIT, f"{found}: no refit yet; {name} stays", name, facts)
     training = dataclasses.replace(settings.train, epochs=chosen.epochs, learning_rate=chosen.learning_rate * settings.train.learning_rate)
     learn = news.learned(chosen.replay, settings.seed, held)
-    challenger = warm_contents(base, news.before(held), training, learn=learn, stale=news.stale, progress=progress)
     now = served.scorer
     if news.joined.height and now.net.reader is not None:
         now = now.grown(news.joined)  # as the service does when an item is put
+    if isinstance(base.scorer.net.reader, ItemReader):
+        base.scorer.net.reader.folder = files
+    challenger = warm_contents(base, news.before(held), training, learn=learn, stale=news.stale, progress=progress)
     verdict = compare(now, challenger.scorer, asked, news, settings.seed, served.catalogue.event_names, progress)
     won = verdict.test.low >= -chosen.margin * verdict.in_service
     entry: dict[str, Any] = {
@@ -281,6 +300,21 @@ def _report(version: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _unread(news: News, base: Contents) -> list[str]:
+    """That there are files of items that came or changed which nobody has read, where the model sees at all."""
+    seen = [c for c in (schema.IMAGE, schema.VIDEO) if c in base.scorer.net.senses]
+    changed = news.data.items.filter(pl.col(schema.ITEM).is_in([*news.stale, *news.joined[schema.ITEM].to_list()]))
+    before = base.catalogue.items.select(schema.ITEM, *(pl.col(c).alias(f"{c} before") for c in seen))
+    both = changed.join(before, on=schema.ITEM, how="left")
+    n = both.filter(pl.any_horizontal(False, *(pl.col(c).is_not_null() & pl.col(c).ne_missing(pl.col(f"{c} before")) for c in seen))).height
+    return [f"the photos or videos of {n} items that came or changed are not read; pass --media to read them"] if n else []
+
+
+def _read_files(base: Contents) -> list[str]:
+    """What became of the files that were read."""
+    return media_lines(getattr(base.scorer.net.reader, "found", {}))
 
 
 def _minutes(began: float) -> float:

@@ -238,12 +238,14 @@ class Records:
     # items
 
     def put_items(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Keep rows of the items table, each with its ``item_id``; a row replaces the one before."""
+        """Keep rows of the items table, each with its ``item_id``; what a row does not say stays as it was said before."""
         written = []
         for row in rows:
             if not isinstance(row.get("item_id"), str) or not row["item_id"]:
                 raise RequestError("an item without an item_id", "a text", "name it")
-            written.append((hash_of(row["item_id"]), write_text(row["item_id"]), write_json(row, "an item")))
+            told = {name: value for name, value in row.items() if value is not None}
+            write_json(told, "an item")  # refused before any of them is kept
+            written.append((hash_of(row["item_id"]), write_text(row["item_id"]), told))
         for at in range(0, len(written), PUT):
             self._put(written[at : at + PUT])
 
@@ -251,10 +253,20 @@ class Records:
         """Keep that an item is gone, until it is put again."""
         self._put([(hash_of(item_id), write_text(item_id), None)])
 
-    def _put(self, written: Sequence[tuple[bytes, str, str | None]]) -> None:
+    def _put(self, written: Sequence[tuple[bytes, str, dict[str, Any] | None]]) -> None:
         def work(hand: Hand) -> None:
-            last = _advance(hand, len(written))
-            hand.many(_PUT_ITEM, [(key, last + n, item_id, body) for n, (key, item_id, body) in enumerate(written, start=1)])
+            last = _advance(hand, len(written))  # from here on nobody else puts
+            keys = [key for key, _, told in written if told is not None]
+            sql = f"SELECT item_hash, body FROM items WHERE body IS NOT NULL AND item_hash IN ({', '.join('?' * len(keys))})"
+            said: dict[bytes, dict[str, Any]] = {bytes(key): read_json(body) for key, body in (hand.rows(sql, keys) if keys else ())}
+            rows = []
+            for n, (key, item_id, told) in enumerate(written, start=1):
+                body = None
+                if told is not None:
+                    said[key] = {**said.get(key, {}), **told}
+                    body = write_json(said[key], "an item")
+                rows.append((key, last + n, item_id, body))
+            hand.many(_PUT_ITEM, rows)
 
         self._database.write(work)
 

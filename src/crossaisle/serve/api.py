@@ -110,7 +110,11 @@ def _writing(desk: Desk) -> list[Route]:
         return _json({"accepted": accepted, "duplicates": duplicates})
 
     async def put_items(call: Call) -> bytes:
-        """Add or change items; they can be recommended from the next request on."""
+        """Add or change items; they can be recommended from the next request on.
+
+        What a row does not say stays as it was. Of an item that is known, title, brand, description, price, availability and photo change
+        at once; its category and what the model makes of its text and photo follow at the next refit.
+        """
         body = await call.read(schemas.ItemsBody, desk)
         rows = [row.kept() for row in body.items]
         accepted, rejected = await desk.writing.do(lambda: engine.put_items(rows))

@@ -80,18 +80,25 @@ class Warm:
             )
 
     def told(self, items: pl.DataFrame, progress: Progress | None = None) -> dict[str, Sense]:
-        """The senses of a catalogue: what is known stays as it is, items that are new or say something else are read."""
+        """The senses of a catalogue: what is known stays as it is, items that are new or say something else are read.
+
+        A sense that the reader cannot read now (a photo without its folder) stays as it was of these, too.
+        """
         if not self.senses:
             return {}
-        known = {item: row for row, item in enumerate(self.items.to_list()) if item not in self.stale}
-        rows = np.array([known.get(item, -1) for item in items["item_id"].to_list()], dtype=np.int64)
+        known = {item: row for row, item in enumerate(self.items.to_list())}
+        before = np.array([known.get(item, -1) for item in items["item_id"].to_list()], dtype=np.int64)
+        rows = np.where(items["item_id"].is_in(list(self.stale)).to_numpy(), -1, before)
         fresh = np.flatnonzero(rows < 0)
         if not len(fresh):
             return select_items(self.senses, rows)
         there = len(next(iter(self.senses.values())).present)
         rows[fresh] = there + np.arange(len(fresh))
         new = self.reader.read(items[fresh], progress)
-        return select_items(stack_items(self.senses, {name: new[name] for name in self.senses}), rows)
+        stacked = stack_items(self.senses, {name: new[name] for name in self.senses})
+        kept = getattr(self.reader, "blind", frozenset()) & self.senses.keys()
+        unread = select_items({name: stacked[name] for name in kept}, np.where(before < 0, rows, before))
+        return {**select_items(stacked, rows), **unread}
 
     def shape(self, data: Dataset, wanted: Shape) -> Shape:
         """The shape of the network that goes on: what it had, and what the data ask for beside it (``wanted``)."""
