@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,10 +14,15 @@ from crossaisle.cli import options
 from crossaisle.cli.show import print_json, print_notes, print_table
 from crossaisle.errors import RequestError
 
+if TYPE_CHECKING:
+    from crossaisle.learn.replay import ExploredLog
+    from crossaisle.live.replayed import Rescored
+
 __all__ = ["replay"]
 
 _DAY = 86_400.0
 _DEFAULT = ("greedy", "uniform", "eps:0.1")
+_ONLY = "another model is asked about the places that explored alone: of others the log does not hold what else could have stood there"
 _MEANINGS = {
     "logged": "what was earned",
     "ips": "inverse propensities",
@@ -36,6 +41,10 @@ def replay(
         list[str] | None,
         typer.Option("--policy", help="greedy (the model's order), uniform, eps:SHARE, softmax:T or logged; may be repeated."),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="FOLDER", help="Ask also what this saved model would have earned in place of the one that served."),
+    ] = None,
     days: Annotated[float | None, typer.Option("--days", min=0.0, help="Only lists of so many days; all if not given.")] = None,
     within: Annotated[float, typer.Option("--within", min=0.0, help="Days after a list in which an event counts as its answer.")] = 3.0,
     accept: Annotated[
@@ -48,33 +57,30 @@ def replay(
 
     Looked at are the places that explored, whose probabilities were logged: serve with --set explore.share=0.1. Shown are the mean rewards
     a place with 95 % intervals, and the effective sample size; below 100 there is no answer.
+
+    With --model another saved model is asked too, knowing of each person what was known at that moment: greedy is what it earns if it
+    serves in place of the other (the best of the pool by its scores, the rest of the list as it was shown), eps:SHARE if it explores too.
     """
-    from crossaisle.learn.replay import ExploredLog, chances
+    from crossaisle.learn.replay import chances
     from crossaisle.learn.replay import replay as replayed
-    from crossaisle.records import KINDS, Event, Records
+    from crossaisle.records import KINDS
 
     kinds = options.split_names([accept]) if accept else ()
     for kind in kinds:
         if kind not in KINDS:
             raise RequestError(f"--accept names {kind[:40]!r}", f"any of {', '.join(KINDS)}", "correct it")
     _refuse_missing(store)
-    records = Records.open(store)
-    try:
-        since = 0.0 if days is None else time.time() - days * _DAY
-
-        def credited() -> Iterator[Event]:
-            for piece in records.events():
-                yield from (event for _, event in piece if event.recommendation_id)
-
-        log = ExploredLog.read(records.lists(since), credited(), within=within * _DAY, accepted=kinds)
-    finally:
-        records.close()
+    log, other, left_out = _read(store, 0.0 if days is None else time.time() - days * _DAY, within * _DAY, kinds, model)
+    asked: list[tuple[str, Any]] = [(name, None) for name in policy or _DEFAULT]
+    if other is not None:
+        asked += [(name, other.scores) for name, _ in asked if name not in ("logged", "uniform")]
     answers, refused = [], []
-    for name in policy or _DEFAULT:
+    for name, scores in asked:
         try:
-            answers.append(replayed(log, chances(name, log), name, seed))
+            label = name if scores is None else f"{name} of {Path(str(model)).resolve().name}"
+            answers.append(replayed(log, chances(name, log, scores), label, seed))
         except RequestError as error:
-            if policy is not None and len(policy) == 1:
+            if len(asked) == 1:
                 raise
             refused.append(error)
     if not answers:
@@ -101,6 +107,11 @@ def replay(
     ]
     notes = [str(error) for error in refused] + [note for a in answers for note in _doubts(a, len(log))]
     facts: dict[str, Any] = {"places": len(log), "people": answers[0].people, "rewarded": int(log.rewards.sum())}
+    if other is not None:
+        facts["model"] = f"{model} {other.version}"
+        notes += [_ONLY, *other.notes]
+        if left_out:
+            notes.append(f"{left_out:,} lists that explored are left out: for nobody in particular, or for more than a history")
     if as_json:
         print_json({**facts, "weights": weights, "estimates": rows, "notes": notes})
         return
@@ -108,6 +119,44 @@ def replay(
     print_table(weights)
     print_table([{**row, "meaning": _MEANINGS[str(row["estimate"])]} for row in rows])
     print_notes(notes)
+
+
+def _read(store: str, since: float, within: float, kinds: Sequence[str], model: str | None) -> tuple[ExploredLog, Rescored | None, int]:
+    """The places that explored, what another model thinks of them, and how many lists it could not be asked about."""
+    from crossaisle.learn.replay import ExploredLog
+    from crossaisle.records import Event, Records, ShownList
+
+    left_out = 0
+    records = Records.open(store)
+    try:
+
+        def credited() -> Iterator[Event]:
+            for piece in records.events():
+                yield from (event for _, event in piece if event.recommendation_id)
+
+        if model is None:
+            return ExploredLog.read(records.lists(since), credited(), within=within, accepted=kinds), None, 0
+        from crossaisle.live.replayed import by_history_alone, pool_scores
+
+        def repeatable() -> Iterator[ShownList]:
+            nonlocal left_out
+            for shown in records.lists(since):
+                if by_history_alone(shown):
+                    yield shown
+                else:
+                    left_out += bool(shown.context.get("explored"))
+
+        try:
+            log = ExploredLog.read(repeatable(), credited(), within=within, accepted=kinds)
+        except RequestError:
+            if not left_out:
+                raise
+            found = f"all {left_out:,} lists that explored were for nobody in particular, or for more than a person's history"
+            raise RequestError(found, "lists of people whose history is known", "replay without --model") from None
+        other = pool_scores(model, records, log)
+        return other.log, other, left_out
+    finally:
+        records.close()
 
 
 def _refuse_missing(url: str) -> None:

@@ -26,7 +26,7 @@ from crossaisle.learn.explore import Slot
 from crossaisle.learn.linear import LinearModel
 from crossaisle.records.kinds import sign
 from crossaisle.records.rows import Event, ShownList
-from crossaisle.schema import Ints, Times
+from crossaisle.schema import Bools, Ints, Times
 
 __all__ = ["LEAST_EFFECTIVE", "POLICIES", "Answer", "ExploredLog", "chances", "replay"]
 
@@ -124,6 +124,23 @@ class ExploredLog:
             [item for _, slot in slots for item in slot.pool],
         )
 
+    def keep(self, places: Bools) -> ExploredLog:
+        """Only these places (E,)."""
+        rows, sizes = np.repeat(places, np.diff(self.offsets)), np.diff(self.offsets)[places]
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        return ExploredLog(
+            offsets,
+            offsets[:-1] + (self.chosen - self.offsets[:-1])[places],
+            self.scores[rows],
+            self.probabilities[rows],
+            self.features[rows],
+            self.rewards[places],
+            np.unique(self.people[places], return_inverse=True)[1].astype(np.int64),
+            [user for user, kept in zip(self.users, places.tolist(), strict=True) if kept],
+            self.times[places],
+            [item for item, kept in zip(self.ids, rows.tolist(), strict=True) if kept],
+        )
+
     def spread(self, values: Times) -> Times:
         """float64 (P,): each place's value at all of its pool."""
         return np.repeat(values, np.diff(self.offsets))
@@ -156,7 +173,8 @@ def chances(policy: str, log: ExploredLog, scores: Times | None = None) -> Times
     policy : str
         One of `POLICIES`.
     scores : float64 (P,), optional
-        Another model's scores of the pools, in place of those that were logged.
+        Another model's scores of the pools, in place of those that were logged; minus infinity is shown where chance alone decides. Each
+        pool has a finite one.
 
     Raises
     ------

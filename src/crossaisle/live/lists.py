@@ -27,7 +27,7 @@ from crossaisle.rank.wish import WishScorer, append_wish, catalogue_with, checke
 from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.whole.lists import NO_GRAPH
 
-__all__ = ["Lists"]
+__all__ = ["Lists", "sunk"]
 
 
 class _Chosen(NamedTuple):
@@ -135,7 +135,7 @@ class Lists:
         adjustment = learned.adjustment
         if adjustment is not None and len(adjustment) == served.catalogue.n_items:
             scores = scores + adjustment[items]
-        scores = self._sunk(served, person, items, scores)
+        scores = sunk(served, person, items, scores, self.settings)
         columns = slate(
             scores[None],
             ask.n,
@@ -152,15 +152,6 @@ class Lists:
                 columns, slots = learned.explore(served, items, scores, free, columns, touched, self._rng)
         return _Chosen(items[columns], scores[columns], slots)
 
-    def _sunk(self, served: Served, person: Person, items: Ints, scores: Floats) -> Floats:
-        """Scores after what is near to something that the person turned down has sunk."""
-        refused = [*person.hidden, *person.disliked]
-        if not refused:
-            return scores
-        nearest = (served.units[items] @ served.units[np.array(refused)].T).max(axis=1)
-        s = self.settings
-        return np.asarray(scores - s.sink * np.clip((nearest - s.sink_from) / (1 - s.sink_from), 0.0, 1.0), dtype=np.float32)
-
     def _answer(self, served: Served, ask: Ask, chosen: _Chosen, degraded: bool) -> Answer:
         explored = {slot.position: slot.probabilities[slot.choice] for slot in chosen.slots}
         items = [
@@ -176,9 +167,21 @@ class Lists:
             for place, (code, score) in enumerate(zip(chosen.items.tolist(), chosen.scores.tolist(), strict=True), 1)
         ]
         context: dict[str, Any] = {"n": ask.n, "policy": "explore" if chosen.slots else "greedy"}
+        # what it was is nobody's business; that there was something matters to whoever wants to make the list again
+        if beside := [name for name in ("history", "wish", "context_item") if getattr(ask, name)]:
+            context["beside"] = beside
         if chosen.slots:
             context["explored"] = [slot.to_json() for slot in chosen.slots]
         return Answer(secrets.token_hex(12), ask.user_id, served.name, degraded, items, context=context)
+
+
+def sunk(served: Served, person: Person, items: Ints, scores: Floats, settings: LiveSettings) -> Floats:
+    """float32 (P,): scores of items (P,), after what is near to something that the person turned down has sunk."""
+    refused = [*person.hidden, *person.disliked]
+    if not refused:
+        return scores
+    nearest, s = (served.units[items] @ served.units[np.array(refused)].T).max(axis=1), settings
+    return np.asarray(scores - s.sink * np.clip((nearest - s.sink_from) / (1 - s.sink_from), 0.0, 1.0), dtype=np.float32)
 
 
 def _popular(served: Served, n: int) -> tuple[Ints, Floats]:

@@ -96,7 +96,7 @@ class Warm:
         rows[fresh] = there + np.arange(len(fresh))
         new = self.reader.read(items[fresh], progress)
         stacked = stack_items(self.senses, {name: new[name] for name in self.senses})
-        kept = getattr(self.reader, "blind", frozenset()) & self.senses.keys()
+        kept: frozenset[str] = frozenset(getattr(self.reader, "blind", ())) & self.senses.keys()
         unread = select_items({name: stacked[name] for name in kept}, np.where(before < 0, rows, before))
         return {**select_items(stacked, rows), **unread}
 
