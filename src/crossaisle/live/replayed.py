@@ -11,11 +11,15 @@ weights are smaller and its intervals narrower. With the scores and the share of
 
 Left out are lists that the log cannot repeat: asked for by nobody in particular, or with a history, a wish or an item beside, of which only
 the name is logged; and places of whose pool the other model knows no item. An item that it does not know is one that it would not show.
-Not in its scores is what the service learns between two trainings (`live.learned`), which belongs to the model that served.
+Not in its scores is what the service learns between two trainings (`live.learned`), which belongs to the model that served. Every part of
+the model scores, as for a list with reasons; the quick look that the service takes at a large catalogue may put items of aisles that are
+new to a person in another order.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -94,7 +98,8 @@ def pool_scores(
     settings, version = settings or LiveSettings(), open_version(folder)
     contents = Contents.read(version, device)
     cursor = cursor_of(contents.report, records)
-    served = Served.of(version.name, contents, settings, cursor if cursor.store == records.start().store else records.start())
+    whole = dataclasses.replace(settings, exact_items=sys.maxsize)  # no index is made for a quick look that nobody takes
+    served = Served.of(version.name, contents, whole, cursor if cursor.store == records.start().store else records.start())
     served = served.put(records.items()[0])[0]
     codes = np.array([served.codes.get(item, -1) for item in log.ids], np.int64)
     keep = log.summed((codes >= 0).astype(np.float64)) > 0
