@@ -164,6 +164,27 @@ def test_somebody_who_was_forgotten_is_a_stranger_and_may_come_back(engine, reco
     assert listed(engine, user_id=user) == listed(engine, history=(stranger[0],))
 
 
+def test_lists_that_another_worker_made_before_somebody_was_forgotten_are_not_kept(made, store_url, monkeypatch):
+    """Its lists wait to be written, and its clock is ahead."""
+    here, there = Records.open(store_url), Records.open(store_url)
+    one, other = (Engine(made, store, LiveSettings(log_seconds=60.0)) for store in (here, there))
+    user = DATA.users[5]
+    monkeypatch.setattr("crossaisle.live.shown.time.time", lambda: 3e9)
+    made_before = [other.recommend([Ask(user_id=user)])[0] for _ in range(2)]
+    bystander = other.recommend([Ask(user_id=DATA.users[6])])[0]
+    one.recommend([Ask(user_id=user)])
+    one.flush()  # as the service does
+    assert here.forget(user) == {"events": 0, "lists": 1}
+    made_after = other.recommend([Ask(user_id=user)])[0]
+    assert made_after.items != made_before[0].items
+    for engine in (one, other):
+        engine.close()
+    kept = {shown.recommendation_id for shown in here.lists()}
+    assert kept == {bystander.recommendation_id, made_after.recommendation_id}
+    for store in (here, there):
+        store.close()
+
+
 def test_wishes_filters_and_reasons(engine):
     user = DATA.users[4]
     title = DATA.items["title"][0]

@@ -124,15 +124,15 @@ def test_no_later_number_is_given_while_an_earlier_one_is_not_committed(records:
 
 
 def test_a_list_that_is_being_written_while_its_person_is_forgotten(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked, look = threading.Event(), records._forgotten_since
+    looked, look = threading.Event(), records._forgotten_at
 
-    def slowly(*arguments: Any) -> dict[str, float]:
+    def slowly(*arguments: Any) -> dict[str, int]:
         found = look(*arguments)
         looked.set()
         time.sleep(0.3)
         return found
 
-    monkeypatch.setattr(records, "_forgotten_since", slowly)
+    monkeypatch.setattr(records, "_forgotten_at", slowly)
     writer = threading.Thread(target=records.add_lists, args=([ShownList("r1", "ann", NOW, "v0001", (), {})],))
     writer.start()
     assert looked.wait(30)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 import crossaisle.records
 from crossaisle.errors import MissingExtra, RequestError, SettingError, StoreAway
-from crossaisle.records import KINDS, Cursor, Event, Records, Shown, ShownList, migrations, sign
+from crossaisle.records import KINDS, Cursor, Event, Records, RecordsSettings, Shown, ShownList, migrations, sign
 from crossaisle.records.schema import HEAD
 from crossaisle.records.written import read_text, write_text
 from real_postgres import Postgres
@@ -125,12 +126,53 @@ def test_a_person_is_forgotten_and_may_come_back(records: Records) -> None:
     assert records.forget("nobody") == {"events": 0, "lists": 0}
 
 
-def test_a_list_older_than_the_wish_to_be_forgotten_is_not_kept(records: Records) -> None:
-    records.forget("ann")
-    records.add_lists([shown("late"), shown("bob's", user="bob"), shown("new", at=time.time() + 60)])
-    assert records.list_of("late") is None
-    assert records.list_of("bob's") is not None
-    assert records.list_of("new") is not None
+def test_a_list_made_before_its_person_was_forgotten_is_not_kept_whatever_the_clocks_say(store_url: str) -> None:
+    """One of two on a store forgets while the other still has lists to write."""
+    left, right = Records.open(store_url), Records.open(store_url)
+    right.add_events([event(1)], NOW)
+    before = right.head()
+    assert left.forget("ann") == {"events": 1, "lists": 0}
+    after = right.head()
+    late = [replace(shown(f"late{n}", at=at), known=before) for n, at in enumerate((NOW, time.time() + 3600))]
+    right.add_lists([*late, shown("of nobody knows when"), replace(shown("elsewhere"), known=Cursor("another store", 10**9))])
+    right.add_lists([replace(shown("new", at=NOW - 3600), known=after), shown("bob's", user="bob"), shown("nobody's", user=None)])
+    assert sorted(s.recommendation_id for s in left.lists()) == ["bob's", "new", "nobody's"]
+    assert left.forget("ann") == {"events": 0, "lists": 1}
+    right.add_lists([replace(shown("newer"), known=after)])  # before the second time
+    assert left.list_of("newer") is None
+    for one in (left, right):
+        one.close()
+
+
+def test_events_in_the_store_go_and_those_that_come_after_are_a_new_beginning(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is about to be committed by another process when its person is forgotten."""
+    patient = RecordsSettings(patience=20.0)
+    left, right = Records.open(store_url, patient), Records.open(store_url, patient)
+    write, written = right._database.write, threading.Event()
+
+    def slowly(work: Any) -> Any:
+        def held(hand: Any) -> Any:
+            out = work(hand)
+            written.set()
+            time.sleep(0.3)
+            return out
+
+        return write(held)
+
+    monkeypatch.setattr(right._database, "write", slowly)
+    told = list[tuple[int, int]]()
+    writer = threading.Thread(target=lambda: told.append(right.add_events([event(1), event(2)], NOW)))
+    writer.start()
+    assert written.wait(30)
+    removed = left.forget("ann")
+    writer.join()
+    assert (told, removed) == ([(2, 0)], {"events": 2, "lists": 0})
+    assert left.events_of("ann") == []
+    monkeypatch.undo()
+    assert right.add_events([event(2), event(3)], NOW) == (2, 0)  # sent again after it: a new beginning, too
+    assert left.events_of("ann") == [event(2), event(3)]
+    for one in (left, right):
+        one.close()
 
 
 def test_nothing_readable_is_left_of_a_forgotten_person(tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ class Engine:
         """One answer an ask, in their order; what is wrong with one does not keep the others waiting."""
         with self._lock:
             here = self._catch_up()
-            served, learned = self._served, self._learned
+            served, learned, known = self._served, self._learned, self._cursor
             out: list[Answer | CrossAisleError | None] = [None] * len(asks)
             people: list[Person] = []
             for place, ask in enumerate(asks):
@@ -233,7 +233,7 @@ class Engine:
                     out[p] = error
         answers = [answer for answer in out if answer is not None]
         if self.settings.log_lists:
-            self._log.add([answer for answer in answers if isinstance(answer, Answer)])
+            self._log.add([answer for answer in answers if isinstance(answer, Answer)], known)
         return answers
 
     def _asking(self, ask: Ask, served: Served) -> tuple[Person, bool]:

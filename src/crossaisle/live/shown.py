@@ -11,7 +11,7 @@ from crossaisle import schema
 from crossaisle.errors import StoreAway
 from crossaisle.live.asking import Answer
 from crossaisle.live.settings import LiveSettings
-from crossaisle.records import Records, Shown, ShownList
+from crossaisle.records import Cursor, Records, Shown, ShownList
 
 __all__ = ["ListLog"]
 
@@ -31,16 +31,16 @@ class ListLog:
 
     def __init__(self, records: Records, settings: LiveSettings) -> None:
         self.records, self.settings, self.lost = records, settings, 0
-        self._waiting: deque[tuple[float, Answer]] = deque()
+        self._waiting: deque[tuple[float, Cursor, Answer]] = deque()
         self._writing = threading.Lock()
         self._wake, self._closed = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="list-log", daemon=True)
         self._thread.start()
 
-    def add(self, answers: Sequence[Answer]) -> None:
-        """Lists that were just made."""
+    def add(self, answers: Sequence[Answer], known: Cursor) -> None:
+        """Lists that were just made, from what the store had up to a cursor."""
         now = time.time()
-        self._waiting.extend((now, answer) for answer in answers)
+        self._waiting.extend((now, known, answer) for answer in answers)
         while len(self._waiting) > _MOST:
             self._waiting.popleft()
             self.lost += 1
@@ -78,10 +78,10 @@ class ListLog:
                 self._wake.wait(_AGAIN)
 
 
-def _shown(when: float, answer: Answer) -> ShownList:
+def _shown(when: float, known: Cursor, answer: Answer) -> ShownList:
     explored = {slot["position"] for slot in answer.context.get("explored", ())}
     items = tuple(
         Shown(item[schema.ITEM], item[schema.RANK], item[schema.SCORE], item["propensity"], item[schema.RANK] in explored)
         for item in answer.items
     )
-    return ShownList(answer.recommendation_id, answer.user_id, when, answer.model, items, answer.context)
+    return ShownList(answer.recommendation_id, answer.user_id, when, answer.model, items, answer.context, known)

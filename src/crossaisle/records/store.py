@@ -202,8 +202,7 @@ class Records:
 
         A cursor of another store starts from the beginning, and the answer says so (`anew`).
         """
-        known = after.store == self._name
-        seq = after.seq if known else 0
+        known, seq = after.store == self._name, self._seq(after)
 
         def work(hand: Hand) -> Changes | None:
             row = hand.one("SELECT seq FROM store")
@@ -294,7 +293,12 @@ class Records:
     # lists shown
 
     def add_lists(self, lists: Sequence[ShownList]) -> None:
-        """Keep lists that were shown. One that is there already, or older than its person's wish to be forgotten, is left out."""
+        """Keep lists that were shown; one that is there already is left out.
+
+        So is one that was made before its person was forgotten, whenever it gets here and whatever the clocks say: what counts is whether
+        its `known` goes up to the forgetting in the store's own order. It is the other way round with events, which are written while
+        their sender waits: those in the store when somebody is forgotten go, and those that come after it are a new beginning.
+        """
         for shown in lists:
             check_list(shown)
         written = sorted(
@@ -303,13 +307,13 @@ class Records:
 
         def work(hand: Hand) -> None:
             hand.keep_people(changing=False)
-            since = self._forgotten_since(hand, {shown.user_id for shown in lists if shown.user_id is not None})
+            forgotten = self._forgotten_at(hand, {shown.user_id for shown in lists if shown.user_id is not None})
             hand.many(
                 "INSERT INTO lists (list_hash, user_hash, timestamp, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 [
                     (key, None if shown.user_id is None else hash_of(shown.user_id), float(shown.timestamp), body)
                     for key, shown, body in ((key, lists[n], bodies[n]) for key, n in written)
-                    if shown.user_id is None or shown.timestamp > since.get(shown.user_id, -math.inf)
+                    if shown.user_id is None or forgotten.get(shown.user_id, 0) <= self._seq(shown.known)
                 ],
             )
 
@@ -317,10 +321,15 @@ class Records:
         if lists:
             self._database.write(work)
 
-    def _forgotten_since(self, hand: Hand, users: set[str]) -> dict[str, float]:
+    def _seq(self, cursor: Cursor | None) -> int:
+        """Its number, if it is of this store."""
+        return cursor.seq if cursor is not None and cursor.store == self._name else 0
+
+    def _forgotten_at(self, hand: Hand, users: set[str]) -> dict[str, int]:
+        """Those of some people who were forgotten -> the number that it got, of the last time."""
         if not users or hand.one("SELECT 1 FROM forgotten LIMIT 1") is None:
             return {}
-        found = {user: hand.one("SELECT since FROM forgotten WHERE user_hash = ?", (hash_of(user, self._salt),)) for user in users}
+        found = {user: hand.one("SELECT seq FROM forgotten WHERE user_hash = ?", (hash_of(user, self._salt),)) for user in users}
         return {user: row[0] for user, row in found.items() if row is not None}
 
     def list_of(self, recommendation_id: str) -> ShownList | None:
