@@ -142,6 +142,48 @@ def test_a_list_that_is_being_written_while_its_person_is_forgotten(records: Rec
     assert removed == {"events": 0, "lists": 1}
 
 
+def test_several_delete_old_lists_while_people_are_forgotten(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for somebody who waits for him: in PostgreSQL that would end with an error."""
+    monkeypatch.setattr("crossaisle.records.store.PRUNED", 60)
+    patient = RecordsSettings(patience=20.0, long_patience=20.0)
+    if store_url.startswith("postgresql"):  # rows are found by their hashes, as in a large table, and so in an order of their own
+        store_url += "%20-cenable_hashjoin%3Doff%20-cenable_mergejoin%3Doff%20-cenable_seqscan%3Doff"
+    stores = [Records.open(store_url, patient) for _ in range(3)]
+    people, n = [f"person {k}" for k in range(4)], 120
+    if not stores[0]._database.sqlite:  # each row takes its time
+        for sql in (
+            "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.005); RETURN OLD; END $$",
+            "CREATE TRIGGER slowly BEFORE DELETE ON lists FOR EACH ROW EXECUTE FUNCTION slowly()",
+        ):
+            stores[0]._database.write(lambda hand, sql=sql: hand.run(sql))
+    stores[0].add_lists([ShownList(f"r{k}", people[k % 4], NOW + k * 37 % 50, "v0001", ()) for k in range(n)])
+    counts, failed = list[int](), list[BaseException]()
+    asked = [lambda: prune(stores[0]), lambda: prune(stores[1]), lambda: [stores[2].forget(p)["lists"] for p in people]]
+
+    def prune(store: Records) -> list[int]:
+        found = [store.prune_lists(NOW + 50)]
+        while any(True for _ in store.lists()):  # it may be at another's turn
+            found.append(store.prune_lists(NOW + 50))
+        return found
+
+    def run(work: Callable[[], list[int]]) -> None:
+        try:
+            counts.extend(work())
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert sum(counts) == n
+    assert list(stores[0].lists()) == []
+    for store in stores:
+        store.close()
+
+
 def test_processes_that_open_a_new_store_at_once_agree(store_url: str) -> None:
     go, lines = processes.Event(), []
     for _ in range(4):

@@ -281,7 +281,6 @@ def test_order_is_by_timestamp_and_then_by_coming(records: Records) -> None:
 
 def test_lists_come_back_in_the_order_of_time(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crossaisle.records.store.PIECE", 3)  # several pieces, with one time across their border
-    monkeypatch.setattr("crossaisle.records.store.PUT", 2)
     at = {f"r{n}": NOW + n // 4 for n in range(10)}
     records.add_lists([shown(name, at=when) for name, when in reversed(at.items())])
     records.add_lists([shown("r1", user="somebody else")])
@@ -291,8 +290,19 @@ def test_lists_come_back_in_the_order_of_time(records: Records, monkeypatch: pyt
     assert records.list_of("r1") == shown("r1", at=NOW)
     assert records.list_of("unknown") is None
     assert [s.timestamp for s in records.lists(since=NOW + 1, until=NOW + 2)] == [NOW + 1] * 4
-    assert records.prune_lists(NOW + 2) == 8
-    assert [s.timestamp for s in records.lists()] == [NOW + 2] * 2
+
+
+def test_old_lists_go_in_pieces_the_oldest_first(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossaisle.records.store.PRUNED", 3)
+    left, right = Records.open(store_url), Records.open(store_url)
+    left.add_lists([shown(f"r{n}", at=NOW + n) for n in (5, 1, 4, 0, 3, 2, 6, 7)])
+    removed = [one.prune_lists(NOW + 7) for one in (left, right, left, right)]
+    assert removed == [3, 3, 1, 0]
+    assert [s.recommendation_id for s in right.lists()] == ["r7"]
+    left.add_lists([shown("r0", at=NOW)])
+    assert [left.prune_lists(NOW), left.prune_lists(NOW + 1)] == [0, 1]  # a list of that very time stays
+    for one in (left, right):
+        one.close()
 
 
 def test_numpy_numbers_in_a_context_are_kept_as_numbers(records: Records) -> None:

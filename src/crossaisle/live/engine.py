@@ -29,7 +29,7 @@ from crossaisle.live.refit import cursor_of
 from crossaisle.live.repeated import Repeated
 from crossaisle.live.served import Served
 from crossaisle.live.settings import LearnSettings, LiveSettings
-from crossaisle.live.shown import ListLog
+from crossaisle.live.shown import ListLog, ListPruner
 from crossaisle.live.swap import VersionWatcher
 from crossaisle.rank.similar import similar_items
 from crossaisle.records import Changes, Records
@@ -92,6 +92,7 @@ class Engine:
         self._learned = self._learning(self._served)
         self._catch_up(must=True)
         self._learner = Repeated(self._learn, "learning", self.settings.learn_seconds)
+        self._pruner = ListPruner(records, self.settings)
         self._count(self._served)
 
     def _count(self, served: Served) -> None:
@@ -290,6 +291,7 @@ class Engine:
     def close(self) -> None:
         """Write what waits and end."""
         self._learner.close()
+        self._pruner.close()
         self._log.close()
 
     # beside lists

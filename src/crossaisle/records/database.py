@@ -27,8 +27,8 @@ __all__ = ["Database", "Hand"]
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-_PEOPLE = 0x70656F70
-"""The number of PostgreSQL's lock around forgetting."""
+_PEOPLE, _PRUNING = 0x70656F70, 0x7072756E
+"""Numbers of PostgreSQL's locks: around forgetting, and of the one who deletes old lists."""
 
 
 class Hand:
@@ -72,6 +72,10 @@ class Hand:
         """Until the commit, no one is forgotten while others write what belongs to people. In SQLite there is one writer anyway."""
         if self._translate:
             self.run(f"SELECT pg_advisory_xact_lock{'' if changing else '_shared'}({_PEOPLE})")
+
+    def prunes_alone(self) -> bool:
+        """Until the commit, whether no other one deletes old lists; two could wait for each other's rows. In SQLite there is one writer."""
+        return not self._translate or self.one(f"SELECT pg_try_advisory_xact_lock({_PRUNING})") == (True,)
 
 
 def _parsed(url: str) -> sa.URL:
