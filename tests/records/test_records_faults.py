@@ -487,16 +487,6 @@ def test_a_full_file(tmp_path: Path) -> None:
     after_full(records, kept)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=14m", "none", folder], capture_output=True).returncode:
-        pytest.skip("a small disk needs a mount, and that needs root")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
 def grow(folder: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=200m", folder], check=True)
 
@@ -511,16 +501,8 @@ def test_a_full_disk_under_sqlite(small_disk: Path) -> None:
 
 def test_a_full_disk_under_postgresql(postgres: Postgres, small_disk: Path) -> None:
     """The tables' disk, not that of the server's own log: where that one is full, the server itself goes down."""
-    for folder in [small_disk, *small_disk.parents]:
-        if folder != Path("/") and folder != Path("/tmp"):
-            folder.chmod(0o755)
-    postgres.own(small_disk)
-    postgres.execute(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
-    url = postgres.new_database("TABLESPACE small")
-    try:
+    with postgres.database_on(small_disk) as url:
         records = Records.open(url, QUICK)
         kept = fill(records)
         grow(small_disk)
         after_full(records, kept)
-    finally:
-        postgres.execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)", "DROP TABLESPACE small")
