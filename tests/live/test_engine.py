@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import sqlite3
 import threading
 import time
 
@@ -162,6 +163,39 @@ def test_somebody_who_was_forgotten_is_a_stranger_and_may_come_back(engine, reco
     assert user not in [s["user_id"] for s in engine.shoppers(500)]
     records.add_events([event(1, user, stranger[0])], 0.0)
     assert listed(engine, user_id=user) == listed(engine, history=(stranger[0],))
+
+
+def test_somebody_who_was_forgotten_stays_so_when_the_store_is_away(engine, records, monkeypatch):
+    user, other = DATA.users[3], DATA.users[4]
+    stranger, known = listed(engine, user_id="nobody"), listed(engine, user_id=other)
+    records.forget(user)
+    listed(engine)  # something else is asked; from now on the store is gone
+
+    def away(*_, **__):
+        raise StoreAway("sqlite:///events.db", "nobody is there")
+
+    for name in ("changes", "events_of", "is_forgotten", "add_lists"):
+        monkeypatch.setattr(records, name, away)
+    for _ in range(2):  # the second time it is not asked
+        assert listed(engine, user_id=user) == stranger
+        assert not engine.user(user)["known"]
+        assert listed(engine, user_id=other) == known
+
+
+def test_what_could_not_be_overwritten_at_once_is_later(engine, records, tmp_path):
+    user = "a person of whom nothing stays"
+    records.add_events([event(1, user, DATA.items["item_id"][0])], 0.0)
+    listed(engine, user_id=user)
+    engine.flush()
+    reader = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM events").fetchone()
+    assert records.forget(user) == {"events": 1, "lists": 1}
+    assert user.encode() in b"".join(f.read_bytes() for f in tmp_path.glob("events.db*"))
+    reader.execute("COMMIT")
+    engine._learn()
+    assert user.encode() not in b"".join(f.read_bytes() for f in tmp_path.glob("events.db*"))
+    reader.close()
 
 
 def test_lists_that_another_worker_made_before_somebody_was_forgotten_are_not_kept(made, store_url, monkeypatch):

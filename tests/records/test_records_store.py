@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import random
+import sqlite3
 import sys
 import threading
 import time
@@ -22,7 +24,7 @@ import crossaisle.records
 from crossaisle.errors import MissingExtra, RequestError, SettingError, StoreAway
 from crossaisle.records import KINDS, Cursor, Event, Records, RecordsSettings, Shown, ShownList, migrations, sign
 from crossaisle.records.schema import HEAD
-from crossaisle.records.written import read_text, write_text
+from crossaisle.records.written import hash_of, read_text, write_text
 from real_postgres import Postgres
 
 NOW = 1_750_000_000.0
@@ -186,6 +188,43 @@ def test_nothing_readable_is_left_of_a_forgotten_person(tmp_path: Path) -> None:
         records.forget(name)
     left = b"".join(f.read_bytes() for f in tmp_path.iterdir())
     assert [name for name in names if name.encode() in left] == names[:1]
+    records.close()
+
+
+def test_the_log_is_overwritten_once_nobody_reads_it_any_more(tmp_path: Path) -> None:
+    """A copy is being made of the store while somebody is forgotten: what it reads stays for as long as that takes."""
+    records, name = Records.open(f"sqlite:///{tmp_path}/events.db"), "a person of whom nothing stays"
+    records.add_events([event(n, user=name) for n in range(30)], NOW)
+    records.add_lists([shown(f"r{n}", user=name) for n in range(5)])
+    reader = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM events").fetchone() == (30,)
+    assert records.finish_forgetting()  # nothing to do yet
+    assert records.forget(name) == {"events": 30, "lists": 5}
+    assert not records.finish_forgetting()
+    assert name.encode() in b"".join(f.read_bytes() for f in tmp_path.iterdir())
+    records.add_events([event(n, user="bob") for n in range(30, 60)], NOW)  # others write on
+    reader.execute("COMMIT")
+    assert records.finish_forgetting()
+    assert name.encode() not in b"".join(f.read_bytes() for f in tmp_path.iterdir())
+    reader.close()
+    records.close()
+
+
+def test_after_a_vacuum_not_even_what_sqlite_has_copied_for_itself_is_left(tmp_path: Path) -> None:
+    """People among one another, so that pages are split and joined; neither their ids nor the hashes that indexes are made of."""
+    records, rng = Records.open(f"sqlite:///{tmp_path}/events.db"), random.Random(6)
+    names = [f"person-{n:02}-of-whom-nothing-stays" for n in range(30)]
+    for at in range(0, 4_000, 20):
+        records.add_events([event(at + n, user=rng.choice(names)) for n in range(20)], NOW)
+        records.add_lists([shown(f"r{at + n}", user=rng.choice(names)) for n in range(5)])
+    for name in names[5:]:
+        records.forget(name)
+    records._database.read(lambda hand: hand.run("VACUUM"))
+    assert records._overwrite()
+    left = b"".join(f.read_bytes() for f in tmp_path.iterdir())
+    assert [name for name in names if name.encode() in left] == names[:5]
+    assert [name for name in names if hash_of(name) in left] == names[:5]
     records.close()
 
 
