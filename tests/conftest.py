@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +40,19 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/events.db"
     return request.getfixturevalue("postgres").new_store()
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A folder with a disk of 14 MB of its own; not below pytest's own folders, which are root's alone, and PostgreSQL is someone else."""
+    folder = Path(tempfile.mkdtemp(prefix="crossaisle-disk-"))
+    try:
+        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=14m", "none", folder], capture_output=True).returncode:
+            pytest.skip("a small disk needs a mount, and that needs root")
+        yield folder
+        subprocess.run(["umount", "-l", folder], check=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

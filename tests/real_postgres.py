@@ -10,6 +10,8 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 USER = "crossaisle"
@@ -113,10 +115,17 @@ class Postgres:
         self.execute(f"CREATE SCHEMA {name}")
         return f"{self.url()}?options=-csearch_path%3D{name}"
 
-    def own(self, folder: Path) -> None:
-        """Give a folder to the user that the server runs as."""
+    @contextmanager
+    def database_on(self, disk: Path) -> Iterator[str]:
+        """The URL of an empty database whose tables are in another folder than the server's own log."""
         if self._become:
-            shutil.chown(folder, "postgres")
+            shutil.chown(disk, "postgres")
+        self.execute(f"CREATE TABLESPACE small LOCATION '{disk}'")
+        url = self.new_database("TABLESPACE small")
+        try:
+            yield url
+        finally:
+            self.execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)", "DROP TABLESPACE small")
 
     def remove(self) -> None:
         try:

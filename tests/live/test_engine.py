@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import sqlite3
 import threading
 import time
 
@@ -162,6 +163,60 @@ def test_somebody_who_was_forgotten_is_a_stranger_and_may_come_back(engine, reco
     assert user not in [s["user_id"] for s in engine.shoppers(500)]
     records.add_events([event(1, user, stranger[0])], 0.0)
     assert listed(engine, user_id=user) == listed(engine, history=(stranger[0],))
+
+
+def test_somebody_who_was_forgotten_stays_so_when_the_store_is_away(engine, records, monkeypatch):
+    user, other = DATA.users[3], DATA.users[4]
+    stranger, known = listed(engine, user_id="nobody"), listed(engine, user_id=other)
+    records.forget(user)
+    listed(engine)  # something else is asked; from now on the store is gone
+
+    def away(*_, **__):
+        raise StoreAway("sqlite:///events.db", "nobody is there")
+
+    for name in ("changes", "events_of", "is_forgotten", "add_lists"):
+        monkeypatch.setattr(records, name, away)
+    for _ in range(2):  # the second time it is not asked
+        assert listed(engine, user_id=user) == stranger
+        assert not engine.user(user)["known"]
+        assert listed(engine, user_id=other) == known
+
+
+def test_what_could_not_be_overwritten_at_once_is_later(engine, records, tmp_path):
+    user = "a person of whom nothing stays"
+    records.add_events([event(1, user, DATA.items["item_id"][0])], 0.0)
+    listed(engine, user_id=user)
+    engine.flush()
+    reader = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM events").fetchone()
+    assert records.forget(user) == {"events": 1, "lists": 1}
+    assert user.encode() in b"".join(f.read_bytes() for f in tmp_path.glob("events.db*"))
+    reader.execute("COMMIT")
+    engine._learn()
+    assert user.encode() not in b"".join(f.read_bytes() for f in tmp_path.glob("events.db*"))
+    reader.close()
+
+
+def test_lists_that_another_worker_made_before_somebody_was_forgotten_are_not_kept(made, store_url, monkeypatch):
+    """Its lists wait to be written, and its clock is ahead."""
+    here, there = Records.open(store_url), Records.open(store_url)
+    one, other = (Engine(made, store, LiveSettings(log_seconds=60.0)) for store in (here, there))
+    user = DATA.users[5]
+    monkeypatch.setattr("crossaisle.live.shown.time.time", lambda: 3e9)
+    made_before = [other.recommend([Ask(user_id=user)])[0] for _ in range(2)]
+    bystander = other.recommend([Ask(user_id=DATA.users[6])])[0]
+    one.recommend([Ask(user_id=user)])
+    one.flush()  # as the service does
+    assert here.forget(user) == {"events": 0, "lists": 1}
+    made_after = other.recommend([Ask(user_id=user)])[0]
+    assert made_after.items != made_before[0].items
+    for engine in (one, other):
+        engine.close()
+    kept = {shown.recommendation_id for shown in here.lists()}
+    assert kept == {bystander.recommendation_id, made_after.recommendation_id}
+    for store in (here, there):
+        store.close()
 
 
 def test_wishes_filters_and_reasons(engine):

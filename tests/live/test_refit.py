@@ -311,6 +311,31 @@ def test_forgetting_alone_needs_no_training(model: Path, empty: Records) -> None
     assert DATA.users[3] not in set(pl.read_parquet(open_version(model) / "histories.parquet")["user_id"])
 
 
+def files_that_name(folder: Path, person: str) -> set[str]:
+    """Files below a folder in whose bytes, or in whose rows where they are packed, a person stands."""
+    out = set()
+    for file in (f for f in folder.rglob("*") if f.is_file()):
+        texts = pl.read_parquet(file).select(pl.col(pl.String)) if file.suffix == ".parquet" else pl.DataFrame()
+        if person.encode() in file.read_bytes() or any(person in column.to_list() for column in texts):
+            out.add(str(file.relative_to(folder)))
+    return out
+
+
+def test_no_file_of_a_model_folder_names_somebody_who_was_forgotten(model: Path, records: Records) -> None:
+    """Neither a version, nor a challenger that was kept aside, nor the swap history."""
+    gone = DATA.users[0]
+    assert files_that_name(model, gone) == {"v0001/histories.parquet"}
+    assert refit(model, records, settings=WORSE, device="cpu").what == KEPT_ASIDE
+    assert files_that_name(model, gone) == {"v0001/histories.parquet"}
+    records.forget(gone)
+    left = [e for e in EVENTS if e.user_id != gone]
+    later = [dataclasses.replace(e, event_id="z" + e.event_id, timestamp=e.timestamp + 9e8, item_id="item0042") for e in left]
+    records.add_events(later, 0.0)
+    assert refit(model, records, settings={"refit.margin": "1"}, device="cpu").what == SWAPPED
+    assert files_that_name(model, gone) == set()
+    assert files_that_name(model, left[0].user_id) == {"v0001/histories.parquet", "v0002/histories.parquet"}
+
+
 def test_a_forgotten_person_is_named_nowhere(tmp_path: Path) -> None:
     """Not in what the report says of suspicious people; a version that cannot be read stays as it is."""
     report = {"report": {"shilling": {"most_suspicious": [["ann", 0.9], ["bob", 0.8]]}}}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import random
+import sqlite3
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,9 +22,9 @@ from hypothesis import strategies as st
 
 import crossaisle.records
 from crossaisle.errors import MissingExtra, RequestError, SettingError, StoreAway
-from crossaisle.records import KINDS, Cursor, Event, Records, Shown, ShownList, migrations, sign
+from crossaisle.records import KINDS, Cursor, Event, Records, RecordsSettings, Shown, ShownList, migrations, sign
 from crossaisle.records.schema import HEAD
-from crossaisle.records.written import read_text, write_text
+from crossaisle.records.written import hash_of, read_text, write_text
 from real_postgres import Postgres
 
 NOW = 1_750_000_000.0
@@ -136,12 +139,53 @@ def test_a_person_is_forgotten_and_may_come_back(records: Records) -> None:
     assert records.forget("nobody") == {"events": 0, "lists": 0}
 
 
-def test_a_list_older_than_the_wish_to_be_forgotten_is_not_kept(records: Records) -> None:
-    records.forget("ann")
-    records.add_lists([shown("late"), shown("bob's", user="bob"), shown("new", at=time.time() + 60)])
-    assert records.list_of("late") is None
-    assert records.list_of("bob's") is not None
-    assert records.list_of("new") is not None
+def test_a_list_made_before_its_person_was_forgotten_is_not_kept_whatever_the_clocks_say(store_url: str) -> None:
+    """One of two on a store forgets while the other still has lists to write."""
+    left, right = Records.open(store_url), Records.open(store_url)
+    right.add_events([event(1)], NOW)
+    before = right.head()
+    assert left.forget("ann") == {"events": 1, "lists": 0}
+    after = right.head()
+    late = [replace(shown(f"late{n}", at=at), known=before) for n, at in enumerate((NOW, time.time() + 3600))]
+    right.add_lists([*late, shown("of nobody knows when"), replace(shown("elsewhere"), known=Cursor("another store", 10**9))])
+    right.add_lists([replace(shown("new", at=NOW - 3600), known=after), shown("bob's", user="bob"), shown("nobody's", user=None)])
+    assert sorted(s.recommendation_id for s in left.lists()) == ["bob's", "new", "nobody's"]
+    assert left.forget("ann") == {"events": 0, "lists": 1}
+    right.add_lists([replace(shown("newer"), known=after)])  # before the second time
+    assert left.list_of("newer") is None
+    for one in (left, right):
+        one.close()
+
+
+def test_events_in_the_store_go_and_those_that_come_after_are_a_new_beginning(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is about to be committed by another process when its person is forgotten."""
+    patient = RecordsSettings(patience=20.0)
+    left, right = Records.open(store_url, patient), Records.open(store_url, patient)
+    write, written = right._database.write, threading.Event()
+
+    def slowly(work: Any) -> Any:
+        def held(hand: Any) -> Any:
+            out = work(hand)
+            written.set()
+            time.sleep(0.3)
+            return out
+
+        return write(held)
+
+    monkeypatch.setattr(right._database, "write", slowly)
+    told = list[tuple[int, int]]()
+    writer = threading.Thread(target=lambda: told.append(right.add_events([event(1), event(2)], NOW)))
+    writer.start()
+    assert written.wait(30)
+    removed = left.forget("ann")
+    writer.join()
+    assert (told, removed) == ([(2, 0)], {"events": 2, "lists": 0})
+    assert left.events_of("ann") == []
+    monkeypatch.undo()
+    assert right.add_events([event(2), event(3)], NOW) == (2, 0)  # sent again after it: a new beginning, too
+    assert left.events_of("ann") == [event(2), event(3)]
+    for one in (left, right):
+        one.close()
 
 
 def test_nothing_readable_is_left_of_a_forgotten_person(tmp_path: Path) -> None:
@@ -155,6 +199,43 @@ def test_nothing_readable_is_left_of_a_forgotten_person(tmp_path: Path) -> None:
         records.forget(name)
     left = b"".join(f.read_bytes() for f in tmp_path.iterdir())
     assert [name for name in names if name.encode() in left] == names[:1]
+    records.close()
+
+
+def test_the_log_is_overwritten_once_nobody_reads_it_any_more(tmp_path: Path) -> None:
+    """A copy is being made of the store while somebody is forgotten: what it reads stays for as long as that takes."""
+    records, name = Records.open(f"sqlite:///{tmp_path}/events.db"), "a person of whom nothing stays"
+    records.add_events([event(n, user=name) for n in range(30)], NOW)
+    records.add_lists([shown(f"r{n}", user=name) for n in range(5)])
+    reader = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM events").fetchone() == (30,)
+    assert records.finish_forgetting()  # nothing to do yet
+    assert records.forget(name) == {"events": 30, "lists": 5}
+    assert not records.finish_forgetting()
+    assert name.encode() in b"".join(f.read_bytes() for f in tmp_path.iterdir())
+    records.add_events([event(n, user="bob") for n in range(30, 60)], NOW)  # others write on
+    reader.execute("COMMIT")
+    assert records.finish_forgetting()
+    assert name.encode() not in b"".join(f.read_bytes() for f in tmp_path.iterdir())
+    reader.close()
+    records.close()
+
+
+def test_after_a_vacuum_not_even_what_sqlite_has_copied_for_itself_is_left(tmp_path: Path) -> None:
+    """People among one another, so that pages are split and joined; neither their ids nor the hashes that indexes are made of."""
+    records, rng = Records.open(f"sqlite:///{tmp_path}/events.db"), random.Random(6)
+    names = [f"person-{n:02}-of-whom-nothing-stays" for n in range(30)]
+    for at in range(0, 4_000, 20):
+        records.add_events([event(at + n, user=rng.choice(names)) for n in range(20)], NOW)
+        records.add_lists([shown(f"r{at + n}", user=rng.choice(names)) for n in range(5)])
+    for name in names[5:]:
+        records.forget(name)
+    records._database.read(lambda hand: hand.run("VACUUM"))
+    assert records._overwrite()
+    left = b"".join(f.read_bytes() for f in tmp_path.iterdir())
+    assert [name for name in names if name.encode() in left] == names[:5]
+    assert [name for name in names if hash_of(name) in left] == names[:5]
     records.close()
 
 
@@ -250,7 +331,6 @@ def test_order_is_by_timestamp_and_then_by_coming(records: Records) -> None:
 
 def test_lists_come_back_in_the_order_of_time(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crossaisle.records.store.PIECE", 3)  # several pieces, with one time across their border
-    monkeypatch.setattr("crossaisle.records.store.PUT", 2)
     at = {f"r{n}": NOW + n // 4 for n in range(10)}
     records.add_lists([shown(name, at=when) for name, when in reversed(at.items())])
     records.add_lists([shown("r1", user="somebody else")])
@@ -260,8 +340,19 @@ def test_lists_come_back_in_the_order_of_time(records: Records, monkeypatch: pyt
     assert records.list_of("r1") == shown("r1", at=NOW)
     assert records.list_of("unknown") is None
     assert [s.timestamp for s in records.lists(since=NOW + 1, until=NOW + 2)] == [NOW + 1] * 4
-    assert records.prune_lists(NOW + 2) == 8
-    assert [s.timestamp for s in records.lists()] == [NOW + 2] * 2
+
+
+def test_old_lists_go_in_pieces_the_oldest_first(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossaisle.records.store.PRUNED", 3)
+    left, right = Records.open(store_url), Records.open(store_url)
+    left.add_lists([shown(f"r{n}", at=NOW + n) for n in (5, 1, 4, 0, 3, 2, 6, 7)])
+    removed = [one.prune_lists(NOW + 7) for one in (left, right, left, right)]
+    assert removed == [3, 3, 1, 0]
+    assert [s.recommendation_id for s in right.lists()] == ["r7"]
+    left.add_lists([shown("r0", at=NOW)])
+    assert [left.prune_lists(NOW), left.prune_lists(NOW + 1)] == [0, 1]  # a list of that very time stays
+    for one in (left, right):
+        one.close()
 
 
 def test_numpy_numbers_in_a_context_are_kept_as_numbers(records: Records) -> None:

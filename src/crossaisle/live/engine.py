@@ -29,10 +29,10 @@ from crossaisle.live.refit import cursor_of
 from crossaisle.live.repeated import Repeated
 from crossaisle.live.served import Served
 from crossaisle.live.settings import LearnSettings, LiveSettings
-from crossaisle.live.shown import ListLog
+from crossaisle.live.shown import ListLog, ListPruner
 from crossaisle.live.swap import VersionWatcher
 from crossaisle.rank.similar import similar_items
-from crossaisle.records import Changes, Records
+from crossaisle.records import Changes, Forgotten, Records
 from crossaisle.shared import ALONE, Shared
 from crossaisle.whole.version import Contents
 
@@ -84,6 +84,7 @@ class Engine:
         self._changing = threading.Lock()  # held by whoever makes another set of items
         self._people: OrderedDict[str, Person] = OrderedDict()
         self._unread: dict[str, int] = {}  # item ids that another process put or took out, many at once; by when they came
+        self._forgotten = Forgotten()  # since the version was trained: what it holds of them is not used, store or no store
         self._lists = Lists(self.settings, self.learn)
         self._away_until = 0.0
         self._served = self._made(*self._watcher.load())
@@ -92,6 +93,7 @@ class Engine:
         self._learned = self._learning(self._served)
         self._catch_up(must=True)
         self._learner = Repeated(self._learn, "learning", self.settings.learn_seconds)
+        self._pruner = ListPruner(records, self.settings)
         self._count(self._served)
 
     def _count(self, served: Served) -> None:
@@ -106,6 +108,7 @@ class Engine:
         """Work in what came since; called again and again by a thread of its own."""
         with contextlib.suppress(StoreAway):
             self._learned.step(time.time())
+            self.records.finish_forgetting()
             self._away_until = 0.0  # it answers: lists may ask it again
 
     def _made(self, name: str, contents: Contents) -> Served:
@@ -141,6 +144,7 @@ class Engine:
     def _take(self, changes: Changes) -> None:
         for _, event in changes.events:
             self._people.pop(event.user_id, None)
+        self._forgotten |= changes.forgotten
         for user in changes.forgotten.among(list(self._people)):
             self._people.pop(user, None)
         rows = self._served.not_so(changes.items)  # the one who put them here has them already
@@ -187,16 +191,17 @@ class Engine:
             self._people.move_to_end(user_id)
             return found, True
         served = self._served
+        trained = Person.of_items([]) if user_id in self._forgotten else served.known_person(user_id)
         if time.monotonic() < self._away_until:
-            return served.known_person(user_id), False
+            return trained, False
         try:
             forgotten = user_id in served.rows and self.records.is_forgotten(user_id)
             events = self.records.events_of(user_id)
             since = self.records.events_of(user_id, served.trained_to.seq) if served.trained_to.seq and not forgotten else events
         except StoreAway:
             self._away_until = time.monotonic() + self.settings.away_seconds
-            return served.known_person(user_id), False
-        person = Person.of_items([]) if forgotten else served.known_person(user_id)
+            return trained, False
+        person = Person.of_items([]) if forgotten else trained
         person = after(person, events, since, served.codes, served.kinds)
         self._people[user_id] = person
         while len(self._people) > self.settings.people:
@@ -209,7 +214,7 @@ class Engine:
         """One answer an ask, in their order; what is wrong with one does not keep the others waiting."""
         with self._lock:
             here = self._catch_up()
-            served, learned = self._served, self._learned
+            served, learned, known = self._served, self._learned, self._cursor
             out: list[Answer | CrossAisleError | None] = [None] * len(asks)
             people: list[Person] = []
             for place, ask in enumerate(asks):
@@ -233,7 +238,7 @@ class Engine:
                     out[p] = error
         answers = [answer for answer in out if answer is not None]
         if self.settings.log_lists:
-            self._log.add([answer for answer in answers if isinstance(answer, Answer)])
+            self._log.add([answer for answer in answers if isinstance(answer, Answer)], known)
         return answers
 
     def _asking(self, ask: Ask, served: Served) -> tuple[Person, bool]:
@@ -286,6 +291,7 @@ class Engine:
     def close(self) -> None:
         """Write what waits and end."""
         self._learner.close()
+        self._pruner.close()
         self._log.close()
 
     # beside lists

@@ -14,6 +14,22 @@ log = logging.getLogger("crossaisle.live")
 class Repeated:
     """Calls ``work`` every ``seconds`` until `close`; a fault is logged by its kind, and the next call comes all the same.
 
+    Parameters
+    ----------
+    work : callable
+        A long one looks at ``ended`` now and then.
+    name : str
+        Of the thread.
+    seconds : float
+        Between two calls.
+    first : float, optional
+        Seconds before the first call, ``seconds`` if not given.
+
+    Attributes
+    ----------
+    ended : threading.Event
+        Set once no more calls are wanted.
+
     Examples
     --------
     >>> done = threading.Event()
@@ -22,19 +38,21 @@ class Repeated:
     (True, None)
     """
 
-    def __init__(self, work: Callable[[], object], name: str, seconds: float) -> None:
-        self._work, self._seconds = work, seconds
-        self._end = threading.Event()
+    def __init__(self, work: Callable[[], object], name: str, seconds: float, first: float | None = None) -> None:
+        self._work, self._seconds, self._first = work, seconds, seconds if first is None else first
+        self.ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """End after the call that is running."""
-        self._end.set()
+        self.ended.set()
         self._thread.join(timeout=30)
 
     def _run(self) -> None:
-        while not self._end.wait(self._seconds):
+        wait = self._first
+        while not self.ended.wait(wait):
+            wait = self._seconds
             try:
                 self._work()
             except Exception as error:  # one bad call must not end all that would follow

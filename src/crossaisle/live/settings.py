@@ -1,9 +1,10 @@
-"""Settings of the model in service. Imports: settings, learn."""
+"""Settings of the model in service. Imports: errors, settings, learn."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from crossaisle.errors import SettingError
 from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, OnlineSettings
 from crossaisle.settings import Settings, setting
 
@@ -25,6 +26,7 @@ class LiveSettings(Settings):
         0.5, "cosine of two item vectors from which they are near; at 1 the whole of live.sink applies", low=0.0, high=0.99
     )
     log_lists: bool = setting(True, "keep every list that was shown, so that events can be credited to it; needed by replay")
+    keep_lists_days: float = setting(90.0, "lists that were shown longer ago are deleted; 0 = kept for good", low=0.0)
     log_seconds: float = setting(0.25, "lists shown are written together, so many seconds apart", low=0.01, high=60.0)
     away_seconds: float = setting(
         30.0,
@@ -34,6 +36,15 @@ class LiveSettings(Settings):
     learn_seconds: float = setting(1.0, "how often what people did is worked into what everybody is shown", low=0.05, high=3600.0)
     learn_days: float = setting(30.0, "lists of so many days are read when the service starts, to find what people reject", low=0.0)
     poll_seconds: float = setting(1.0, "how often the model folder is looked at for a new version", low=0.05, high=3600.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if 0 < self.keep_lists_days < self.learn_days:
+            raise SettingError(
+                f"lists are to be kept for keep_lists_days {self.keep_lists_days:g} and read for learn_days {self.learn_days:g}",
+                "keep_lists_days of at least learn_days, or 0: for good",
+                "change either",
+            )
 
 
 @dataclass(frozen=True)

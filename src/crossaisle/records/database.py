@@ -10,7 +10,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -27,8 +27,10 @@ __all__ = ["Database", "Hand"]
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-_PEOPLE = 0x70656F70
-"""The number of PostgreSQL's lock around forgetting."""
+_PEOPLE, _PRUNING = 0x70656F70, 0x7072756E
+"""Numbers of PostgreSQL's locks: around forgetting, and of the one who deletes old lists."""
+_LOG_WAIT = 100
+"""Milliseconds that SQLite's log waits for readers before it is emptied."""
 
 
 class Hand:
@@ -72,6 +74,10 @@ class Hand:
         """Until the commit, no one is forgotten while others write what belongs to people. In SQLite there is one writer anyway."""
         if self._translate:
             self.run(f"SELECT pg_advisory_xact_lock{'' if changing else '_shared'}({_PEOPLE})")
+
+    def prunes_alone(self) -> bool:
+        """Until the commit, whether no other one deletes old lists; two could wait for each other's rows. In SQLite there is one writer."""
+        return not self._translate or self.one(f"SELECT pg_try_advisory_xact_lock({_PRUNING})") == (True,)
 
 
 def _parsed(url: str) -> sa.URL:
@@ -178,11 +184,24 @@ class Database:
         """
         return self._call(work, "write", seconds or self.settings.patience)
 
-    def overwrite_log(self) -> None:
-        """Put SQLite's log into the file and empty it, so that what was deleted stands in neither. Left for later where others read."""
-        if self.sqlite:
-            with suppress(StoreAway):
-                self.read(lambda hand: hand.one("PRAGMA wal_checkpoint(TRUNCATE)"), self.settings.long_patience)
+    def overwrite_log(self) -> bool:
+        """Put SQLite's log into the file and empty it, so that what was deleted stands in neither; False where others were in the way.
+
+        Nobody can write while this waits for those who read, so it does not wait for long.
+        """
+
+        def work(hand: Hand) -> bool:
+            hand.run(f"PRAGMA busy_timeout={_LOG_WAIT}")
+            row = hand.one("PRAGMA wal_checkpoint(TRUNCATE)")
+            hand.run(f"PRAGMA busy_timeout={round(1000 * self.wait)}")
+            return row is not None and row[0] == 0
+
+        if not self.sqlite:
+            return True
+        try:
+            return self.read(work, self.settings.long_patience)
+        except StoreAway:
+            return False
 
     def _call(self, work: Callable[[Hand], T], kind: str, seconds: float) -> T:
         if self._closed:

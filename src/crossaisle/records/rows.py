@@ -40,7 +40,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class ShownList:
-    """A list that was shown. `context` is JSON: the policy, n, and for explored places the pool with its scores and probabilities."""
+    """A list that was shown. `context` is JSON: the policy, n, and for explored places the pool with its scores and probabilities.
+
+    `known` is up to where the store was known when the list was made, None if nothing of it was; it is not kept itself.
+    """
 
     recommendation_id: str
     user_id: str | None
@@ -48,6 +51,7 @@ class ShownList:
     model: str
     items: tuple[Shown, ...]
     context: dict[str, Any] = field(default_factory=dict)
+    known: Cursor | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,10 @@ class Forgotten:
 
     def __len__(self) -> int:
         return len(self._hashes)
+
+    def __or__(self, other: Forgotten) -> Forgotten:
+        """Both together; they are of one store."""
+        return Forgotten(other._salt, self._hashes | other._hashes) if other else self
 
     def among(self, user_ids: Iterable[str]) -> list[str]:
         """Those of `user_ids` who are to be forgotten, in their order."""

@@ -164,7 +164,11 @@ def _people(desk: Desk) -> list[Route]:
         return _json({"user_id": user_id, **known})
 
     async def forget(call: Call) -> bytes:
-        """Remove everything about a user, also from later trainings; the answer says what was removed."""
+        """Remove everything about a user, also from later trainings; the answer says what was removed.
+
+        That is every event and every list of theirs in the store. What the model holds of their history is not used from now on, and leaves
+        its files with the next refit. A user who comes back is a new one.
+        """
         user_id = call.id("user_id")
 
         def remove() -> dict[str, int]:
