@@ -26,7 +26,7 @@ from crossaisle.encode.spread import Spread
 from crossaisle.schema import Bools, Floats
 from crossaisle.shared import ALONE, Growing, Shared
 
-__all__ = ["TEXT_DECAY", "Parts", "stand_as_in", "standardised"]
+__all__ = ["TEXT_DECAY", "Parts", "in_order_of", "stand_as_in", "standardised"]
 
 TEXT_DECAY = 0.8
 """Weight of a history's event against the one after it, where texts are compared."""
@@ -201,6 +201,19 @@ def standardised(raw: Floats) -> Floats:
         return raw
     spread = raw.std(axis=1, keepdims=True)
     return np.asarray((raw - raw.mean(axis=1, keepdims=True)) / np.where(spread > 1e-12, spread, 1.0), dtype=np.float32)
+
+
+def in_order_of(values: Floats, order: Floats) -> Floats:
+    """Each row's values (B, C) dealt out so that they fall as another's do.
+
+    Examples
+    --------
+    >>> in_order_of(np.array([[5.0, 1.0, 3.0]]), np.array([[0.1, 0.3, 0.2]])).tolist()
+    [[1.0, 5.0, 3.0]]
+    """
+    out = np.empty_like(values)
+    np.put_along_axis(out, np.argsort(order, axis=1, kind="stable"), np.sort(values, axis=1), axis=1)
+    return out
 
 
 def stand_as_in(scores: Floats, other: Floats, which: Bools) -> Floats:

@@ -2,10 +2,14 @@
 
 Items of aisles that the history touches are scored by ``near``: the network's log-probability, steps between items and likeness of texts,
 weighed by `weights.Weights`. Inside an aisle that it does not touch the order is that of ``far``: the cross-aisle ridge and near, weighed
-the same way; in an aisle where nobody has bought anything yet near's parts count alike, each standardised inside the aisle, because weights
-that serve one new aisle did not serve another (dev/LOG.md). The aisle as a whole keeps the probability that near gives it:
+the same way. The aisle as a whole keeps the probability that near gives it:
 
     s(u, i) = log sum over j in a(i) of exp near(u, j)  +  log softmax over a(i) of far(u, .) at i
+
+In an aisle where nobody has bought anything yet near's parts count alike, each standardised inside the aisle, because weights that serve
+one new aisle did not serve another (dev/LOG.md). That sum is an order and no probability: near's scores of the aisle are dealt out in it,
+so that every place of the aisle is worth what near says. As probabilities they gave a few items all of an aisle's chance, and where there
+are many such aisles these filled the lists.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from crossaisle.across.ridge import CrossAisleRidge
 from crossaisle.across.settings import AcrossSettings
 from crossaisle.across.shoppers import Blocks, rows_of
 from crossaisle.blend.holdout import hold_out, kinds
-from crossaisle.blend.parts import Parts, stand_as_in, standardised
+from crossaisle.blend.parts import Parts, in_order_of, stand_as_in, standardised
 from crossaisle.blend.settings import BlendSettings
 from crossaisle.blend.weights import Asked, Weights, choose_weights, gather, mean_ndcg, standard_error
 from crossaisle.contracts import Progress
@@ -312,7 +316,10 @@ class BlendScorer:
             of_rows = None if known is None else rows_of(known, rows)
             weights, found = self._inside(histories[rows], aisle, near, features, np.ix_(rows, columns), of_rows)
             inside = weights.apply(found, self.counts[columns])
-            if weights is self.far and weights.least:  # no target of the kind was ever seen, and nobody's purchases speak of them
+            if weights is not self.far:
+                out[np.ix_(rows, columns)] = in_order_of(near, inside)
+                continue
+            if weights.least:  # no target of the kind was ever seen, and nobody's purchases speak of them
                 inside = stand_as_in(inside, near, self.counts[columns] == 0)
             out[np.ix_(rows, columns)] = logsumexp(near, axis=1, keepdims=True) + log_softmax(inside, axis=1)
         empty = np.flatnonzero(histories.lengths == 0)
