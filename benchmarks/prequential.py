@@ -4,7 +4,8 @@
 
 TABLES holds interactions.parquet and items.parquet: the packaged supermarket (`crossaisle import retail`) or Food-Kitchen
 (benchmarks/prepare_food_kitchen.py). The last four weeks are the test, the four before them the validation; each is preceded by a training
-on the weeks before it. Settings are chosen on validation, item biases first, then those of aisles, and used as they are on the test.
+on the weeks before it. Settings are chosen on validation, item biases first, then those of aisles, then the last layer, and used as they
+are on the test.
 
 Arms:
 
@@ -14,6 +15,8 @@ Arms:
 - the same by default: the settings as the package has them, whatever validation says here;
 - recency: the biases of both as they stand when the test begins, never taught again: what training could have known;
 - placebo: the biases of both, each at another item, dealt out by chance;
+- last layer: the biases of both, and the network's last layer corrected by every event of everybody (`crossaisle.learn.last_layer`); by
+  itself; and two placebos, its corrections dealt to other items, and learned from states that were shuffled among the events;
 - refit every week, with fresh histories, and with biases as well, against never.
 
 An item is in the catalogue if it was taken five times or more in the training before the stretch, or first came after it: what later
@@ -35,11 +38,12 @@ import numpy as np
 import polars as pl
 
 from crossaisle import Dataset
-from crossaisle.contracts import Scorer
+from crossaisle.blend.scorer import BlendScorer
 from crossaisle.data.histories import Histories
 from crossaisle.demo import shelves_as_aisles
+from crossaisle.learn.last_layer import LastLayer
 from crossaisle.learn.online import OnlineBiases
-from crossaisle.learn.settings import OnlineSettings
+from crossaisle.learn.settings import LastLayerSettings, OnlineSettings
 from crossaisle.presets import preset_settings
 from crossaisle.scorers import blend_scorer
 from crossaisle.stats import bootstrap_means
@@ -53,6 +57,8 @@ CHANGES = {"train.refit": "false", "train.epochs": "3", "train.negatives": "1024
 AT_ONCE = 250
 HALF_LIVES, ITEMS, PRIORS = (14.0, 60.0, 365.0), (0.5, 1.0, 1.5), (1.0, 3.0, 10.0)
 AISLES, AISLE_PRIORS = (0.25, 0.5, 1.0), (30.0, 300.0)
+LAYER_HALF_LIVES, VARIANCES = (14.0, 60.0), (0.03, 0.1, 0.3, 1.0, 3.0)
+NOTHING = OnlineSettings(on=True, item=0.0, aisle=0.0, refresh=0.0)
 
 
 class Stretch(NamedTuple):
@@ -66,6 +72,30 @@ class Stretch(NamedTuple):
     asked: np.ndarray
     frozen: Histories
     fresh: Histories
+
+    @property
+    def begin(self) -> int:
+        """The first event to be predicted."""
+        return int(np.searchsorted(self.times, self.start))
+
+
+class Layer(NamedTuple):
+    """A last layer to be learned.
+
+    Attributes
+    ----------
+    states : float32 (E, D)
+        Before each event of the stretch.
+    deal : int (N,), optional
+        Which item's correction each item gets: a placebo.
+    other : float32 (E, D), optional
+        What is learned from in place of ``states``: a placebo.
+    """
+
+    settings: LastLayerSettings
+    states: np.ndarray
+    deal: np.ndarray | None = None
+    other: np.ndarray | None = None
 
 
 def read(folder: Path, people: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -99,7 +129,7 @@ def dataset(events: pl.DataFrame, items: pl.DataFrame, first: float, start: floa
     return Dataset.from_frames(past.sort("position"), items, settings=preset_settings("quick", CHANGES).data)
 
 
-def fitted(data: Dataset, clock: dict[str, float], name: str, cache: Path) -> Scorer:
+def fitted(data: Dataset, clock: dict[str, float], name: str, cache: Path) -> BlendScorer:
     """A model trained on it."""
     began = time.perf_counter()
     model = blend_scorer(preset_settings("quick", CHANGES, seed=SEED), cache=cache).fit(data)
@@ -139,11 +169,25 @@ def _histories(rows: list[np.ndarray], codes: np.ndarray, times: np.ndarray) -> 
     return Histories.from_arrays(offsets, codes[flat], times=times[flat])
 
 
-def scored(model: Scorer, histories: Histories, seen: Histories | None) -> np.ndarray:
+def scored(model: BlendScorer, histories: Histories, seen: Histories | None) -> np.ndarray:
     """float32 (Q, N) scores; what a person has taken is out of the way where ``seen`` is given."""
     out = np.concatenate([model.score(histories[slice(at, at + AT_ONCE)]) for at in range(0, len(histories), AT_ONCE)])
     if seen is not None:
         out[seen.owners, seen.items] = -np.inf
+    return out
+
+
+def states_before(model: BlendScorer, part: Stretch, which: np.ndarray) -> np.ndarray:
+    """float32 (R, D): the network's state before some events (places in the log); zeros where nothing came before."""
+    order = np.argsort(part.users, kind="stable")
+    bounds = np.searchsorted(part.users[order], np.arange(int(part.users.max()) + 2))
+    mine = [order[bounds[u] : bounds[u + 1]] for u in part.users[which].tolist()]
+    histories = _histories([rows[: np.searchsorted(rows, q)] for rows, q in zip(mine, which.tolist(), strict=True)], part.items, part.times)
+    out = np.zeros((len(which), model.item_vectors().shape[1]), np.float32)
+    known = np.flatnonzero(histories.lengths > 0)
+    for at in range(0, len(known), AT_ONCE):
+        rows = known[at : at + AT_ONCE]
+        out[rows] = model.net.states(histories[rows])[0]
     return out
 
 
@@ -172,8 +216,9 @@ def learning(
     warm: bool,
     deal: np.ndarray | None = None,
     taught: bool = True,
+    layer: Layer | None = None,
 ) -> np.ndarray:
-    """Ranks with biases: predict, then learn.
+    """Ranks with biases and a last layer: predict, then learn.
 
     Parameters
     ----------
@@ -185,11 +230,15 @@ def learning(
         Which item's bias each item gets: the placebo.
     taught : bool
         Whether the events of the stretch are learned.
+    layer : Layer, optional
+        By default none is learned.
     """
     out = np.empty(len(part.asked))
     aisles = part.data.item_categories
     at, training = 0, -1
     biases = OnlineBiases(counts[0][1], aisles, settings)
+    last, n, first = None, part.data.n_items, part.begin
+    every = np.arange(n)
     ones = np.ones(len(part.items), np.int64)
     for place, q in enumerate(part.asked.tolist()):
         while training + 1 < len(counts) and part.times[q] >= counts[training + 1][0]:
@@ -199,11 +248,19 @@ def learning(
             at = 0 if warm else begin
             biases.take(part.items[at:begin], ones[at:begin], part.times[at:begin])
             at = begin
+            last = None if layer is None else LastLayer(n, layer.states.shape[1], layer.settings)
         if taught:
             biases.take(part.items[at:q], ones[at:q], part.times[at:q])
+            if last is not None and layer is not None:
+                told = layer.states if layer.other is None else layer.other
+                last.take(part.items[at:q], part.users[at:q], told[at - first : q - first], part.times[at:q])
             at = q
         bias = biases.bias(float(part.times[q]) if taught else counts[training][0])
-        out[place] = places(base[place] + (bias if deal is None else bias[deal]), int(part.items[q]))
+        scores = base[place] + (bias if deal is None else bias[deal])
+        found = None if last is None else last.at(float(part.times[q]))
+        if found is not None and layer is not None and (state := layer.states[q - first]).any():
+            scores += found.scores(state, every if layer.deal is None else layer.deal)
+        out[place] = places(scores, int(part.items[q]))
     return out
 
 
@@ -218,10 +275,9 @@ def chosen(base: np.ndarray, part: Stretch, counts: np.ndarray) -> tuple[OnlineS
         tried.append({**kept, "warm": warm, "ndcg@10": round(value, 5)})
         return value
 
-    none = OnlineSettings(on=True, item=0.0, aisle=0.0, refresh=0.0)
-    best, best_warm, top = none, False, worth(none, False)
+    best, best_warm, top = NOTHING, False, worth(NOTHING, False)
     for half, item, prior, warm in itertools.product(HALF_LIVES, ITEMS, PRIORS, (False, True)):
-        settings = dataclasses.replace(none, half_life=half, item=item, item_prior=prior)
+        settings = dataclasses.replace(NOTHING, half_life=half, item=item, item_prior=prior)
         if (value := worth(settings, warm)) > top:
             best, best_warm, top = settings, warm, value
     items_best = best
@@ -230,6 +286,19 @@ def chosen(base: np.ndarray, part: Stretch, counts: np.ndarray) -> tuple[OnlineS
         if (value := worth(settings, best_warm)) > top:
             best, top = settings, value
     return best, best_warm, tried
+
+
+def chosen_layer(
+    base: np.ndarray, part: Stretch, counts: np.ndarray, states: np.ndarray, biases: OnlineSettings, warm: bool
+) -> tuple[LastLayerSettings, list[dict[str, Any]]]:
+    """The settings of the last layer that rank best on validation beside these biases, whether or not they gain; and all that was tried."""
+    tried: list[dict[str, Any]] = []
+    for half, variance in itertools.product(LAYER_HALF_LIVES, VARIANCES):
+        settings = LastLayerSettings(on=True, half_life=half, variance=variance)
+        ranks = learning(base, part, [(part.start, counts)], biases, warm, layer=Layer(settings, states))
+        tried.append({"half_life": half, "variance": variance, "ndcg@10": round(float(measures(ranks)[:, 1].mean()), 5)})
+    best = max(tried, key=lambda row: row["ndcg@10"])
+    return LastLayerSettings(on=True, half_life=best["half_life"], variance=best["variance"]), tried
 
 
 def summary(arms: dict[str, np.ndarray], owners: np.ndarray, pairs: list[tuple[str, str]]) -> dict[str, Any]:
@@ -275,7 +344,7 @@ def main() -> None:
 
     def prepare(
         start: float, until: float, name: str, questions: int
-    ) -> tuple[Stretch, Scorer, np.ndarray, Histories | None, pl.DataFrame]:
+    ) -> tuple[Stretch, BlendScorer, np.ndarray, Histories | None, pl.DataFrame]:
         table = catalogue(events, items, start - window, start, until)
         data = dataset(events, table, start - window, start)
         part = stretch(events, table, data, start - window, start, until, questions, asked.look)
@@ -284,14 +353,21 @@ def main() -> None:
         print(f"{name}: {data.n_items:,} items, {len(data.histories.items):,} events before, {len(part.asked):,} questions", flush=True)
         return part, model, scored(model, part.fresh, seen), seen, table
 
-    part, _, base, _, _ = prepare(end - 2 * long, end - long, "validation", min(asked.tuning, asked.questions))
+    part, model, base, _, _ = prepare(end - 2 * long, end - long, "validation", min(asked.tuning, asked.questions))
     settings, warm, tried = chosen(base, part, part.data.item_counts)
-    print(f"chosen: {settings}, warm {warm}; {time.perf_counter() - began:.0f} s", flush=True)
+    states = states_before(model, part, np.arange(part.begin, len(part.items)))
+    layer, tried_layers = chosen_layer(base, part, part.data.item_counts, states, settings, warm)
+    print(f"chosen: {settings}, warm {warm}, {layer}; {time.perf_counter() - began:.0f} s", flush=True)
     part, model, base, seen, table = prepare(end - long, end, "test", asked.questions)
     counts = [(part.start, part.data.item_counts)]
     item_only, aisle_only = dataclasses.replace(settings, aisle=0.0), dataclasses.replace(settings, item=0.0)
     deal = np.random.default_rng(SEED + 1).permutation(part.data.n_items)
+    states = states_before(model, part, np.arange(part.begin, len(part.items)))
+    there = np.flatnonzero(states.any(axis=1))
+    shuffled = states.copy()
+    shuffled[there] = states[np.random.default_rng(SEED + 2).permutation(there)]
     fresh, both = "fresh histories", "fresh histories, biases of both"
+    last = "fresh histories, biases of both, last layer"
     arms = {
         "frozen histories": judged(scored(model, part.frozen, seen), part),
         fresh: judged(base, part),
@@ -301,6 +377,10 @@ def main() -> None:
         "fresh histories, biases by default": learning(base, part, counts, OnlineSettings(on=True, refresh=0.0), False),
         "fresh histories, recency": learning(base, part, counts, settings, True, taught=False),
         "fresh histories, placebo": learning(base, part, counts, settings, warm, deal),
+        "fresh histories, last layer": learning(base, part, counts, NOTHING, False, layer=Layer(layer, states)),
+        last: learning(base, part, counts, settings, warm, layer=Layer(layer, states)),
+        f"{last}, other items": learning(base, part, counts, settings, warm, layer=Layer(layer, states, deal)),
+        f"{last}, other states": learning(base, part, counts, settings, warm, layer=Layer(layer, states, other=shuffled)),
     }
     print(f"arms without refits: {time.perf_counter() - began:.0f} s", flush=True)
     refits = base.copy()
@@ -310,9 +390,12 @@ def main() -> None:
         mine = np.flatnonzero((part.times[part.asked] >= start) & (part.times[part.asked] < start + asked.every * WEEK))
         again = fitted(data, clock, f"refit after {week} weeks", cache)
         refits[mine] = scored(again, part.fresh[mine], None if seen is None else seen[mine])
+        now = np.arange(int(np.searchsorted(part.times, start)), len(part.items))
+        states[now - part.begin] = states_before(again, part, now)
         counts.append((start, data.item_counts))
     arms["refits, fresh histories"] = judged(refits, part)
     arms["refits, fresh histories, biases of both"] = learning(refits, part, counts, settings, warm)
+    arms["refits, fresh histories, biases of both, last layer"] = learning(refits, part, counts, settings, warm, layer=Layer(layer, states))
     pairs = [
         (fresh, "frozen histories"),
         ("fresh histories, biases of items", fresh),
@@ -323,9 +406,15 @@ def main() -> None:
         ("fresh histories, recency", fresh),
         (both, "fresh histories, recency"),
         ("fresh histories, placebo", fresh),
+        ("fresh histories, last layer", fresh),
+        (last, both),
+        (f"{last}, other items", both),
+        (f"{last}, other states", both),
+        (last, f"{last}, other states"),
         ("refits, fresh histories", fresh),
         ("refits, fresh histories", both),
         ("refits, fresh histories, biases of both", "refits, fresh histories"),
+        ("refits, fresh histories, biases of both, last layer", "refits, fresh histories, biases of both"),
     ]
     owners = part.users[part.asked]
     since = np.setdiff1d(part.items[part.times >= part.start], part.items[part.times < part.start])
@@ -345,6 +434,7 @@ def main() -> None:
         "people asked": len(np.unique(owners)),
         "settings chosen on validation": settings.to_dict(),
         "biases begin with the events of training": warm,
+        "last layer chosen on validation": layer.to_dict(),
         "training changes": CHANGES,
         **summary(arms, owners, pairs),
         "questions whose item training knew": {
@@ -352,6 +442,7 @@ def main() -> None:
             **summary({n: r[old] for n, r in arms.items()}, owners[old], pairs),
         },
         "validation": tried,
+        "validation, last layer": tried_layers,
         "seconds": {**clock, "all": round(time.perf_counter() - began, 1)},
     }
     asked.out.parent.mkdir(parents=True, exist_ok=True)

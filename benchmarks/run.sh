@@ -170,6 +170,7 @@ prequential() {
     echo "== prequential"
     "$PY" benchmarks/prequential.py "$TABLES/supermarket" "$OUT/prequential/supermarket.json" --people 700 --questions 8000
     "$PY" benchmarks/prequential.py "$TABLES/abxi" "$OUT/prequential/food-kitchen.json" --data food-kitchen --weeks 104 --look new --questions 5000
+    "$PY" benchmarks/repeats.py "$TABLES/supermarket" "$OUT/prequential/repeats.json"
 }
 # the service under load: 100,000 items (six aisles, 12,191 of them copies), 121,664 people; wrk and an idle machine are needed, and half an hour
 service() {

@@ -111,17 +111,22 @@ class QuickBlend:
             return items.mean(axis=0), (items.T @ items) / len(items)
         return np.asarray(items.mean(axis=0), dtype=np.float32).ravel(), items[self._sample]
 
-    def best(self, histories: Histories) -> tuple[list[Ints], list[Floats]]:
+    def best(self, histories: Histories, states: tuple[Floats, float] | None = None) -> tuple[list[Ints], list[Floats]]:
         """For each of B histories, none of them empty, the items worth looking at, in ascending order, and their scores.
+
+        Parameters
+        ----------
+        states : (float32 (B, D), float), optional
+            What ``scorer.net.states`` gave for these histories, where that is known already.
 
         Returns
         -------
         items : list of B int64 (P_b,)
         scores : list of B float32 (P_b,)
         """
-        states, scale = self.scorer.net.states(histories)
-        cosines, found = self.index.search(states, min(self._n, int(_FOUND * self.pool)))
-        z = self._normaliser(scale * states, scale * cosines)
+        ends, scale = states if states is not None else self.scorer.net.states(histories)
+        cosines, found = self.index.search(ends, min(self._n, int(_FOUND * self.pool)))
+        z = self._normaliser(scale * ends, scale * cosines)
         events = [_Events(histories, b) for b in range(len(histories))]
         steps: list[_Steps] = []
         if "markov" in self._others:
@@ -138,7 +143,7 @@ class QuickBlend:
             more = more[np.diff(more, prepend=-1) > 0]
             mark[near[:known]] = False
             items = np.concatenate([near[:known], more])
-            likeness = np.concatenate([cosines[b, :known], self._vectors[more] @ states[b]])
+            likeness = np.concatenate([cosines[b, :known], self._vectors[more] @ ends[b]])
             total = self._offset[items] + first[items] * (scale * likeness - z[b])
             if len(items) > self.pool:
                 mark[went] = True  # these are looked at in any case

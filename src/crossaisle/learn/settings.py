@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from crossaisle.errors import SettingError
 from crossaisle.settings import Settings, setting
 
-__all__ = ["STRATEGIES", "AbnormalSettings", "AskSettings", "ExploreSettings", "OnlineSettings"]
+__all__ = ["STRATEGIES", "AbnormalSettings", "AskSettings", "ExploreSettings", "LastLayerSettings", "OnlineSettings"]
 
 STRATEGIES = ("mixed", "uncertain", "coldest", "diverse", "popular", "random")
 """How questions can be chosen."""
@@ -44,6 +44,18 @@ class OnlineSettings(Settings):
     limit: float = setting(4.0, "largest bias, up or down", low=0.0, high=100.0)
     leap: float = setting(0.1, "half-lives by which one event may move the clock on", low=0.0001, high=1000.0)
     refresh: float = setting(1.0, "seconds for which biases that were worked out are kept", low=0.0)
+
+
+@dataclass(frozen=True)
+class LastLayerSettings(Settings):
+    """What is learned between trainings of who takes what: the network's last layer, see `crossaisle.learn.last_layer`."""
+
+    on: bool = setting(False, "correct the network's last layer by what people take, and add that to the scores")
+    half_life: float = setting(60.0, "days after which an event counts half", low=0.01, high=36_500.0)
+    variance: float = setting(0.3, "prior variance of each number of a correction; larger learns faster", low=1e-6, high=1000.0)
+    others: int = setting(50, "last items of other people that stand against the one taken", low=1, high=10_000)
+    limit: float = setting(4.0, "largest change of a score, up or down", low=0.0, high=100.0)
+    leap: float = setting(0.1, "half-lives by which one event may move the clock on", low=0.0001, high=1000.0)
 
 
 @dataclass(frozen=True)

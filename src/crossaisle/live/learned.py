@@ -1,9 +1,9 @@
-"""What a service learns from feedback between two trainings. Imports: served, settings.
+"""What a service learns from feedback between two trainings. Imports: served, settings, tastes.
 
 One thread reads lists shown and events in the order of the store and keeps four things from them: item and aisle biases (`learn.online`),
 items that most people reject (`learn.abnormal`), what exploring has taught (`learn.explore`) and how often each item was shown lately. What
 follows from that for the scores is one array, `Learned.adjustment`, replaced about once a second; what one person did counts for that
-person at once and is not this file's business.
+person at once and is not this file's business. Where the setting asks for it, the network's last layer is corrected, too (`live.tastes`).
 
 A list counts as shown when it was made. Lists are read with a delay of `LAG` seconds, because they are written in the background and by
 several processes; every worker that reads the same store comes to the same state.
@@ -25,6 +25,7 @@ from crossaisle.learn.explore import Explorer, Outcomes, Slot, base_features, pl
 from crossaisle.learn.online import OnlineBiases
 from crossaisle.live.served import Served
 from crossaisle.live.settings import LearnSettings
+from crossaisle.live.tastes import Tastes
 from crossaisle.records import Cursor, Event, Records, ShownList, sign
 from crossaisle.schema import Bools, Floats, Ints, Times
 
@@ -65,6 +66,8 @@ class Learned:
     ----------
     adjustment : float32 (N,) or None
         Added to every score; None where nothing has been learned.
+    tastes : Tastes or None
+        The corrections of the last layer; None where they are off.
     days : dict
         Day (ISO 8601) -> kind of event -> how many, ``lists`` among them.
     """
@@ -75,6 +78,7 @@ class Learned:
         aisles, counts = served.catalogue.item_aisles, served.contents.scorer.counts
         self._aisles, self._counts = aisles, counts
         self.biases = OnlineBiases(counts, aisles, settings.online)
+        self.tastes = Tastes(served, records, settings.last_layer) if settings.last_layer.on else None
         self.feedback = Feedback(self._n, settings.abnormal)
         self.explorer = Explorer(settings.explore)
         self._outcomes = Outcomes()
@@ -94,6 +98,8 @@ class Learned:
 
     def follow(self, served: Served) -> None:
         """Items joined: go on with them."""
+        if self.tastes is not None:
+            self.tastes.follow(served)
         with self._lock:
             more = served.catalogue.n_items - self._n
             self._codes = served.codes
@@ -140,14 +146,18 @@ class Learned:
         self._read_to = max(self._read_to, until)
         while True:
             changes = self.records.changes(self._cursor)
+            places = {e.recommendation_id: self._places(e.recommendation_id) for _, e in changes.events if e.recommendation_id}
+            if self.tastes is not None and (changes.events or changes.forgotten):  # the last that may find the store away
+                self.tastes.take([event for _, event in changes.events], changes.forgotten)
             if changes.events:
-                places = {e.recommendation_id: self._places(e.recommendation_id) for _, e in changes.events if e.recommendation_id}
                 with self._lock:
                     self._take_events([event for _, event in changes.events], places)
                 read = True
             self._cursor = changes.cursor
             if not changes.more:
                 break
+        if self.tastes is not None:
+            self.tastes.renew(now)
         with self._lock:
             if self.settings.explore.share > 0:
                 known = self._outcomes.known(now)

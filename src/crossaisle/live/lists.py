@@ -61,9 +61,13 @@ class Lists:
         """Give each of these people, who have a history, the items worth listing to them."""
         if not people:
             return
-        histories = together(people)
+        histories, states = together(people), None
+        if self.learn.last_layer.on:  # corrections need the states, too
+            states = served.contents.scorer.net.states(histories)
+            for person, state in zip(people, states[0], strict=True):
+                person.state = state
         if served.quick is not None:
-            for person, items, scores in zip(people, *served.quick.best(histories), strict=True):
+            for person, items, scores in zip(people, *served.quick.best(histories, states), strict=True):
                 person.pool = items, scores
             return
         size = min(self.settings.exact_pool, served.catalogue.n_items)
@@ -135,6 +139,11 @@ class Lists:
         adjustment = learned.adjustment
         if adjustment is not None and len(adjustment) == served.catalogue.n_items:
             scores = scores + adjustment[items]
+        corrections = None if learned.tastes is None else learned.tastes.corrections
+        if corrections is not None and len(corrections) >= served.catalogue.n_items and len(person.items):
+            if person.state is None:
+                person.state = served.contents.scorer.net.states(together([person]))[0][0]
+            scores = scores + corrections.scores(person.state, items)
         scores = sunk(served, person, items, scores, self.settings)
         columns = slate(
             scores[None],

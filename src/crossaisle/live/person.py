@@ -29,6 +29,8 @@ class Person:
         Item codes.
     pool : (int64 (P,), float32 (P,)), optional
         The items worth listing and their scores, once asked for; of somebody of whom more is learned there is another `Person`.
+    state : float32 (D,), optional
+        The network's state after the history, once asked for.
     """
 
     items: Ints
@@ -38,6 +40,7 @@ class Person:
     hidden: frozenset[int] = field(default_factory=frozenset)
     disliked: frozenset[int] = field(default_factory=frozenset)
     pool: tuple[Ints, Floats] | None = None
+    state: Floats | None = None
 
     @classmethod
     def of_items(cls, items: Sequence[int]) -> Person:

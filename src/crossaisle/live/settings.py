@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from crossaisle.errors import SettingError
-from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, OnlineSettings
+from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, LastLayerSettings, OnlineSettings
 from crossaisle.settings import Settings, setting
 
 __all__ = ["LearnSettings", "LiveSettings"]
@@ -54,3 +54,4 @@ class LearnSettings(Settings):
     online: OnlineSettings = field(default_factory=OnlineSettings)
     abnormal: AbnormalSettings = field(default_factory=AbnormalSettings)
     explore: ExploreSettings = field(default_factory=ExploreSettings)
+    last_layer: LastLayerSettings = field(default_factory=LastLayerSettings)

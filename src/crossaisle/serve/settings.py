@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, OnlineSettings
+from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, LastLayerSettings, OnlineSettings
 from crossaisle.live.settings import LearnSettings, LiveSettings
 from crossaisle.records.settings import RecordsSettings
 from crossaisle.settings import Settings, setting
@@ -51,8 +51,9 @@ class ServiceSettings(Settings):
     online: OnlineSettings = field(default_factory=OnlineSettings)
     abnormal: AbnormalSettings = field(default_factory=AbnormalSettings)
     explore: ExploreSettings = field(default_factory=ExploreSettings)
+    last_layer: LastLayerSettings = field(default_factory=LastLayerSettings)
 
     @property
     def learn(self) -> LearnSettings:
         """What is learned from feedback, together."""
-        return LearnSettings(self.online, self.abnormal, self.explore)
+        return LearnSettings(self.online, self.abnormal, self.explore, self.last_layer)
