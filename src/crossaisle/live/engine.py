@@ -81,6 +81,7 @@ class Engine:
         self.records = records
         self._watcher = VersionWatcher(folder, shared=shared)
         self._lock = threading.RLock()  # held while what is served changes, and while it is read for a batch
+        self._stepping = threading.Lock()  # held by whoever reads the log: what is read twice would be learned twice
         self._changing = threading.Lock()  # held by whoever makes another set of items
         self._people: OrderedDict[str, Person] = OrderedDict()
         self._unread: dict[str, int] = {}  # item ids that another process put or took out, many at once; by when they came
@@ -105,8 +106,8 @@ class Engine:
         return Learned(served, self.records, self.learn, time.time() - self.settings.learn_days * 86_400.0)
 
     def _learn(self) -> None:
-        """Work in what came since; called again and again by a thread of its own."""
-        with contextlib.suppress(StoreAway):
+        """Work in what came since; called again and again by a thread of its own, and by whoever undoes something."""
+        with contextlib.suppress(StoreAway), self._stepping:
             self._learned.step(time.time())
             self.records.finish_forgetting()
             self._away_until = 0.0  # it answers: lists may ask it again
