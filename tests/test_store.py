@@ -20,7 +20,17 @@ from safetensors.numpy import load_file, save_file
 
 from crossaisle import store
 from crossaisle.errors import ModelError, OutputError
-from crossaisle.store import FORMAT_VERSION, folder_lock, open_version, point_to, read_manifest, replace_file, version_names, write_version
+from crossaisle.store import (
+    FORMAT_VERSION,
+    folder_lock,
+    open_version,
+    point_to,
+    prune,
+    read_manifest,
+    replace_file,
+    version_names,
+    write_version,
+)
 
 
 def writer(text):
@@ -278,7 +288,7 @@ def test_a_disk_that_is_really_full(small_disk, write):
 
 OTHER_RUNS = """
 import json, os, signal, sys
-from crossaisle.store import folder_lock, write_version
+from crossaisle.store import folder_lock, prune, write_version
 
 def say(word):
     print(word, os.getpid(), flush=True)
@@ -298,19 +308,27 @@ def keep_writing(folder):
     while True:
         write_version(folder, write)
 
-def die_before_step(folder, step):
+def dying(step):
     left = [step]
     def count(event, args):
         if event in ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir"):
             left[0] -= 1
             if left[0] == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(count)
+
+def die_before_step(folder, step):
     def write(new):
         for name in ("model.bin", "items.bin"):
             (new / name).write_text("new")
     say("writing")
-    sys.addaudithook(count)
+    dying(step)
     write_version(folder, write)
+
+def die_before_step_of_prune(folder, step):
+    say("pruning")
+    dying(step)
+    prune(folder, 2)
 
 for line in sys.stdin:
     task, *args = json.loads(line)
@@ -534,3 +552,81 @@ def test_what_cannot_be_replaced(tmp_path):
         replace_file(tmp_path / "v0001", "a.txt", fails)
     assert sorted(p.name for p in (tmp_path / "v0001").iterdir()) == ["a.txt", "manifest.json"]
     assert (open_version(tmp_path) / "a.txt").read_text() == "a"
+
+
+# old versions
+
+
+@pytest.mark.parametrize("keep", [1, 2, 4, 9])
+@pytest.mark.parametrize("current", ["v0001", "v0002", "v0005"])
+@pytest.mark.parametrize("spared", [(), ("v0002",), ("v0001", "v0003", "v0009")])
+def test_pruning_leaves_the_newest_the_one_in_service_and_what_is_spared(tmp_path, keep, current, spared):
+    for n in range(5):
+        write_version(tmp_path, writer(str(n)))
+    point_to(tmp_path, current)
+    names = version_names(tmp_path)
+    staying = [n for n in names if n in names[-keep:] or n == current or n in spared]
+    assert prune(tmp_path, keep, spared) == [n for n in names if n not in staying]
+    assert names_in(tmp_path) == ["current", *staying]
+    assert [open_version(tmp_path, n).name for n in staying] == staying
+    assert open_version(tmp_path).name == current
+    assert prune(tmp_path, keep, spared) == []
+    assert write_version(tmp_path, writer("next")).name == "v0006"  # no name is given twice
+
+
+def test_a_pruned_version_can_still_be_read_by_who_has_it_mapped(tmp_path):
+    values = np.arange(100_000, dtype=np.float32)
+    write_version(tmp_path, lambda new: np.save(new / "vectors.npy", values))
+    mapped = np.load(open_version(tmp_path) / "vectors.npy", mmap_mode="r")
+    write_version(tmp_path, writer("new"))
+    assert prune(tmp_path, 1) == ["v0001"]
+    assert (mapped == values).all()
+
+
+def test_kill_9_before_each_step_of_pruning(tmp_path, model, other_runs):
+    for n in range(2, 6):
+        write_version(model, writer(str(n)))
+    point_to(model, "v0002")
+    left = []
+    for step in range(1, 100):
+        folder = shutil.copytree(model, tmp_path / f"{step}.model")
+        if other_runs.end(other_runs.start("die_before_step_of_prune", folder, step)) == 0:
+            break
+        left.append(version_names(folder))
+        assert {"v0002", "v0004", "v0005"} <= set(left[-1])
+        assert open_version(folder).name == "v0002"
+        for name in left[-1]:  # what has the name of a version is one
+            assert open_version(folder, name).name == name
+        assert prune(folder, 2) == [n for n in ("v0001", "v0003") if n in left[-1]]
+        assert names_in(folder) == ["current", "v0002", "v0004", "v0005"]
+    assert {len(names) for names in left} == {5, 4, 3}
+    assert len(left) > 12  # two versions of five files and folders each
+
+
+def test_what_cannot_be_pruned(model, other_runs):
+    with pytest.raises(ValueError, match="keep is 0, expected at least 1"):
+        prune(model, 0)
+    other = other_runs.start("hold", model)
+    try:
+        with pytest.raises(OutputError, match="another run is writing"):
+            prune(model, 1)
+    finally:
+        other_runs.end(other, signal.SIGTERM)
+    write_version(model, writer("two"))
+    (model / "current").unlink()
+    with pytest.raises(ModelError, match="current is missing or not readable"):
+        prune(model, 1)
+    assert version_names(model) == ["v0001", "v0002"]
+
+
+def test_what_the_system_does_not_let_go_stays(model, monkeypatch):
+    write_version(model, writer("two"))
+
+    def refused(*_):
+        raise PermissionError(13, "not yours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", refused)
+        assert prune(model, 1) == []
+    assert version_names(model) == ["v0001", "v0002"]
+    assert prune(model, 1) == ["v0001"]

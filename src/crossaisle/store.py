@@ -9,7 +9,8 @@
 
 A writer fills a hidden folder, flushes it to the disk, renames it to the next version and only then moves the pointer; each step
 leaves a folder that loads. A writer that was killed leaves a hidden folder, which the next one removes. POSIX file locks: a killed
-process holds none. A single file of a version can be replaced later (`replace_file`): what a person asked to have forgotten.
+process holds none. A single file of a version can be replaced later (`replace_file`): what a person asked to have forgotten. Old versions
+are taken away by `prune`: first renamed, so that no folder named as a version is ever half there, then removed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ __all__ = [
     "folder_lock",
     "open_version",
     "point_to",
+    "prune",
     "read_manifest",
     "refuse_lost_update",
     "replace_file",
@@ -100,8 +102,7 @@ def write_version(folder: str | Path, write: Callable[[Path], None], *, optional
     """
     folder = Path(folder)
     with folder_lock(folder), _writing_to(folder):
-        for stale in folder.glob(_HIDDEN + "*"):
-            _remove(stale)
+        _remove_hidden(folder)
         names = version_names(folder)
         name = f"v{int(names[-1][1:]) + 1 if names else 1:04d}"
         hidden, pointer = folder / f"{_HIDDEN}{name}", folder / f"{_HIDDEN}{_POINTER}"
@@ -172,6 +173,60 @@ def point_to(folder: str | Path, version: str) -> None:
     with folder_lock(folder), _writing_to(folder):
         open_version(folder, version)
         _replace(folder / _POINTER, version + "\n")
+
+
+def prune(folder: str | Path, keep: int, spared: Collection[str] = ()) -> list[str]:
+    """Take old versions away: all but the newest ``keep``, the current one and those that are spared.
+
+    The newest always stays, so that a name is never given twice. Whoever has a version loaded goes on: the files that a process has open or
+    mapped stay readable to it. A run that is killed here leaves a hidden folder, which the next one removes. What cannot be removed stays.
+
+    Parameters
+    ----------
+    keep : int
+        At least 1.
+    spared : collection of str
+        Versions that stay, however old they are.
+
+    Returns
+    -------
+    list of str
+        The versions taken away, oldest first.
+
+    Raises
+    ------
+    ModelError
+        If the folder has no readable pointer: nobody knows then which version serves.
+    OutputError
+        If another run is writing the folder.
+    ValueError
+        If ``keep`` is below 1.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> for n in range(4):
+    ...     _ = write_version(folder, lambda new: (new / "model.json").write_text("{}"))
+    >>> prune(folder, 2, spared=["v0001"]), version_names(folder)
+    (['v0002'], ['v0001', 'v0003', 'v0004'])
+    """
+    if keep < 1:
+        raise ValueError(f"keep is {keep}, expected at least 1: the newest version stays")
+    folder = Path(folder)
+    with folder_lock(folder):
+        _remove_hidden(folder)
+        staying, out = {*version_names(folder)[-keep:], current_version(folder), *spared}, []
+        for name in version_names(folder):
+            if name in staying:
+                continue
+            hidden = folder / f"{_HIDDEN}{name}"
+            with contextlib.suppress(OSError):
+                (folder / name).rename(hidden)
+                _flush_folder(folder)
+                out.append(name)
+            _remove(hidden)
+        return out
 
 
 def replace_file(version: Path, file: str, write: Callable[[Path], None]) -> None:
@@ -340,6 +395,12 @@ def _remove_if_empty(folders: list[Path]) -> None:
             folder.rmdir()
         except OSError:
             return
+
+
+def _remove_hidden(folder: Path) -> None:
+    """Remove what a run that was killed has left."""
+    for stale in folder.glob(_HIDDEN + "*"):
+        _remove(stale)
 
 
 def _remove(path: Path) -> None:

@@ -66,6 +66,8 @@ def test_a_shop_from_fit_to_rollback(shop: Path, store: str, capfd: pytest.Captu
     assert err == ""
     assert run(["refit", "m", "--store", store, "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["line"] == "nothing new since v0002: no refit; v0002 stays"
+    assert run(["refit", "m", "--store", store, "--versions", "0"]) == 2
+    assert "setting versions is 0; expected a number of at least 1" in capfd.readouterr().err
     assert run(["refit", "m", "--rollback"]) == 0
     assert capfd.readouterr().out == "v0001 serves again in place of v0002\n"
     assert run(["refit", "m", "--rollback"]) == 2
@@ -80,7 +82,8 @@ def test_a_shop_from_fit_to_rollback(shop: Path, store: str, capfd: pytest.Captu
     ("argv", "line"),
     [
         (["m"], "no model at m"),
-        (["m", "--rollback", "--every", "1h"], "--rollback beside --every, --set, --from or --media; expected --rollback alone"),
+        (["m", "--rollback", "--every", "1h"], "--rollback beside --every, --set, --from, --media or --versions; expected --rollback alone"),
+        (["m", "--rollback", "--versions", "3"], "--rollback beside --every"),
         (["m", "--rollback", "--from", "v0001"], "--rollback beside --every"),
         (["nowhere", "--store", "STORE"], "no model at nowhere"),
         (["m", "--store", "STORE", "--every", "soon"], "--every 'soon'; expected a number and s, m, h or d"),
@@ -116,10 +119,10 @@ def test_every_goes_on_after_an_error_until_sigterm(store: str, monkeypatch: pyt
     busy = OutputError("another run is writing m", "a folder of one's own", "wait")
     asked = outcomes(monkeypatch, OUT, busy, lambda: os.kill(os.getpid(), signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)
-    assert run(["refit", "m", "--store", store, "--every", "24h", "--set", "refit.epochs=3"]) == 0
+    assert run(["refit", "m", "--store", store, "--every", "24h", "--set", "refit.epochs=3", "--versions", "7"]) == 0
     out, err = capfd.readouterr()
     assert len(asked) == 3
-    assert asked[0]["settings"] == {"refit.epochs": "3"}
+    assert asked[0]["settings"] == {"refit.epochs": "3", "refit.versions": "7"}
     assert out == f"{OUT.line}\n" * 2
     assert err == f"error: {busy}\nstopped by SIGTERM; the model in service stays\n"
     assert signal.getsignal(signal.SIGTERM) == before

@@ -19,6 +19,7 @@ from crossaisle.live.served import Served
 from crossaisle.live.settings import LearnSettings, LiveSettings
 from crossaisle.records import Event, Records
 from crossaisle.shared import Shared
+from crossaisle.store import prune, write_version
 from crossaisle.testing import toy_dataset
 
 DATA = toy_dataset(n_users=200)
@@ -298,6 +299,22 @@ def test_another_version_is_served_without_a_gap_and_a_broken_one_is_not(made, r
     assert not engine.look_for_new_version()
     assert engine.recommend([Ask(user_id="x")])[0].model == "v0002"
     assert "was altered" in engine.model()["refused"]["v0003"]
+    engine.close()
+
+
+def test_a_version_that_was_taken_away_serves_on(made, records, tmp_path):
+    folder = tmp_path / "copy.model"
+    shutil.copytree(made, folder)
+    engine = Engine(folder, records)
+    before = listed(engine, user_id=DATA.users[0])
+    for _ in range(2):
+        write_version(folder, lambda new: (new / "model.json").write_text("no model"))
+        assert not engine.look_for_new_version()  # so that the first goes on serving
+    assert prune(folder, 1) == ["v0001", "v0002"]
+    assert listed(engine, user_id=DATA.users[0]) == before
+    assert engine.similar(DATA.items["item_id"][0], 3)
+    told = engine.overview()
+    assert (told["version"], told["created"]) == ("v0001", None)
     engine.close()
 
 

@@ -182,6 +182,43 @@ def test_histories_left_out_stay_out_and_the_store_is_read_whole(model: Path, re
     assert int(new.scorer.counts.sum()) == len(EVENTS)
 
 
+# how many stay
+
+
+def test_old_versions_go_and_the_one_to_roll_back_to_stays(model: Path, empty: Records) -> None:
+    def more(n: int) -> Any:
+        empty.add_events(EVENTS[n * 150 : (n + 1) * 150], 0.0)
+        return refitted(model, empty, refit_versions="2", refit_margin="1", refit_newest="0.5", refit_least="2")
+
+    for n in range(3):
+        assert more(n).what == SWAPPED
+    assert version_names(model) == ["v0003", "v0004"]
+    assert rollback(model).version == "v0003"
+    out = more(3)  # v0005 in place of v0003: what was rolled back is neither in service nor to go back to, but one of the newest
+    assert (out.version, out.facts["start"]) == ("v0005", "v0003")
+    assert version_names(model) == ["v0003", "v0004", "v0005"]
+    assert "versions taken away" not in out.facts
+    out = more(4)
+    assert (out.version, out.facts["versions taken away"]) == ("v0006", ["v0003", "v0004"])
+    assert version_names(model) == ["v0005", "v0006"]
+    assert rollback(model).version == "v0005"
+    with pytest.raises(ModelError, match="no version before v0005"):
+        rollback(model)
+    assert len([e for e in swaps(model) if e["what"] == SWAPPED]) == 5  # the history is whole
+    # fewer are asked for: at once, also where there is nothing to learn
+    assert refitted(model, empty, refit_versions="1").what == NO_REFIT
+    assert version_names(model) == ["v0005", "v0006"]  # the one in service and the newest
+
+
+def test_challengers_kept_aside_do_not_count_and_are_not_taken_away_with_the_old(model: Path, records: Records) -> None:
+    worse = {k.replace(".", "_"): v for k, v in WORSE.items()}
+    assert refitted(model, records, refit_versions="1", **worse).what == KEPT_ASIDE
+    assert refitted(model, records, refit_versions="1").line.startswith("nothing new")
+    assert version_names(model) == ["v0001"]
+    assert version_names(model / "rejected") == ["v0001"]
+    assert contents(model / "rejected").report["refit"]["what"] == KEPT_ASIDE
+
+
 # what is in it
 
 

@@ -69,6 +69,12 @@ def refit(
         typer.Option("--from", metavar="VERSION", help="Begin with the weights of this version, such as v0002, not those in service."),
     ] = None,
     media: options.Media = None,
+    versions: Annotated[
+        int | None,
+        typer.Option(
+            "--versions", metavar="N", help="So many versions stay in MODEL, the newest; 5 if not given. The same as refit.versions."
+        ),
+    ] = None,
     assignments: options.Set = None,
     device: options.Device = "auto",
     as_json: options.Json = False,
@@ -76,16 +82,19 @@ def refit(
     """Train on from the model in service with what came since, and let the better one serve.
 
     The newest events are kept from the new model and asked of both; it takes over only if it is not worse, otherwise it is kept aside in
-    MODEL/rejected. A server that runs on MODEL takes the new version up by itself. See: crossaisle settings refit.
+    MODEL/rejected. A server that runs on MODEL takes the new version up by itself. Old versions are taken away, never the one in service or
+    the one that --rollback brings back. See: crossaisle settings refit.
     """
     if rollback:
-        if every is not None or assignments or start is not None or media is not None:
-            raise RequestError("--rollback beside --every, --set, --from or --media", "--rollback alone", "run them apart")
+        if every is not None or assignments or start is not None or media is not None or versions is not None:
+            raise RequestError("--rollback beside --every, --set, --from, --media or --versions", "--rollback alone", "run them apart")
         from crossaisle.live.refit import rollback as roll_back
 
         _show(roll_back(model), as_json)
         return
     period, chosen = None if every is None else seconds_of(every), options.parse_settings(assignments)
+    if versions is not None:
+        chosen = {**chosen, "refit.versions": str(versions)}
     from crossaisle.live.refit import refit as refit_once
     from crossaisle.records import Records, RecordsSettings
     from crossaisle.store import open_version

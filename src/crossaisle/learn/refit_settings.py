@@ -36,3 +36,9 @@ class RefitSettings(Settings):
         "time, and learns what was kept from it at the next refit",
     )
     keep: int = setting(3, "of the challengers that were not better, the newest so many are kept aside in MODEL/rejected", low=0)
+    versions: int = setting(
+        5,
+        "the newest so many versions stay in the model folder after a refit, and always the one in service and the one that --rollback "
+        "brings back",
+        low=1,
+    )

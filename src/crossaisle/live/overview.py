@@ -29,7 +29,7 @@ def overview(served: Served, learned: Learned, folder: Path) -> dict[str, Any]:
     new = new[np.argsort(-shown[new], kind="stable")][:_NEW]
     return {
         "version": served.name,
-        "created": read_manifest(folder / served.name).get("created"),
+        "created": _created(folder / served.name),
         "items": int(served.catalogue.n_items - served.gone.sum()),
         "people": len(served.rows),
         "quality": served.contents.quality,
@@ -46,8 +46,16 @@ def overview(served: Served, learned: Learned, folder: Path) -> dict[str, Any]:
 def _training(folder: Path, name: str) -> dict[str, Any]:
     """A version's name, age and curves; without what cannot be read."""
     try:
-        created = read_manifest(folder / name).get("created")
         curves = json.loads((folder / name / CURVES).read_text(encoding="utf-8"))
-    except (ModelError, OSError, ValueError):
-        created, curves = None, {}
-    return {"version": name, "created": created, "curves": curves}
+    except (OSError, ValueError):
+        curves = {}
+    return {"version": name, "created": _created(folder / name), "curves": curves}
+
+
+def _created(version: Path) -> str | None:
+    """When a version was written; None where it cannot be read: what serves may have been taken away from the folder since."""
+    try:
+        created = read_manifest(version).get("created")
+    except ModelError:
+        return None
+    return None if created is None else str(created)

@@ -10,14 +10,14 @@ extending the judged challenger would be cheaper, and would put a recipe into se
 kept aside in ``MODEL/rejected``, without anybody's histories.
 
 One run at a time holds the folder; a version is written whole before anything points to it, so a kill at any moment leaves the model that
-served before, or the new one.
+served before, or the new one. Last of all, old versions are taken away (``refit.versions``), but never the one in service, nor the one that
+a rollback would bring back.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ from crossaisle.data.dataset import media_folder
 from crossaisle.data.describe import describe
 from crossaisle.encode.items import ItemReader
 from crossaisle.encode.media import media_lines
-from crossaisle.errors import SettingError
+from crossaisle.errors import ModelError, SettingError
 from crossaisle.live.forget import forget_in_versions
 from crossaisle.live.history import KEPT_ASIDE, ROLLED_BACK, SWAPPED, before, mend, note, swaps
 from crossaisle.live.judge import Verdict, ask, compare, held_back
@@ -40,7 +40,7 @@ from crossaisle.live.news import News, gather
 from crossaisle.presets import AllSettings
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.records.rows import Cursor
-from crossaisle.store import current_version, folder_lock, open_version, point_to, version_names, write_version
+from crossaisle.store import current_version, folder_lock, open_version, point_to, prune, version_names, write_version
 from crossaisle.train.settings import TrainSettings
 from crossaisle.whole.people import People
 from crossaisle.whole.version import OPTIONAL, Contents
@@ -137,9 +137,18 @@ def refit(
         news = gather(served, records, cursor_of(served.report, records))
         forgotten = forget_in_versions(folder, news.forgotten)
         out = _refit(folder, version.name, served, base, start or version.name, news, chosen, files, progress, began)
-    said = {"people taken out of versions": forgotten} if forgotten else {}
+        pruned = _prune(folder, chosen.refit.versions)
     notes = _unread(news, base) if out.what != NO_REFIT and files is None else _read_files(base)
-    return dataclasses.replace(out, facts={**out.facts, **said, **({"notes": notes} if notes else {})}, notes=tuple(notes))
+    more = {"people taken out of versions": forgotten, "versions taken away": pruned, "notes": notes}
+    return dataclasses.replace(out, facts={**out.facts, **{name: what for name, what in more.items() if what}}, notes=tuple(notes))
+
+
+def _prune(folder: Path, keep: int) -> list[str]:
+    try:
+        spared = [before(folder)]
+    except ModelError:  # there is none to go back to
+        spared = []
+    return prune(folder, keep, spared)
 
 
 def _refit(
@@ -222,8 +231,7 @@ def _keep_aside(folder: Path, challenger: Contents, news: News, entry: dict[str,
     if keep:
         held = dataclasses.replace(challenger, report={"records": news.cursor.to_json(), "refit": entry})
         write_version(aside, lambda new: held.write(new, False), optional=OPTIONAL)
-        for old in version_names(aside)[:-keep]:
-            shutil.rmtree(aside / old, ignore_errors=True)
+        prune(aside, keep)
         where = f"kept aside as {REJECTED}/{entry['to']}"
     else:
         entry["to"], where = "", "thrown away"
