@@ -61,7 +61,7 @@ def test_a_shop_from_fit_to_rollback(shop: Path, store: str, capfd: pytest.Captu
     capfd.readouterr()
     assert run(["refit", "m", "--store", store]) == 0
     out, err = capfd.readouterr()
-    assert out.startswith("v0002 serves in place of v0001: N@10 ")
+    assert out.startswith("v0002 serves in place of v0001: better: N@10 ")
     assert out.count("\n") == 1
     assert err == ""
     assert run(["refit", "m", "--store", store, "--json"]) == 0

@@ -83,7 +83,9 @@ def test_a_model_that_learned_what_came_takes_over(model: Path, records: Records
     entry = swaps(model)[-1]
     assert entry == {"when": entry["when"], **new.report["refit"]}
     assert entry["challenger"] == pytest.approx(new.quality["ndcg@10"], abs=1e-5)
-    assert entry["low"] >= -0.05 * entry["in service"]
+    assert entry["low"] >= entry["margin"] == pytest.approx(-0.1 * entry["in service"], abs=1e-6)
+    assert out.line.startswith(f"v0002 serves in place of v0001: {entry['found']}: N@10 ")
+    assert f"about {entry['people']} people could have shown a difference of {entry['could see']:.4f} (" in out.line
     # everybody's events are in it, those that judged too, and it learned them
     assert pairs(held(model)) == pairs(pl.read_parquet(model / "v0001" / "histories.parquet")) | {(e.user_id, e.item_id) for e in EVENTS}
     assert (new.scorer.counts - contents(model, "v0001").scorer.counts).sum() == len(EVENTS)
@@ -132,7 +134,7 @@ def test_the_judged_challenger_itself_can_take_over(model: Path, records: Record
 def test_a_worse_challenger_is_kept_aside_with_a_report(model: Path, records: Records) -> None:
     out = refitted(model, records, **{k.replace(".", "_"): v for k, v in WORSE.items()})
     assert (out.what, out.version, current_version(model)) == (KEPT_ASIDE, "v0001", "v0001")
-    assert "v0001 stays, the challenger is kept aside as rejected/v0001: N@10" in out.line
+    assert "v0001 stays, the challenger is kept aside as rejected/v0001: worse: N@10" in out.line
     aside = contents(model / "rejected")
     assert aside.people is None
     assert aside.report["refit"]["what"] == KEPT_ASIDE
@@ -308,7 +310,7 @@ def test_items_of_a_shop_that_never_described_any_are_known_by_what_people_do(tm
 
     in_service(model, Dataset.from_frames(bare), **{"model.senses": "id"})
     records.add_events([Event(f"n{n}", e.user_id, "brand new", "purchase", e.timestamp) for n, e in enumerate(EVENTS[:5])], 0.0)
-    assert refitted(model, records).what == SWAPPED
+    assert refitted(model, records, refit_margin="1").what == SWAPPED
     assert contents(model).catalogue.codes["brand new"] >= 0
 
 

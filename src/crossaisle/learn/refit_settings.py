@@ -21,10 +21,13 @@ class RefitSettings(Settings):
     newest: float = setting(
         0.2, "share of the new events, the newest, that is kept from the challenger and asked of both models", low=0.01, high=0.9
     )
-    people: int = setting(5_000, "most people who are asked about", low=1)
+    newest_most: float = setting(
+        0.5, "where those ask about fewer than refit.people people, more are kept back until they do, up to this share", low=0.01, high=0.9
+    )
+    people: int = setting(5_000, "enough people to ask about, and the most; the more there are, the smaller the differences seen", low=1)
     least: int = setting(50, "with fewer people to ask about there is no refit yet", low=2)
     margin: float = setting(
-        0.05,
+        0.1,
         "the challenger takes over where the lower end of the interval (95 %) of what it gains is not below minus this share of the N@10 "
         "of the model in service",
         low=0.0,

@@ -27,8 +27,8 @@ def swaps(folder: str | Path) -> list[dict[str, Any]]:
     """The swap history, oldest first; a line that a killed run left half-written is passed over.
 
     Each entry has ``when`` (ISO 8601), ``what`` (`SWAPPED`, `KEPT_ASIDE` or `ROLLED_BACK`), ``from`` and ``to`` (versions), ``why`` (one
-    line) and, of a refit, ``in service`` and ``challenger`` (N@10 on the newest events), ``difference``, ``low``, ``high``, ``people``,
-    ``questions``, ``new``, ``minutes`` and ``cursor``.
+    line) and, of a refit, ``in service`` and ``challenger`` (N@10 on the newest events), ``found`` (what the judge makes of them),
+    ``difference``, ``low``, ``high``, ``could see``, ``margin``, ``people``, ``questions``, ``new``, ``minutes`` and ``cursor``.
 
     Examples
     --------

@@ -167,7 +167,7 @@ def _refit(
     idle = _idle(folder, name, news)
     if idle and start == name:
         return Outcome(NO_REFIT, f"{idle}: no refit; {name} stays", name, facts)
-    held = held_back(news, chosen.newest)
+    held = held_back(news, chosen.newest, chosen.newest_most, chosen.people, settings.data.target_events)
     asked = ask(news, held, settings.data.target_events, chosen.people, settings.seed)
     if asked.n_people < chosen.least:
         found = f"{news.facts['events']:,} new events hold back answers of {asked.n_people} people, {chosen.least} are needed to judge by"
@@ -189,6 +189,7 @@ def _refit(
         "start": start,
         "why": _why(verdict, chosen.margin, won),
         **verdict.to_dict(),
+        "margin": round(-chosen.margin * verdict.in_service, 6),
         "new": news.facts,
         "settings": chosen.to_dict(),
         "cursor": news.cursor.to_json(),
@@ -283,10 +284,13 @@ def _idle(folder: Path, name: str, news: News) -> str:
 
 
 def _why(verdict: Verdict, margin: float, won: bool) -> str:
-    t = verdict.test
+    t, share = verdict.test, f" ({verdict.could_see / verdict.in_service:.0%})" if verdict.in_service > 0 else ""
     told = f"N@10 {verdict.challenger:.4f} against {verdict.in_service:.4f}, difference {t.difference:+.4f} [{t.low:+.4f}, {t.high:+.4f}]"
+    seen = (
+        f"{verdict.questions:,} questions about {verdict.people:,} people could have shown a difference of {verdict.could_see:.4f}{share}"
+    )
     sign = "not below" if won else "below"
-    return f"{told} on {verdict.people:,} people; its lower end is {sign} the margin {-margin * verdict.in_service:+.4f}"
+    return f"{verdict.found}: {told}; its lower end is {sign} the margin {-margin * verdict.in_service:+.4f}; {seen}"
 
 
 def _grown(contents: Contents, news: News) -> Contents:
