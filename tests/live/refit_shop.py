@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from crossaisle import Recommender
 from crossaisle.data.dataset import Dataset
-from crossaisle.live.refit import refit
+from crossaisle.live import refit as product
 from crossaisle.records import Event, Records
 from crossaisle.testing import toy_dataset
 
@@ -28,12 +31,10 @@ SETTINGS = {
 """A network alone, fitted in a second."""
 
 
-def opened(folder: Path, events: list[Event] | None = None) -> Records:
-    """A store in a folder, which holds these events."""
+def opened(folder: Path) -> Records:
+    """An empty store in a folder."""
     folder.mkdir(exist_ok=True)
-    out = Records.open(f"sqlite:///{folder}/events.db")
-    out.add_events(events or [], 0.0)
-    return out
+    return Records.open(f"sqlite:///{folder}/events.db")
 
 
 def shop(seed: int = 1, n_users: int = 260) -> tuple[Dataset, list[Event]]:
@@ -62,8 +63,30 @@ def held(folder: Path) -> pl.DataFrame:
     return pl.read_parquet(folder / (folder / "current").read_text().strip() / "histories.parquet")
 
 
-def refit_in_child(folder: str, store: str) -> None:
+LET_IN = {"refit.margin": "1", "refit.newest": "0.5", "refit.epochs": "1"}
+"""Whatever comes of the training takes over."""
+
+
+def refit_in_child(folder: str, store: str, versions: int = 5) -> None:
     """What a process of its own does, and is killed in: one refit, which takes over whatever came of it."""
     records = Records.open(store)
-    refit(folder, records, settings={"refit.margin": "1", "refit.newest": "0.5", "refit.epochs": "1"}, device="cpu")
+    product.refit(folder, records, settings={**LET_IN, "refit.versions": str(versions)}, device="cpu")
     records.close()
+
+
+def refit_that_dies(folder: str, store: str, step: str, when: str, call: int) -> None:
+    """The same in a process that ends itself with -9, before or after a call of one of the functions that a refit is made of."""
+    inner = getattr(product, step)
+    calls = [0]
+
+    def dying(*args: Any, **options: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == call and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        out = inner(*args, **options)
+        if calls[0] == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return out
+
+    setattr(product, step, dying)
+    refit_in_child(folder, store, versions=2)

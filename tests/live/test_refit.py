@@ -1,11 +1,13 @@
-"""A refit on a toy shop: what takes over, what is kept aside, who and what is in it, and what is refused."""
+"""A refit on a toy shop, on both stores: what takes over, what is kept aside, who and what is in it, and what is refused."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,14 +18,15 @@ import pytest
 from refit_shop import SETTINGS, held, in_service, opened, shop
 
 from crossaisle import Recommender
-from crossaisle.errors import ModelError, OutputError, RequestError, SettingError
+from crossaisle.errors import ModelError, OutputError, RequestError, SettingError, StoreAway
 from crossaisle.live.forget import forget_in_versions
 from crossaisle.live.history import KEPT_ASIDE, ROLLED_BACK, SWAPPED, swaps
 from crossaisle.live.refit import NO_REFIT, refit, rollback
-from crossaisle.records import Cursor, Event, Forgotten, Records
+from crossaisle.records import Cursor, Event, Forgotten, Records, RecordsSettings
 from crossaisle.records.written import hash_of
 from crossaisle.store import current_version, folder_lock, open_version, version_names, write_version
 from crossaisle.whole.version import Contents
+from real_postgres import Postgres
 
 DATA, EVENTS = shop()
 WORSE = {"refit.learning_rate": "30", "refit.epochs": "4"}
@@ -44,9 +47,9 @@ def model(fitted: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Records]:
-    """A store of its own."""
-    out = opened(tmp_path)
+def empty(store_url: str) -> Iterator[Records]:
+    """A store of its own, in each database."""
+    out = Records.open(store_url)
     yield out
     out.close()
 
@@ -430,6 +433,25 @@ def test_rollback_from_a_damaged_version_works_and_to_one_is_refused(model: Path
 
 
 # what is refused
+
+
+def test_a_store_that_goes_away_changes_nothing(model: Path, postgres: Postgres) -> None:
+    records = Records.open(postgres.new_store(), RecordsSettings(patience=0.3))
+    records.add_events(EVENTS, 0.0)
+    postgres.stop()
+    try:
+        with pytest.raises(StoreAway):
+            refitted(model, records)
+    finally:
+        postgres.start()
+    assert (version_names(model), swaps(model)) == (["v0001"], [])
+    for _ in range(100):
+        with contextlib.suppress(StoreAway):
+            assert refitted(model, records).what == SWAPPED
+            break
+        time.sleep(0.1)
+    assert current_version(model) == "v0002"
+    records.close()
 
 
 @pytest.mark.parametrize("key", ["model.dim", "train.objective", "seed", "data.core"])

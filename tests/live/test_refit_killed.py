@@ -1,72 +1,144 @@
-"""A refit that is killed with -9 at any moment: the model in service is whole, and the next refit works."""
+"""A refit that is killed with -9 at any moment, on both stores: the model in service is whole, and the next refit works."""
 
 from __future__ import annotations
 
 import multiprocessing
 import random
+import shutil
 import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from refit_shop import in_service, opened, refit_in_child, shop
+import pytest
+from refit_shop import LET_IN, in_service, opened, refit_in_child, refit_that_dies, shop
 
 from crossaisle.live.history import SWAPPED, swaps
-from crossaisle.live.refit import refit
-from crossaisle.records import Event
+from crossaisle.live.refit import refit, rollback
+from crossaisle.records import Event, Records
 from crossaisle.store import current_version, open_version, version_names
 from crossaisle.whole.version import Contents
 
-ROUNDS = 6
+ROUNDS = 4
+IMPORTED = (
+    "crossaisle.testing",
+    "crossaisle.live.refit",
+    "torch._dynamo",
+    "torch.onnx",
+    "alembic.autogenerate",
+    "sqlalchemy.dialects.postgresql",
+)
+"""What a refit imports, some of it late; modules of tests cannot be named here, the server that forks does not find them."""
+DATA, _ = shop()
+CLOCK = float(DATA.histories.times.max())
 
 
-def test_kill_9_at_random_moments_of_a_refit(tmp_path: Path) -> None:
-    data, _ = shop()
-    folder, store = tmp_path / "shop.model", f"sqlite:///{tmp_path}/events.db"
-    in_service(folder, data)
-    records, rng = opened(tmp_path), np.random.default_rng(0)
-    clock, dice = float(data.histories.times.max()), random.Random(0)
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("killed") / "shop.model"
+    in_service(folder, DATA)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def child(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., BaseProcess]:
+    """Starts a process that has imported everything already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["refit_shop"])
+    context.set_forkserver_preload([*IMPORTED])
 
-    def come(n: int) -> None:
-        """Something new from everybody."""
-        items = rng.choice(data.items["item_id"].to_numpy(), data.n_users)
-        records.add_events([Event(f"{n}/{u}", data.users[u], i, "purchase", clock + n * 1000 + u) for u, i in enumerate(items)], 0.0)
-
-    def child() -> multiprocessing.process.BaseProcess:
-        process = context.Process(target=refit_in_child, args=(str(folder), store))
+    def start(work: Callable[..., None], *args: Any) -> BaseProcess:
+        process = context.Process(target=work, args=args)
         process.start()
         return process
 
-    come(0)
+    first = start(opened, tmp_path_factory.mktemp("first"))
+    first.join(120)
+    assert first.exitcode == 0
+    return start
+
+
+def come(records: Records, n: int) -> None:
+    """Something new from everybody, the n-th time."""
+    items = np.random.default_rng(n).choice(DATA.items["item_id"].to_numpy(), DATA.n_users)
+    records.add_events([Event(f"{n}/{u}", DATA.users[u], i, "purchase", CLOCK + n * 1000 + u) for u, i in enumerate(items)], 0.0)
+
+
+def serves(folder: Path) -> Contents:
+    """What the version in service holds, which must be whole."""
+    out = Contents.read(open_version(folder), "cpu")
+    assert out.people is not None
+    assert np.isfinite(out.scorer.score(out.people.histories[:3])).all()
+    for name in version_names(folder):
+        assert open_version(folder, name).name == name
+    return out
+
+
+def after_all(folder: Path, records: Records, times: int) -> None:
+    """The next refit works, and has learned what came, so many times, once."""
+    assert refit(folder, records, settings={**LET_IN, "refit.versions": "1000"}, device="cpu").what == SWAPPED
+    # every version that served is in the history, once, in order, also where the kill came before the line was written
+    told = [e["to"] for e in swaps(folder) if e["what"] == SWAPPED]
+    assert told == [f"v{n:04d}" for n in range(2, int(current_version(folder)[1:]) + 1)]
+    assert not list(folder.glob(".writing-*"))
+    assert int(serves(folder).scorer.counts.sum()) == len(DATA.histories.items) + times * DATA.n_users
+
+
+def test_kill_9_at_random_moments_of_a_refit(fitted: Path, tmp_path: Path, store_url: str, child: Callable[..., BaseProcess]) -> None:
+    folder, dice = Path(shutil.copytree(fitted, tmp_path / "shop.model")), random.Random(0)
+    records = Records.open(store_url)
+    come(records, 0)
     began = time.monotonic()
-    whole = child()
+    whole = child(refit_in_child, str(folder), store_url)
     whole.join(120)
     lasted = time.monotonic() - began
     assert whole.exitcode == 0
     assert current_version(folder) == "v0002"
     killed = 0
     for n in range(1, ROUNDS + 1):
-        come(n)
+        come(records, n)
         before = current_version(folder)
-        process = child()
+        process = child(refit_in_child, str(folder), store_url)
         time.sleep(dice.uniform(0.05, 1.0) * lasted)
         process.kill()
         process.join(60)
         killed += process.exitcode == -9
-        after = current_version(folder)
-        assert int(after[1:]) in (int(before[1:]), int(before[1:]) + 1)
-        served = Contents.read(open_version(folder), "cpu")
-        assert served.people is not None
-        assert np.isfinite(served.scorer.score(served.people.histories[:3])).all()
+        assert int(current_version(folder)[1:]) in (int(before[1:]), int(before[1:]) + 1)
+        serves(folder)
     assert killed > 0
-    come(ROUNDS + 1)
-    assert refit(folder, records, settings={"refit.margin": "1", "refit.newest": "0.5"}, device="cpu").what == SWAPPED
+    come(records, ROUNDS + 1)
+    after_all(folder, records, ROUNDS + 2)
     records.close()
-    # every version that served is in the history, once, in order, also where the kill came before the line was written
-    told = [e["to"] for e in swaps(folder) if e["what"] == SWAPPED]
-    assert told == version_names(folder)[1:]
-    assert told[-1] == current_version(folder)
-    assert not list(folder.glob(".writing-*"))
-    held = Contents.read(open_version(folder), "cpu")
-    assert int(held.scorer.counts.sum()) == len(data.histories.items) + (ROUNDS + 2) * data.n_users
+
+
+STEPS = [
+    ("gather", "after", 1, "v0003"),
+    ("warm_contents", "after", 1, "v0003"),
+    ("warm_contents", "after", 2, "v0003"),
+    ("write_version", "before", 1, "v0003"),
+    ("write_version", "after", 1, "v0004"),  # in service, and not yet in the history
+    ("note", "after", 1, "v0004"),
+    ("prune", "after", 1, "v0004"),
+]
+
+
+def test_kill_9_between_the_steps_of_a_refit(fitted: Path, tmp_path: Path, store_url: str, child: Callable[..., BaseProcess]) -> None:
+    first, records = Path(shutil.copytree(fitted, tmp_path / "shop.model")), Records.open(store_url)
+    for n in range(2):  # v0003 serves, v0002 is to go back to
+        come(records, n)
+        assert refit(first, records, settings=LET_IN, device="cpu").what == SWAPPED
+    come(records, 2)
+    for step, when, call, expected in STEPS:
+        folder = Path(shutil.copytree(first, tmp_path / f"{step}-{when}-{call}"))
+        process = child(refit_that_dies, str(folder), store_url, step, when, call)
+        process.join(120)
+        assert process.exitcode == -9, step
+        assert current_version(folder) == expected, step
+        serves(folder)
+    assert version_names(folder) == ["v0003", "v0004"]  # the last of them had pruned
+    assert rollback(folder).version == "v0003"
+    come(records, 3)
+    after_all(tmp_path / "write_version-after-1", records, 4)
+    after_all(tmp_path / "warm_contents-after-2", records, 4)
+    records.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 import threading
 import time
@@ -15,7 +16,10 @@ from test_whole_service import TINY, Served
 
 from crossaisle import Recommender
 from crossaisle.client import Client, ServiceAway, ServiceError, TooBusy
+from crossaisle.live.history import ROLLED_BACK, SWAPPED
+from crossaisle.live.refit import refit, rollback
 from crossaisle.records import Records
+from crossaisle.store import version_names
 from crossaisle.testing import toy_dataset
 from real_postgres import Postgres
 
@@ -156,6 +160,68 @@ def test_killed_under_load_it_loses_nothing_that_it_said_it_had(folder: Path, tm
     assert len(found) == len(set(found))
     assert set(found) == told
     assert len(told) > 200
+
+
+class _Asker:
+    """Asks for lists, one after the other, and keeps the versions that answered, in their order, and whatever went wrong."""
+
+    def __init__(self, service: Served) -> None:
+        self.versions: list[str] = []
+        self.wrong: list[Exception] = []
+        self._service, self._ended = service, threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with Client(self._service.address, tries=1, timeout=10.0) as client:
+            while not self._ended.is_set():
+                try:
+                    answer = client.recommend(f"u{len(self.versions) % 9}", n=5)
+                    assert len(answer["items"]) == 5
+                    self.versions += [] if self.versions[-1:] == [answer["model"]] else [answer["model"]]
+                except Exception as error:
+                    self.wrong.append(error)
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+def test_refits_and_a_rollback_under_a_running_service_drop_no_request(folder: Path, tmp_path: Path, store_url: str) -> None:
+    """What came over HTTP is learned; with as few old versions kept as can be, each goes while the service has just left it."""
+    model = Path(shutil.copytree(folder, tmp_path / "toy.model"))
+    service, records = Served(model, tmp_path / "log", "--store", store_url, *QUICK), Records.open(store_url)
+    asker = _Asker(service)
+    learned = {"refit.margin": "1", "refit.newest": "0.5", "refit.least": "2", "refit.versions": "1"}
+
+    def served_by(version: str) -> None:
+        for _ in range(300):
+            if service.shop.model()["version"] == version:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{version} is not served: {service.log.read_text()}")
+
+    try:
+        service.shop.put_items([{"item_id": "new", "category": "Books", "title": "a new book"}])
+        for n, version in enumerate(("v0002", "v0003", "v0004")):
+            rows = [event(n * 1003 + 41 * k + u * 7, f"user {u}", "purchase") for u in range(30) for k in range(1, 4)]
+            service.shop.send([*rows, {**event(n * 1003 + 999, "user 1", "purchase"), "item_id": "new"}])
+            out = refit(model, records, settings=learned, device="cpu")
+            assert (out.what, out.version) == (SWAPPED, version)
+            served_by(version)
+        assert version_names(model) == ["v0003", "v0004"]
+        assert rollback(model).version == "v0003"
+        served_by("v0003")
+        service.shop.forget("user 2")
+        assert refit(model, records, settings=learned, device="cpu").facts["people taken out of versions"] == {"v0003": 1, "v0004": 1}
+        assert [entry["what"] for entry in service.shop.overview()["swaps"]][:4] == [SWAPPED, SWAPPED, SWAPPED, ROLLED_BACK]
+        assert "new" in [row["item_id"] for row in service.shop.recommend("somebody", n=100)["items"]]
+    finally:
+        asker.end()
+        records.close()
+        assert service.stop() == 0
+    assert asker.wrong == []
+    assert asker.versions[:5] == ["v0001", "v0002", "v0003", "v0004", "v0003"]
 
 
 def test_two_services_on_one_store_are_one(served: Served, folder: Path, tmp_path: Path, store_url: str) -> None:
