@@ -4,8 +4,9 @@ r"""A refit on real data: does a short training from the weights in service do a
         --out benchmarks/results/refit/supermarket-4-weeks.json
 
 Data: the newest weeks of the packaged supermarket (`crossaisle.demo`), or with ``--tables FOLDER`` dated tables of the contract. A model is
-fitted on the oldest events and goes into service; the newest fifth of all events then arrives in a store. Of these, again the newest fifth
-is kept from every arm and asked one by one, each after all that the person had done until then (`crossaisle.live.judge`):
+fitted on the oldest events and goes into service; the newest fifth of all events then arrives in a store. Of these, again the newest (a
+fifth to a half, as many as ask about enough people) are kept from every arm and asked one by one, each after all that the person had done
+until then (`crossaisle.live.judge`):
 
 never        the model in service, which reads the fresh histories but learns nothing
 warm P:R:O   what ``crossaisle refit`` trains, from the weights in service: P passes at R times the learning rate over the new events
@@ -13,8 +14,8 @@ warm P:R:O   what ``crossaisle refit`` trains, from the weights in service: P pa
 shuffled     the first of these, the new events' items dealt out anew among them, the placebo
 anew         a full fit on the same events, weights drawn anew and all choices made anew
 
-Each with the minutes of one processor core that it took (the machine may be shared), and the paired interval of its difference to
-``never`` and to ``anew``, people resampled.
+Each with the minutes of one processor core that it took (the machine may be shared), the paired interval of its difference to ``never`` and
+to ``anew``, people resampled, and what the judge of ``crossaisle refit`` makes of it. Weeks on end: benchmarks/refit_weekly.py.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from crossaisle import Dataset, Recommender
 from crossaisle.data.histories import Histories
 from crossaisle.data.readers import import_tables
 from crossaisle.demo import newest_weeks, shelves_as_aisles
-from crossaisle.live.judge import answers, ask, by_person, held_back
+from crossaisle.live.judge import Verdict, answers, ask, by_person, held_back
 from crossaisle.live.news import News, gather
 from crossaisle.records import Event, Records, RecordsSettings
 from crossaisle.stats import bootstrap_interval, paired_test
@@ -120,7 +121,8 @@ def main() -> None:
             records.add_events(events[n : n + 2_000], time.time())
         news = gather(start, records, records.start())
         records.close()
-    held = held_back(news, chosen.refit.newest)
+    judge = chosen.refit
+    held = held_back(news, judge.newest, judge.newest_most, judge.people, chosen.data.target_events)
     questions = ask(news, held, chosen.data.target_events, chosen.refit.people, 0)
     result["asked"] = {"held back": int(held.sum()), "questions": len(questions.targets), "people": questions.n_people, "new": news.facts}
     values: dict[str, Any] = {}
@@ -132,6 +134,11 @@ def main() -> None:
         for arm, other in itertools.product(values, ("never", "anew")):
             if other in values and other != arm:
                 result["arms"][arm][f"against {other}"] = list(paired_test(values[arm], values[other], seed=0))
+        if name != "never":
+            now, test = float(values["never"].mean()), paired_test(values[name], values["never"], seed=0)
+            verdict = Verdict(now, float(values[name].mean()), test, questions.n_people, len(questions.targets))
+            takes_over = test.low >= -judge.margin * now
+            result["arms"][name]["judge"] = {"found": verdict.found, "could see": verdict.could_see, "would take over": takes_over}
         asked.out.parent.mkdir(parents=True, exist_ok=True)
         asked.out.write_text(json.dumps(result, indent=1) + "\n")
         print(name, json.dumps(result["arms"][name]), flush=True)

@@ -182,7 +182,13 @@ service() {
     "$PY" benchmarks/service/run.py "$TABLES/six100k.model" --out "$OUT/service" --what closed,fresh,paced,overload,intake,soak --rates 300,500,1000 --top 870 --serve "--workers 2" "$@"
     "$PY" benchmarks/service/run.py "$TABLES/six100k.model" --out "$OUT/service" --what fuzz,schema --examples 60 "$@"
 }
-refit() { echo "== refit"; "$PY" benchmarks/refit.py --out "$OUT/refit/supermarket-4-weeks.json" --weeks 4 "$@"; }
+refit() {
+    [ -f "$TABLES/abxi/interactions.parquet" ] || "$PY" benchmarks/prepare_food_kitchen.py "$TABLES/abxi"
+    echo "== refit"
+    "$PY" benchmarks/refit.py --out "$OUT/refit/supermarket-4-weeks.json" --weeks 4 --recipes 1:0.3:1 --set blend.questions=2000 --set refit.people=1000 "$@"
+    "$PY" benchmarks/refit_weekly.py "$TABLES/abxi" "$OUT/refit/food-kitchen-weekly-earlier.json" --earlier --stretch 8 --weeks 104 --arms "warm;warm, always;elsewhere"
+    "$PY" benchmarks/refit_weekly.py "$TABLES/abxi" "$OUT/refit/food-kitchen-weekly.json" --stretch 8 --weeks 104 --arms "warm;warm, always;shuffled;elsewhere;anew"
+}
 replay() { echo "== replay"; "$PY" benchmarks/replay.py "$OUT/replay/simulation.json"; }
 explore() { echo "== explore"; "$PY" benchmarks/explore.py "$OUT/explore/simulation.json" --seeds 16; }
 abnormal() { echo "== abnormal"; "$PY" benchmarks/abnormal.py "$OUT/abnormal/planted.json" --draws 50; }
