@@ -187,6 +187,7 @@ refit() {
     echo "== refit"
     "$PY" benchmarks/refit.py --out "$OUT/refit/supermarket-4-weeks.json" --weeks 4 --recipes 1:0.3:1 --set blend.questions=2000 --set refit.people=1000 "$@"
     "$PY" benchmarks/refit_weekly.py "$TABLES/abxi" "$OUT/refit/food-kitchen-weekly-earlier.json" --earlier --stretch 8 --weeks 104 --arms "warm;warm, always;elsewhere"
+    "$PY" benchmarks/refit_weekly.py "$TABLES/abxi" "$OUT/refit/food-kitchen-weekly-earlier-placebos.json" --earlier --stretch 8 --weeks 104 --arms "old;old, always;shuffled, always;elsewhere, always"
     "$PY" benchmarks/refit_weekly.py "$TABLES/abxi" "$OUT/refit/food-kitchen-weekly.json" --stretch 8 --weeks 104 --arms "warm;warm, always;shuffled;elsewhere;anew"
 }
 replay() { echo "== replay"; "$PY" benchmarks/replay.py "$OUT/replay/simulation.json"; }
