@@ -82,7 +82,10 @@ def test_a_shop_from_fit_to_rollback(shop: Path, store: str, capfd: pytest.Captu
     ("argv", "line"),
     [
         (["m"], "no model at m"),
-        (["m", "--rollback", "--every", "1h"], "--rollback beside --every, --set, --from, --media or --versions; expected --rollback alone"),
+        (
+            ["m", "--rollback", "--every", "1h"],
+            "--rollback beside --every, --set, --from, --media or --versions; expected --rollback alone",
+        ),
         (["m", "--rollback", "--versions", "3"], "--rollback beside --every"),
         (["m", "--rollback", "--from", "v0001"], "--rollback beside --every"),
         (["nowhere", "--store", "STORE"], "no model at nowhere"),
