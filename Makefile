@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # for example PIP_ARGS="--index-url https://.../cpu" where the default index offers a CUDA build of torch
 PIP_ARGS ?=
+# how many processes share the tests, a file at a time; each computes with one thread
+WORKERS ?= 2
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(PIP_ARGS) --constraint constraints.txt
 
@@ -19,11 +21,13 @@ serve: $(VENV)/.serve
 	test -e demo/model/current || $(BIN)/crossaisle demo --out demo
 	$(BIN)/crossaisle serve demo/model
 
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 quick: lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 .PHONY: lint
 lint: $(VENV)/.dev

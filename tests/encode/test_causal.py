@@ -47,11 +47,11 @@ def test_smollm2_writes_english(smollm2: SmolLM2Reader) -> None:
 def test_smollm2_in_bfloat16_stays_close_and_depends_on_its_own_text_alone(smollm2: SmolLM2Reader) -> None:
     fast = SmolLM2Reader(max_tokens=32, precision="bfloat16")
     assert fast.fingerprint != smollm2.fingerprint
-    for reader in (smollm2, fast):
-        together = reader.encode(TEXTS)
-        np.testing.assert_allclose(reader.encode(TEXTS[:1]), together[:1], atol=2e-6)
-        assert np.isfinite(together).all()
-    assert (smollm2.encode(TEXTS) * fast.encode(TEXTS)).sum(1).min() > 0.999
+    together = [reader.encode(TEXTS) for reader in (smollm2, fast)]
+    for reader, vectors in zip((smollm2, fast), together, strict=True):
+        np.testing.assert_allclose(reader.encode(TEXTS[:1]), vectors[:1], atol=2e-6)
+        assert np.isfinite(vectors).all()
+    assert (together[0] * together[1]).sum(1).min() > 0.999
 
 
 def test_smollm2_by_setting() -> None:

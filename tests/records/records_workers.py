@@ -1,9 +1,8 @@
-"""What other processes do to a store in the tests. They are forked from one that has the modules loaded, so that each starts at once."""
+"""What other processes do to a store in the tests."""
 
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import os
 import threading
 from multiprocessing.connection import Connection
@@ -15,11 +14,6 @@ from crossaisle.records.store import Records
 
 NOW = 1_750_000_000.0
 BATCH = 5
-
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(
-    ["pytest", "crossaisle.records.store", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql.psycopg", "psycopg"]
-)
 
 
 def batch_of(writer: str, number: int) -> list[Event]:

@@ -17,10 +17,11 @@ from typing import Any, TypeVar
 
 import pytest
 import sqlalchemy as sa
-from records_workers import BATCH, NOW, batch_of, hold_the_lock, open_at_once, processes, write_until_killed, write_with_threads
+from records_workers import BATCH, NOW, batch_of, hold_the_lock, open_at_once, write_until_killed, write_with_threads
 
 from crossaisle.errors import StoreAway
 from crossaisle.records import Event, Records, RecordsSettings, ShownList
+from forks import processes
 from real_postgres import Postgres
 
 T = TypeVar("T")
