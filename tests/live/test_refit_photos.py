@@ -51,7 +51,8 @@ def here(seen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CROSSAISLE_CACHE", str(tmp_path / "shop" / "cache"))
     for n in (1000, 1001):
         Path(f"media/{n}.png").write_bytes(saved(picture(n)))
-    records = opened(tmp_path / "shop", EVENTS)
+    records = opened(tmp_path / "shop")
+    records.add_events(EVENTS, 0.0)
     records.put_items(
         [
             {"item_id": "item0000", "image": "1000.png"},

@@ -95,6 +95,11 @@ def even(n: int, user: str | None, pool: list[str], when: float = LATER, **conte
     return shown(n, user, pool, np.zeros(len(pool)), np.full(len(pool), 1 / len(pool)), 0, when, **context)
 
 
+def without_lists(records: Records) -> None:
+    while records.prune_lists(1e12):
+        pass
+
+
 def log_of(records: Records) -> ExploredLog:
     return ExploredLog.read((one for one in records.lists() if by_history_alone(one)), (e for piece in records.events() for _, e in piece))
 
@@ -184,7 +189,8 @@ def test_what_was_turned_down_before_sinks_and_who_was_forgotten_is_a_stranger(s
     records.add_events([Event("h", USERS[3], IDS[7], "hide", LATER + 10)], 0.0)
     records.forget(USERS[5])
     records.add_lists([even(1, USERS[3], pool), even(2, USERS[3], pool, LATER + 20)])
-    records.add_lists([even(3, USERS[5], pool, time.time() + 9.0), even(4, "nobody", pool)])
+    afterwards = dataclasses.replace(even(3, USERS[5], pool, time.time() + 9.0), known=records.head())
+    records.add_lists([afterwards, even(4, "nobody", pool)])
     found = pool_scores(served, records, log_of(records), device="cpu")
     told = {(u, t): s for u, t, s in zip(found.log.users, found.log.times.tolist(), found.scores.reshape(-1, 2).tolist(), strict=True)}
     cosine = float(units[near] @ units[7])
@@ -282,11 +288,11 @@ def test_a_list_that_cannot_be_made_again_is_left_out(
     assert "places that explored alone" in said.err
     assert run(["replay", "--store", url, "--policy", "uniform", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["places"] == 902
-    records.prune_lists(1e12)
+    without_lists(records)
     records.add_lists([even(9001, None, pool)])
     assert run(["replay", "--store", url, "--model", str(other)]) == 2
     assert "all 1 lists that explored were for nobody in particular" in capsys.readouterr().err
-    records.prune_lists(1e12)
+    without_lists(records)
     assert run(["replay", "--store", url, "--model", str(other)]) == 2
     assert "the log has no place that explored" in capsys.readouterr().err
 
@@ -303,7 +309,7 @@ def test_items_that_it_does_not_know(served: Path, records: Records) -> None:
         f"3 of 5 candidates are unknown to {served}, which would not show them",
         f"1 of 2 places are left out, because {served} knows nothing of their pool",
     ]
-    records.prune_lists(1e12)
+    without_lists(records)
     records.add_lists([even(3, USERS[1], ["gone", "lost"])])
     with pytest.raises(RequestError, match="knows none of the items among which 1 places explored"):
         pool_scores(served, records, log_of(records), device="cpu")

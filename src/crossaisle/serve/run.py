@@ -159,7 +159,8 @@ def start_log(settings: ServeSettings) -> None:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    for name in ("uvicorn.error", "psycopg"):  # of a database that is away the service itself says so
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def shared_buckets() -> int:
