@@ -17,7 +17,7 @@ class LiveSettings(Settings):
 
     exact_items: int = setting(20_000, "catalogues of up to so many items are scored by every part; larger ones in two looks", low=0)
     pool: int = setting(
-        400, "of a larger catalogue, about so many of the network's best are looked at by the other parts", low=50, high=10_000
+        200, "of a larger catalogue, about so many of the network's best are looked at by the other parts", low=50, high=10_000
     )
     exact_pool: int = setting(2_000, "of a smaller catalogue, so many of a person's best items are held ready until more is known", low=100)
     people: int = setting(50_000, "people whose histories are held ready; others are read from the store when they ask", low=1)
