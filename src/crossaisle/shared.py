@@ -32,6 +32,10 @@ class Growing:
     whole : array, optional
         Begins with ``rows``; what stands behind them is room.
 
+    Attributes
+    ----------
+    rows, whole : array
+
     Examples
     --------
     >>> one = Growing(np.zeros((2, 3), np.float32)).followed_by(np.ones((1, 3), np.float32))  # copied here, for there was no room
@@ -41,21 +45,21 @@ class Growing:
     """
 
     def __init__(self, rows: Floats, whole: Floats | None = None) -> None:
-        self.rows, self._whole = rows, rows if whole is None else whole
+        self.rows, self.whole = rows, rows if whole is None else whole
         self._taken = [len(rows)]  # of the whole; known to all who share it, so that no two write to the same place
 
     def followed_by(self, more: Floats) -> Growing:
         """These rows and others (M, ...); what was made of these rows before stays as it is."""
         n, end = len(self.rows), len(self.rows) + len(more)
         out = self
-        if self._taken[0] != n or end > len(self._whole):
+        if self._taken[0] != n or end > len(self.whole):
             whole = np.empty((_with_room(end), *self.rows.shape[1:]), self.rows.dtype)
             whole[:n] = self.rows
             out = Growing(whole[:n], whole)
-        out._whole[n:end] = more
+        out.whole[n:end] = more
         out._taken[0] = end
         grown = copy.copy(out)
-        grown.rows = out._whole[:end]
+        grown.rows = out.whole[:end]
         return grown
 
 

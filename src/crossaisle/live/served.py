@@ -146,7 +146,7 @@ class Served:
         if self.catalogue.n_items <= self.settings.exact_items or not supported(scorer):
             scorer.item_vectors()
             return None
-        return QuickBlend(scorer, choose_index(scorer.item_vectors()), self.settings.pool)
+        return QuickBlend(scorer, choose_index(scorer.item_vectors(), shared=self.shared), self.settings.pool)
 
     def eligible(self, request: Request) -> Bools:
         """bool (N,): available, still there, in the categories asked for and passing the filter."""

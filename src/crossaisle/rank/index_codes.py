@@ -1,4 +1,4 @@
-"""All scores of a catalogue, nearly: int8 codes and how far their products can be off. Imports nothing of this package but schema.
+"""All scores of a catalogue, nearly: int8 codes and how far their products can be off. Imports: index_rows.
 
 With q = the query, v = an item, q^ and v^ what their codes stand for, Cauchy and Schwarz give
 
@@ -10,16 +10,21 @@ so whatever lies further below the k-th best than twice that is not among the k 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 
+from crossaisle.rank.index_rows import Stored, checked_vectors
 from crossaisle.schema import Floats, Ints
+from crossaisle.shared import Shared
 
 __all__ = ["Codes", "has_int8_units"]
 
 _TOP = 127
 _NARROW = 8
+_AT_ONCE = 65_536
+"""Vectors that are coded together."""
 _ROUNDING = 1e-6
 """Of float32, as a share of the lengths."""
 
@@ -55,6 +60,30 @@ class Codes:
         self._n = 0
         self._taken = [0]  # rows that are in use; known to copies, which share the rows, so that no two write to the same place
         self._length, self._error = 0.0, 0.0
+
+    @classmethod
+    def of(cls, vectors: Stored, shared: Shared, exact: bool | None = None) -> Codes:
+        """Codes of vectors (N, D), made here or by another process."""
+        dim, n, made = vectors.shape[1], len(vectors), list[Codes]()
+
+        def coded() -> Codes:
+            if not made:
+                made.append(cls(dim, exact))
+                for at in range(0, n, _AT_ONCE):
+                    part: Any = vectors[at : at + _AT_ONCE]
+                    made[0].append(checked_vectors(part, dim))
+            return made[0]
+
+        if shared.folder is None:
+            return coded()
+        out = cls(dim, exact)
+        rows = shared.rows("index-rows", n, lambda: coded()._rows[:n].numpy())
+        steps = shared.rows("index-steps", n, lambda: coded()._steps[:n].numpy())
+        ends = shared.rows("index-bounds", 2, lambda: np.array([coded()._length, coded()._error]))
+        out._rows, out._steps = torch.from_numpy(rows.whole), torch.from_numpy(steps.whole)
+        out._n = out._taken[0] = n
+        out._length, out._error = (float(x) for x in ends.rows)
+        return out
 
     def __len__(self) -> int:
         return self._n

@@ -22,6 +22,7 @@ from crossaisle.rank.index_codes import Codes
 from crossaisle.rank.index_rows import Rows, Stored, allowed_rows, checked_items, checked_queries, checked_vectors, padded
 from crossaisle.rank.topk import best_of
 from crossaisle.schema import Bools, Floats, Ints
+from crossaisle.shared import ALONE, Shared
 
 __all__ = ["ExactIndex"]
 
@@ -45,6 +46,8 @@ class ExactIndex:
         Row = item code. Kept as it is, not copied: scores are those of these numbers, added up in float32.
     int8 : bool, optional
         Look through int8 codes first (default: where the processor has units for them); what is found is the same.
+    shared : Shared
+        Where the codes may be taken from.
 
     Examples
     --------
@@ -57,12 +60,11 @@ class ExactIndex:
     [[0, 1, -1]]
     """
 
-    def __init__(self, vectors: Stored, *, int8: bool | None = None) -> None:
+    def __init__(self, vectors: Stored, *, int8: bool | None = None, shared: Shared = ALONE) -> None:
         self._vectors = Rows(vectors)
-        self._codes = Codes(self._vectors.dim, None if int8 is None else not int8)
-        self._item_of: Ints = np.empty(0, np.int64)
-        self._row_of: Ints = np.empty(0, np.int64)
-        self._code(0)
+        self._codes = Codes.of(vectors, shared, None if int8 is None else not int8)
+        self._item_of: Ints = np.arange(len(vectors), dtype=np.int64)
+        self._row_of: Ints = np.arange(len(vectors), dtype=np.int64)
 
     @property
     def n_items(self) -> int:
