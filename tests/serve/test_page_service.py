@@ -74,6 +74,7 @@ def test_the_page_and_the_service_mean_the_same(service: tuple[str, str, Records
         expect(page.locator(".struck")).to_have_text(top)
         page.locator(".lastact button").click()
         expect(page.locator(".struck")).to_have_count(0)
+        expect(page.locator(".card h4").first).to_have_text(top)  # the list is made anew, and is what it was
         liked = page.locator(".card h4").nth(1).inner_text()
         page.locator(".card .like").nth(1).click()
         expect(page.locator(".past", has_text=liked)).to_be_visible()
