@@ -182,6 +182,14 @@ service() {
     "$PY" benchmarks/service/run.py "$TABLES/six100k.model" --out "$OUT/service" --what closed,fresh,paced,overload,intake,items,soak --rates 300,500,1000 --top 870 --serve "--workers 2" "$@"
     "$PY" benchmarks/service/run.py "$TABLES/six100k.model" --out "$OUT/service" --what fuzz,schema --examples 60 "$@"
 }
+# a million vectors, one thread; an idle machine is needed, and ten minutes
+million() {
+    prepare beauty Beauty
+    echo "== million"
+    [ -d "$TABLES/million.model" ] || "$PY" -m crossaisle fit --interactions "$TABLES/beauty/interactions.parquet" --items "$TABLES/beauty/items.parquet" \
+        --preset quick --set train.epochs=2 --set model.senses=id,words --out "$TABLES/million.model"
+    OMP_NUM_THREADS=1 "$PY" benchmarks/service/search.py "$TABLES/million.model" --calls 1000 --out "$OUT/service/search.json" "$@"
+}
 refit() {
     [ -f "$TABLES/abxi/interactions.parquet" ] || "$PY" benchmarks/prepare_food_kitchen.py "$TABLES/abxi"
     echo "== refit"

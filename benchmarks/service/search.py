@@ -177,7 +177,8 @@ def main() -> None:
     items, queries, scale, trained = material(asked.model, asked.items, asked.queries, asked.seed)
     few = items[: asked.half]
     result: dict[str, Any] = {
-        "command": f"python benchmarks/service/search.py MODEL --items {asked.items} --calls {asked.calls} --seed {asked.seed}",
+        "command": f"python benchmarks/service/search.py MODEL --items {asked.items} --half {asked.half} --queries {asked.queries} "
+        f"--calls {asked.calls} --probes {','.join(map(str, asked.probes))} --seed {asked.seed}",
         "items": {"trained": trained, "with noise": asked.items, "dim": items.shape[1]},
         "queries": len(queries),
         "exact_ways_ms_a_query": {},

@@ -115,16 +115,20 @@ class _Keeper:
         self._arrays = tempfile.mkdtemp(prefix="crossaisle-arrays-")
         self._life, self._alive = os.pipe()  # a worker that reads the end of it knows that this process is gone
         self._told, self._tells = os.pipe()  # a worker writes into it when it is ready
-        content = {"plan": asdict(plan), "changes": dict(changes), "life": self._life, "told": self._tells}
+        self._go, self._lets_go = os.pipe()  # a worker loads the model when it has read a byte of it
+        content = {"plan": asdict(plan), "changes": dict(changes), "life": self._life, "told": self._tells, "go": self._go}
         content |= {"port": address.getsockname()[1], "shared": self._shared, "arrays": self._arrays}
         self._environment = {**os.environ, _PLAN: json.dumps(content), "PROMETHEUS_MULTIPROC_DIR": self._counts}
         self._workers: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
         self._number, self._stopped_by = plan.workers, 0
 
     def _start(self) -> None:
-        inherited = (self._shared, self._life, self._tells)
+        inherited = (self._shared, self._life, self._tells, self._go)
         process = subprocess.Popen([sys.executable, "-m", "crossaisle.serve.main"], env=self._environment, pass_fds=inherited)
         self._workers[process.pid] = (process, time.monotonic())
+
+    def _let_go(self, workers: int) -> None:
+        os.write(self._lets_go, b"g" * workers)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopped_by = self._stopped_by or number
@@ -133,13 +137,15 @@ class _Keeper:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         try:
-            self._start()  # the others follow when it serves: what is wrong with the plan is said once
+            for _ in range(self._number):
+                self._start()
+            self._let_go(1)  # the others load when it serves: what is wrong with the plan is said once
             code = self._watch()
         finally:
             self._end()
             for folder in (self._counts, self._arrays):
                 shutil.rmtree(folder, ignore_errors=True)
-            for handle in (self._shared, self._life, self._alive, self._told, self._tells):
+            for handle in (self._shared, self._life, self._alive, self._told, self._tells, self._go, self._lets_go):
                 os.close(handle)
         return code if not self._stopped_by else 130 if self._stopped_by == signal.SIGINT else 0
 
@@ -150,8 +156,8 @@ class _Keeper:
             time.sleep(0.1)
             with contextlib.suppress(BlockingIOError):
                 before, ready = ready, ready + len(os.read(self._told, 64))
-                for _ in range(self._number - 1 if not before and ready else 0):
-                    self._start()
+                if not before and ready:
+                    self._let_go(self._number - 1)
                 if before < self._number <= ready:
                     self._tell()
             for pid, (process, since) in list(self._workers.items()):
@@ -165,6 +171,7 @@ class _Keeper:
                 if time.monotonic() - since < 60.0:  # one that does not last is not started again and again at once
                     time.sleep(1.0)
                 self._start()
+                self._let_go(1)
         return 0
 
     def _end(self) -> None:
@@ -198,6 +205,9 @@ def worker() -> int:
     def ready() -> None:
         os.write(content["told"], b"r")
 
+    import crossaisle.live.engine  # noqa: F401 - takes seconds, which need not wait for the first worker
+
+    os.read(content["go"], 1)
     try:
         return _serve(plan, settings, address, content["shared"], content["arrays"], ready)
     except CrossAisleError as error:
