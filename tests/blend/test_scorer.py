@@ -1,5 +1,6 @@
 """The blend as a whole: batches, new items, saving, and what it does without the ridge."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -18,6 +19,7 @@ from crossaisle.encode.senses import Sense
 from crossaisle.encode.words import Vocabulary, WordSettings
 from crossaisle.errors import ModelError
 from crossaisle.model.settings import ModelSettings
+from crossaisle.shared import ALONE
 from crossaisle.testing import toy_dataset
 from crossaisle.train.fit import NetworkScorer
 from crossaisle.train.settings import TrainSettings
@@ -80,7 +82,8 @@ def test_an_untouched_aisle_keeps_its_probability_and_takes_the_order_of_the_rid
     for aisle in (1, 2, 3):
         here = np.flatnonzero(aisles == aisle)
         assert np.exp(scores[here]).sum() == pytest.approx(np.exp(near[here]).sum(), rel=1e-3)
-        inside = blend.far.apply(blend._far_features(history, aisle, near[None, here].astype(np.float32)), blend.counts[here])[0]
+        told = scorer._far_features(blend.ridge.inside(history, aisle), near[None, here].astype(np.float32))
+        inside = blend.far.apply(told, blend.counts[here])[0]
         assert np.array_equal(np.argsort(-scores[here], kind="stable"), np.argsort(-inside, kind="stable"))
 
 
@@ -110,6 +113,28 @@ def test_items_that_join_are_scored_at_once_in_known_and_new_aisles(blend):
     assert np.isfinite(scores).all()
     assert np.array_equal(np.argsort(scores[2, :80][data.item_categories == 2]), np.argsort(old[1][data.item_categories == 2]))
     assert np.array_equal(_loaded(grown).score(asked), scores)
+
+
+@pytest.mark.parametrize("least", [0, 3])
+def test_with_the_ridge_written_out_all_scores_and_reasons_are_the_same(blend, least):
+    plain, written = _loaded(blend), _loaded(blend)
+    data = toy_dataset(n_users=500)
+    new = data.items[[3, 5, 7]].with_columns(
+        item_id=pl.Series(["n1", "n2", "n3"]), category=pl.Series(["Garden", "Wholly new", data.items["category"][7]])
+    )
+    written.tabulate(ALONE, 1_000_000)
+    asked = Histories.from_lists([[], [80], [81, 2], [0, 4, 8], [79, 0], list(range(80)), [1], [2, 3, 82]])
+    for scorer_ in (plain, written):
+        scorer_.add_items(new)
+        scorer_.far = dataclasses.replace(scorer_.far, least=least)
+    was, found = plain.score(asked), written.score(asked)
+    assert written.ridge.everywhere(asked) is not None
+    assert np.abs(found - was).max() < 0.01
+    assert np.abs(found - written.near.apply(written._near_features(asked), written.counts))[3].max() > 0.1  # near alone is not it
+    queries, items = np.repeat([1, 3, 6], 20), np.tile(np.arange(0, 80, 4), 3)
+    assert written.carried_by(asked, queries, items) == plain.carried_by(asked, queries, items)
+    columns = np.array([5, 80, 3, 40])
+    assert np.abs(written.score(asked, columns) - was[:, columns]).max() < 0.01
 
 
 def test_what_carried_an_item_is_a_part_that_lifts_it(blend):

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from crossaisle import Recommender
+from crossaisle.across.ridge import CrossAisleRidge
 from crossaisle.errors import StoreAway, UnknownItem
 from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, OnlineSettings
 from crossaisle.live.asking import Answer, Ask
@@ -36,6 +37,15 @@ TINY = {
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("live") / "toy.model"
     Recommender.preset("quick", settings=TINY).fit(DATA).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ridged(tmp_path_factory):
+    """A model whose ridge has passed validation."""
+    folder = tmp_path_factory.mktemp("ridged") / "toy.model"
+    more = {"across.dim": "8", "across.regularisation": "1", "across.least_shoppers": "5", "across.penalty": "1", "blend.hidden": "0.5"}
+    Recommender.preset("quick", settings={**TINY, **more}).fit(toy_dataset(n_users=500)).save(folder)
     return folder
 
 
@@ -500,6 +510,54 @@ def test_processes_that_share_arrays_list_the_same(made, tmp_path):
         for one in (alone, *two):
             one.close()
         records.close()
+
+
+def _written_out(engine, until=60.0):
+    """Whether the ridge is, within so many seconds."""
+    end = time.monotonic() + until
+    asked = DATA.histories[:1]
+    while (found := engine._served.contents.scorer.ridge.everywhere(asked)) is None and time.monotonic() < end:
+        time.sleep(0.02)
+    return found is not None
+
+
+def test_the_ridge_is_written_out_beside_the_lists_and_changes_none(ridged, records, tmp_path, caplog):
+    new = {"item_id": "fresh", "category": "Garden", "title": DATA.items["title"][1]}
+    records.put_items([new])  # joined before it is written out; what is written out is of the version itself, the same for all workers
+    shared = Shared(tmp_path / "arrays")
+    plain = Engine(ridged, records, LiveSettings(table_mb=0))
+    fast = [Engine(ridged, records, shared=shared) for _ in range(2)]
+    try:
+        assert all(_written_out(one) for one in fast)
+        assert not _written_out(plain, 0.0)
+        for user in DATA.users[:20]:
+            for ask in ({}, {"beyond_history": True, "n": 30}):
+                assert listed(fast[0], user_id=user, **ask) == listed(fast[1], user_id=user, **ask) == listed(plain, user_id=user, **ask)
+        fast[0].put_items([{**new, "item_id": "fresher"}])
+        assert _written_out(fast[0], 0.0)
+        assert listed(fast[0], history=(DATA.items["item_id"][0],), n=20) == listed(plain, history=(DATA.items["item_id"][0],), n=20)
+        assert len(list((tmp_path / "arrays").glob("*/ridge-items.npy"))) == 1
+    finally:
+        for one in (plain, *fast):
+            one.close()
+    assert "fault" not in caplog.text
+
+
+def test_lists_go_on_where_the_ridge_cannot_be_written_out(ridged, records, caplog, monkeypatch):
+    def full(self, shared, most_bytes):
+        raise MemoryError("secret")
+
+    monkeypatch.setattr(CrossAisleRidge, "tabulate", full)
+    one = Engine(ridged, records)
+    try:
+        end = time.monotonic() + 60.0
+        while "fault in making the table of the ridge: MemoryError" not in caplog.text and time.monotonic() < end:
+            time.sleep(0.02)
+        assert "fault in making the table of the ridge: MemoryError" in caplog.text
+        assert "secret" not in caplog.text
+        assert listed(one, user_id=DATA.users[0])
+    finally:
+        one.close()
 
 
 def test_what_a_known_item_says_anew_is_shown_at_once_and_stays_with_whoever_starts_later(engine, records, made):

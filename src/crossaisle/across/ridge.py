@@ -1,4 +1,4 @@
-"""Kernel ridge regression from what a shopper has elsewhere to what is bought in an aisle. Imports: settings, shoppers.
+"""Kernel ridge regression from what a shopper has elsewhere to what is bought in an aisle. Imports: settings, shoppers, table.
 
 For each aisle a, over the n shoppers who have items of a and of other aisles:
 
@@ -24,6 +24,7 @@ import torch
 
 from crossaisle.across.settings import AcrossSettings
 from crossaisle.across.shoppers import Blocks, Knowledge, levelled, likeness, rows_of, scaled, scales, turned, typical_lengths
+from crossaisle.across.table import Table
 from crossaisle.baselines.ials import IALS
 from crossaisle.contracts import Progress
 from crossaisle.data.dataset import Dataset
@@ -112,6 +113,7 @@ class CrossAisleRidge:
         self._idf: Floats = np.zeros(0, np.float32)
         self._popular: Floats = np.zeros(0, np.float32)
         self._item_aisles: Ints = np.zeros(0, np.int64)
+        self._tables: list[Table] = []  # none or one; what is written out for one copy is there for all
 
     # fitting
 
@@ -127,7 +129,7 @@ class CrossAisleRidge:
         self._popular = (df / max(1, x.shape[0])).astype(np.float32)
         named = np.array([name != "" for name in data.categories], dtype=bool)
         self._shoppers = _shoppers_of_several(x, self._item_aisles, len(named))
-        self._aisles, self._factors, self._rows = {}, np.zeros((data.n_items, 0), np.float32), None
+        self._aisles, self._factors, self._rows, self._tables = {}, np.zeros((data.n_items, 0), np.float32), None, []
         if not self._shoppers.shape[0]:
             return self
         ials = IALS(s.dim, s.alpha, s.regularisation, s.iterations, 1.0, self.seed)
@@ -198,23 +200,93 @@ class CrossAisleRidge:
         s = self.settings
         blocks, bought = self._shoppers_of(aisle, columns)
         k = likeness(features, blocks, s, n, len(aisle.rows), scales(aisle.typical))
+        rest, gains = self._inverse(aisle, blocks)
+        p = rest * k + ((k @ aisle.vectors) * gains) @ aisle.vectors.T
+        return self._with_borrowed(np.asarray((bought.T @ p.T).T, dtype=np.float32), columns)
+
+    def _inverse(self, aisle: _Aisle, blocks: Blocks) -> tuple[float, Floats]:
+        """(K + penalty)^-1 as ``rest I + V diag(gains) V'``."""
+        s = self.settings
         penalty = max(self.penalty * (s.constant + sum(getattr(s, name) for name in blocks)), _LEAST_PENALTY)
         rest = 1.0 / (penalty + aisle.left)
-        p = rest * k + ((k @ aisle.vectors) * (1.0 / (penalty + aisle.values) - rest)) @ aisle.vectors.T
-        out: Floats = np.asarray((bought.T @ p.T).T, dtype=np.float32)
+        return rest, 1.0 / (penalty + aisle.values) - rest
+
+    def _with_borrowed(self, scores: Floats, columns: Ints) -> Floats:
+        """Scores (B, N_a), with what the factors inside the aisle make of them."""
+        s = self.settings
         if s.borrow > 0:
             here = self._factors[columns]
-            out += s.borrow * s.alpha * (out @ here @ self._inverse_gram) @ here.T
-        return out
+            scores += s.borrow * s.alpha * (scores @ here @ self._inverse_gram) @ here.T
+        return scores
 
-    def _shoppers_of(self, aisle: _Aisle, columns: Ints) -> tuple[Blocks, Any]:
-        """The features of an aisle's shoppers outside it, and csr (n, N_a) what they have inside."""
-        if aisle.blocks is None:
+    def tabulate(self, shared: Shared, most_bytes: int) -> None:
+        """Write the ridge out (`across.table`), so that `everywhere` answers; takes seconds, and nothing changes meanwhile.
+
+        Parameters
+        ----------
+        shared : Shared
+            Where the table is kept.
+        most_bytes : int
+            No table that is larger is made.
+        """
+        n, s = len(self._popular), self.settings
+        widths = {name: block.shape[1] for name, block in self.features(Histories.from_lists([])).items()}
+        dense = sum(width for name, width in widths.items() if name != "ids") + 1
+        if not self._aisles or 4 * dense * n + (2 * n * n if s.ids > 0 else 0) > most_bytes:
+            return
+        made: list[tuple[Floats, Floats]] = []
+
+        def make(which: int) -> Floats:
+            if not made:
+                made.append(self._written_out(dense))
+            return made[0][which]
+
+        items = shared.rows("ridge-items", n, lambda: make(0)).rows if s.ids > 0 else None
+        self._tables[:] = [Table(self.penalty, shared.rows("ridge-dense", dense, lambda: make(1)).rows, items)]
+        for aisle in self._aisles.values():
+            aisle.blocks = aisle.bought = None  # hardly needed any more
+
+    def _written_out(self, width: int) -> tuple[Floats, Floats]:
+        """The rows of the items, float16 (N, N), and the others, float32 (W, N)."""
+        s, n = self.settings, len(self._popular)
+        items: Floats = np.zeros((n if s.ids > 0 else 0, n), np.float16)
+        dense: Floats = np.zeros((width, n), np.float32)
+        for aisle in self._aisles.values():
+            columns = np.flatnonzero(self._item_aisles == aisle.code)
+            blocks, bought = self._shoppers_of(aisle, columns, keep=False)  # of all aisles they would be as large as the table
+            by, rest, gains = scales(aisle.typical), *self._inverse(aisle, blocks)
+            h = rest * bought.toarray() + aisle.vectors @ (gains[:, None] * (bought.T @ aisle.vectors).T)
+            h = self._with_borrowed(np.asarray(h, np.float32), columns)
+            found = {name: np.asarray(getattr(s, name) * by[name] * (block @ h)) for name, block in blocks.items()}
+            others = [found[name] for name in sorted(found) if name != "ids"]
+            others.append(s.constant * h.sum(axis=0, keepdims=True))
+            most = max((float(np.abs(part).max(initial=0.0)) for part in [*found.values(), others[-1]]), default=0.0) or 1.0
+            dense[:, columns] = np.concatenate(others) / most
+            if s.ids > 0:
+                items[:, columns] = found["ids"] / most
+        return items, dense
+
+    def everywhere(self, histories: Histories) -> Floats | None:
+        """float32 (B, N): scores of the items of every aisle that a history does not touch, to be compared inside an aisle only.
+
+        None where nothing is written out (`tabulate`). In touched aisles, and in those without a ridge, they say nothing.
+        """
+        if not self._tables or self._tables[0].penalty != self.penalty:
+            return None
+        found = self._tables[0].scores(self.features(histories), len(histories))
+        return np.pad(found, [(0, 0), (0, len(self._popular) - found.shape[1])])
+
+    def _shoppers_of(self, aisle: _Aisle, columns: Ints, keep: bool = True) -> tuple[Blocks, Any]:
+        """The features of an aisle's shoppers outside it, and csr (n, N_a) what they have inside; ``keep``: for the next time."""
+        blocks, bought = aisle.blocks, aisle.bought
+        if blocks is None:
             outside = _columns(self._shoppers[aisle.rows], self._item_aisles != aisle.code)
-            aisle.blocks = turned(scaled(self._knowledge.blocks(outside), aisle.typical))
-        if aisle.bought is None:
-            aisle.bought = self._shoppers[aisle.rows][:, columns]
-        return aisle.blocks, aisle.bought
+            blocks = turned(scaled(self._knowledge.blocks(outside), aisle.typical))
+        if bought is None:
+            bought = self._shoppers[aisle.rows][:, columns]
+        if keep:
+            aisle.blocks, aisle.bought = blocks, bought
+        return blocks, bought
 
     @cached_property
     def _inverse_gram(self) -> Floats:
@@ -240,14 +312,14 @@ class CrossAisleRidge:
         self._factors = self._rows.rows
 
     def copied(self) -> Self:
-        """A copy to which items can be added; what was learned is shared."""
+        """A copy to which items can be added; what was learned is shared, and so is what is written out of it."""
         out = copy.copy(self)
         out._aisles = {code: copy.copy(aisle) for code, aisle in self._aisles.items()}
         return out
 
     def use_text(self, text: Floats | None) -> None:
         """Take what the items say now."""
-        self.text = text
+        self.text, self._tables = text, []
         self._forget()
 
     def add_items(self, aisles: Ints, text: Floats | None) -> None:

@@ -1,4 +1,4 @@
-"""The network and what joins it, as one scorer. Imports: settings, holdout, parts, weights.
+"""The network and what joins it, as one scorer. Imports: aisles, settings, holdout, parts, weights.
 
 Items of aisles that the history touches are scored by ``near``: the network's log-probability, steps between items and likeness of texts,
 weighed by `weights.Weights`. Inside an aisle that it does not touch the order is that of ``far``: the cross-aisle ridge and near, weighed
@@ -27,6 +27,7 @@ from scipy.special import log_softmax, logsumexp
 from crossaisle.across.ridge import CrossAisleRidge
 from crossaisle.across.settings import AcrossSettings
 from crossaisle.across.shoppers import Blocks, rows_of
+from crossaisle.blend.aisles import Aisles
 from crossaisle.blend.holdout import hold_out, kinds
 from crossaisle.blend.parts import Parts, in_order_of, stand_as_in, standardised
 from crossaisle.blend.settings import BlendSettings
@@ -75,6 +76,7 @@ class BlendScorer:
         self._penalty = across.penalty  # chosen with the weights
         self._base: BlendScorer | None = None
         self._lacks_ridge = False
+        self._sorted: tuple[Ints, tuple[int, ...], Aisles] | None = None  # item aisles, those of the ridge, and the items sorted by them
 
     @property
     def lacks_ridge(self) -> bool:
@@ -259,7 +261,8 @@ class BlendScorer:
             for part in self._portions(rows[aisles[rows] == aisle]):
                 asked = valid[part]
                 near = self.near.apply(self._near_features(asked.histories), self.counts)[:, columns]
-                found = self._far_features(asked.histories, aisle, near)
+                assert self.ridge is not None
+                found = _far_features(self.ridge.inside(asked.histories, aisle), near)
                 targets = [place[t] for t in asked.targets.rows()]
                 allowed = np.ones((len(part), len(columns)), dtype=bool)
                 out.append(gather(found, self.counts[columns], allowed, targets, self.blend.candidates))
@@ -289,11 +292,6 @@ class BlendScorer:
         scores = self.net.score(histories)
         return {_NEAR: log_softmax(scores, axis=1).astype(np.float32), **self.parts_of().scores(histories, len(self.counts))}
 
-    def _far_features(self, histories: Histories, aisle: int, near: Floats, known: Blocks | None = None) -> dict[str, Floats]:
-        """(B, C) each; ``known``: what `CrossAisleRidge.features` gave for these histories."""
-        assert self.ridge is not None
-        return {"cross-ridge": standardised(self.ridge.inside(histories, aisle, known)), "near": log_softmax(near, axis=1)}
-
     def score(self, histories: Histories, candidates: Ints | None = None) -> Floats:
         """Log-probabilities up to a constant of the history; see `contracts.Scorer`. An empty history is answered by popularity."""
         self.parts_of()
@@ -309,12 +307,16 @@ class BlendScorer:
     def _score(self, histories: Histories, candidates: Ints | None) -> Floats:
         features = self._near_features(histories)
         out = self.near.apply(features, self.counts)
-        untouched = self._untouched(histories, candidates)
-        known = None if self.ridge is None or not untouched else self.ridge.features(histories)
+        ridge = self.ridge
+        everywhere = None if ridge is None or candidates is not None else ridge.everywhere(histories)
+        if everywhere is not None:
+            self._order_untouched(out, histories, everywhere)
+        untouched = self._untouched(histories, candidates, with_ridge=everywhere is None)
+        known = None if ridge is None or everywhere is not None or not untouched else ridge.features(histories)
         for aisle, rows, columns in untouched:
             near = out[np.ix_(rows, columns)]
-            of_rows = None if known is None else rows_of(known, rows)
-            weights, found = self._inside(histories[rows], aisle, near, features, np.ix_(rows, columns), of_rows)
+            cross = self._cross(histories[rows], aisle, None if known is None else rows_of(known, rows))
+            weights, found = self._inside(cross, near, features, np.ix_(rows, columns))
             inside = weights.apply(found, self.counts[columns])
             if weights is not self.far:
                 out[np.ix_(rows, columns)] = in_order_of(near, inside)
@@ -327,23 +329,64 @@ class BlendScorer:
             out[empty] = self.net.score(histories[empty])
         return out
 
-    def _inside(
-        self, histories: Histories, aisle: int, near: Floats, features: dict[str, Floats], where: Any, known: Blocks | None = None
-    ) -> tuple[Weights, dict[str, Floats]]:
+    def _order_untouched(self, out: Floats, histories: Histories, ridge: Floats) -> None:
+        """What `_score` does aisle by aisle with ``far``, in all aisles of the ridge at once; changes near's scores ``out`` (B, N).
+
+        Parameters
+        ----------
+        ridge : float32 (B, N)
+            What `CrossAisleRidge.everywhere` says.
+        """
+        shelves = self._shelves()
+        near, counts = out[:, shelves.items], self.counts[shelves.items]
+        whole = shelves.log_sum_exp(near)[:, shelves.of]
+        inside = self.far.apply({"cross-ridge": shelves.standardised(ridge[:, shelves.items]), "near": near - whole}, counts)
+        if self.far.least:
+            new = counts == 0
+            for aisle in np.unique(shelves.of[new]).tolist():
+                part = slice(int(shelves.starts[aisle]), int(shelves.starts[aisle] + shelves.lengths[aisle]))
+                inside[:, part] = stand_as_in(inside[:, part], near[:, part], new[part])
+        inside += whole - shelves.log_sum_exp(inside)[:, shelves.of]
+        out[:, shelves.items] = np.where(self._touched(histories)[:, shelves.codes][:, shelves.of], near, inside)
+
+    def _shelves(self) -> Aisles:
+        """The items of the ridge's aisles, sorted by them; made again where items joined."""
+        assert self.ridge is not None
+        kept, of, served = self._sorted, self._item_aisles, self.ridge.aisles
+        if kept is None or kept[0] is not of or kept[1] != served:
+            kept = self._sorted = of, served, Aisles(of, np.array(served, np.int64))
+        return kept[2]
+
+    def _cross(self, histories: Histories, aisle: int, known: Blocks | None = None, everywhere: Floats | None = None) -> Floats | None:
+        """float32 (B, C): the ridge's scores in an aisle that no history touches, None where it has none there.
+
+        ``known`` and ``everywhere``: what `CrossAisleRidge.features` and `CrossAisleRidge.everywhere` gave for these histories.
+        """
+        if self.ridge is None or aisle not in self.ridge.aisles:
+            return None
+        return self.ridge.inside(histories, aisle, known) if everywhere is None else everywhere[:, self._item_aisles == aisle]
+
+    def _inside(self, cross: Floats | None, near: Floats, features: dict[str, Floats], where: Any) -> tuple[Weights, dict[str, Floats]]:
         """The weights that order an aisle that no history touches, and (B, C) of what they weigh; ``features[where]`` are near's parts."""
-        if self.ridge is not None and aisle in self.ridge.aisles:
-            return self.far, self._far_features(histories, aisle, near, known)
+        if cross is not None:
+            return self.far, _far_features(cross, near)
         return Weights.alike(self.near.names), {name: standardised(values[where]) for name, values in features.items()}
 
-    def _untouched(self, histories: Histories, candidates: Ints | None) -> list[tuple[int, Ints, Ints]]:
-        """(aisle, rows of the histories that do not touch it, its items) for each aisle with an order of its own that somebody asks for."""
-        served = [] if self.ridge is None else sorted(self.ridge.aisles)
+    def _touched(self, histories: Histories) -> Bools:
+        """bool (B, A)."""
+        out = np.zeros((len(histories), int(self._item_aisles.max(initial=0)) + 1), dtype=bool)
+        out[histories.owners, self._item_aisles[histories.items]] = True
+        return out
+
+    def _untouched(self, histories: Histories, candidates: Ints | None, with_ridge: bool = True) -> list[tuple[int, Ints, Ints]]:
+        """(aisle, rows of the histories that do not touch it, its items) for each aisle with an order of its own that somebody asks for;
+        ``with_ridge``: those of the ridge, too."""
+        served = [] if self.ridge is None or not with_ridge else sorted(self.ridge.aisles)
         if self.parts_of().names:
             served += np.flatnonzero(self._unbought()).tolist()
         if not served:
             return []
-        touched = np.zeros((len(histories), int(self._item_aisles.max(initial=0)) + 1), dtype=bool)
-        touched[histories.owners, self._item_aisles[histories.items]] = True
+        touched = self._touched(histories)
         asked = self._item_aisles if candidates is None else self._item_aisles[candidates]
         out = []
         for aisle in np.intersect1d(np.array(served, dtype=np.int64), asked).tolist():
@@ -371,10 +414,12 @@ class BlendScorer:
             lifts = _lifts(self.near, near, self.counts, items[rows])
             for r, lift in zip(rows.tolist(), lifts, strict=True):
                 out[r] = max(lift, key=lambda name: lift[name])
+            everywhere = None if self.ridge is None else self.ridge.everywhere(one)
             for aisle, _, columns in self._untouched(one, items[rows]):
                 here = rows[self._item_aisles[items[rows]] == aisle]
                 before = self.near.apply(near, self.counts)[:, columns]
-                weights, inside = self._inside(one, aisle, before, near, np.ix_(np.zeros(1, np.int64), columns))
+                cross = self._cross(one, aisle, everywhere=everywhere)
+                weights, inside = self._inside(cross, before, near, np.ix_(np.zeros(1, np.int64), columns))
                 lifts = _lifts(weights, inside, self.counts[columns], np.searchsorted(columns, items[here]))
                 for r, lift in zip(here.tolist(), lifts, strict=True):
                     best = max(lift, key=lambda name: lift[name])
@@ -394,6 +439,11 @@ class BlendScorer:
         self.net.settle(shared)
         if self.ridge is not None and shared.folder is not None:
             self.ridge.settle(shared)
+
+    def tabulate(self, shared: Shared, most_bytes: int) -> None:
+        """Write out what scores all items many times as fast, see `CrossAisleRidge.tabulate`; takes seconds, and lists go on meanwhile."""
+        if self.ridge is not None:
+            self.ridge.tabulate(shared, most_bytes)
 
     def use_senses(self, senses: Senses) -> None:
         """Score by what the items say now, with nothing trained anew."""
@@ -467,6 +517,11 @@ class BlendScorer:
         if config["ridge"] is not None and not out._lacks_ridge:
             out.ridge = CrossAisleRidge.from_state(_under(tensors, "across."), config["ridge"], out.parts.text)
         return out
+
+
+def _far_features(cross: Floats, near: Floats) -> dict[str, Floats]:
+    """(B, C) each."""
+    return {"cross-ridge": standardised(cross), "near": log_softmax(near, axis=1)}
 
 
 def _best(scores: Floats, k: int) -> Ints:

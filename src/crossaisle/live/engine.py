@@ -95,11 +95,19 @@ class Engine:
         self._catch_up(must=True)
         self._learner = Repeated(self._learn, "learning", self.settings.learn_seconds)
         self._pruner = ListPruner(records, self.settings)
-        self._count(self._served)
+        self._prepare(self._served)
 
-    def _count(self, served: Served) -> None:
-        """Count in the background what reasons and the graph need, so that nobody has to wait for it."""
-        threading.Thread(target=lambda: served.associations, name="counting", daemon=True).start()
+    def _prepare(self, served: Served) -> None:
+        """Make in the background what makes lists faster, and count what reasons and the graph need, so that nobody has to wait for it."""
+
+        def make() -> None:
+            try:
+                served.tabulate()
+            except Exception as error:  # such as too little memory: lists are as they are without
+                log.error("fault in making the table of the ridge: %s", type(error).__name__)
+            _ = served.associations
+
+        threading.Thread(target=make, name="preparing", daemon=True).start()
 
     def _learning(self, served: Served) -> Learned:
         """Nothing learned yet about a version."""
@@ -276,7 +284,7 @@ class Engine:
                 self._learned = learned
                 self._serve(served)
                 self._cursor = served.trained_to
-            self._count(served)
+            self._prepare(served)
             return True
 
     def flush(self) -> None:

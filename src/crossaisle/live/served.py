@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,9 @@ class Served:
         Items taken out of the catalogue since.
     shared : Shared
         Where what is made of the version may be taken from; of no use once items have joined.
+    tabulate : callable
+        Writes out what makes lists faster where every part scores everything; takes seconds, and lists go on meanwhile. It works on the
+        version as it was loaded, and helps those to which items have joined as well.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Served:
     trained_to: Cursor
     gone: Bools
     shared: Shared = ALONE
+    tabulate: Callable[[], None] = lambda: None
 
     @classmethod
     def of(cls, name: str, contents: Contents, settings: LiveSettings, trained_to: Cursor, shared: Shared = ALONE) -> Served:
@@ -73,6 +77,8 @@ class Served:
         out = cls(name, contents, settings, trained_to, np.zeros(contents.catalogue.n_items, bool), shared)
         contents.scorer.settle(shared)
         out.warm()
+        if out.quick is None:
+            out.tabulate = partial(contents.scorer.tabulate, shared, settings.table_mb * 1_000_000)
         return out
 
     def warm(self) -> None:
@@ -253,7 +259,7 @@ class Served:
 
     def _with(self, contents: Contents, gone: Bools, same: Iterable[str], made: Mapping[str, Any] | None = None) -> Served:
         """The same version with other items; of what was made of those before, the ``same`` is taken over; ``made``: what is new."""
-        out = Served(self.name, contents, self.settings, self.trained_to, gone)
+        out = Served(self.name, contents, self.settings, self.trained_to, gone, tabulate=self.tabulate)
         out.__dict__.update({name: self.__dict__[name] for name in same if name in self.__dict__} | dict(made or {}))
         out.warm()
         return out

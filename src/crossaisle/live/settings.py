@@ -20,6 +20,12 @@ class LiveSettings(Settings):
         200, "of a larger catalogue, about so many of the network's best are looked at by the other parts", low=50, high=10_000
     )
     exact_pool: int = setting(2_000, "of a smaller catalogue, so many of a person's best items are held ready until more is known", low=100)
+    table_mb: int = setting(
+        512,
+        "megabytes that the cross-aisle ridge of a smaller catalogue may take, once for all workers, to score all aisles at once (it needs "
+        "twice the square of the items, in bytes); otherwise it scores one after the other",
+        low=0,
+    )
     people: int = setting(50_000, "people whose histories are held ready; others are read from the store when they ask", low=1)
     sink: float = setting(4.0, "by how much (in log-odds) what is just like a hidden or disliked item sinks for that person", low=0.0)
     sink_from: float = setting(
