@@ -308,7 +308,7 @@ class BlendScorer:
         features = self._near_features(histories)
         out = self.near.apply(features, self.counts)
         ridge = self.ridge
-        everywhere = None if ridge is None or candidates is not None else ridge.everywhere(histories)
+        everywhere = None if ridge is None else ridge.everywhere(histories)
         if everywhere is not None:
             self._order_untouched(out, histories, everywhere)
         untouched = self._untouched(histories, candidates, with_ridge=everywhere is None)

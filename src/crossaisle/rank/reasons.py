@@ -69,11 +69,12 @@ class Reasons:
         blank = [""] * items.height
         self.catalogue, self.associations = catalogue, associations
         self.lang, self.zh = lang, lang == "zh"
-        self.ids: list[str] = items[schema.ITEM].to_list()
-        self.titles = items[schema.TITLE].to_list() if schema.TITLE in items.columns else blank
-        self.brands = items[schema.BRAND].to_list() if schema.BRAND in items.columns else blank
-        self.aisles = items[schema.CATEGORY].to_list()
-        self.categories = items[schema.CATEGORIES].to_list() if schema.CATEGORIES in items.columns else [None] * items.height
+        # columns as they are: a few rows of them are looked at, and lists of a whole catalogue cost more than everything else here
+        self.ids = items[schema.ITEM]
+        self.titles = items[schema.TITLE] if schema.TITLE in items.columns else blank
+        self.brands = items[schema.BRAND] if schema.BRAND in items.columns else blank
+        self.aisles = items[schema.CATEGORY]
+        self.categories = items[schema.CATEGORIES] if schema.CATEGORIES in items.columns else None
         self.sizes = np.bincount(catalogue.item_aisles, minlength=len(catalogue.aisles) + 1)
         self.bought = {_kind(name) for name in catalogue.event_names} == {"purchase"}
 
@@ -166,7 +167,8 @@ class Reasons:
     # what the items have in common
 
     def _categories(self, item: int) -> list[str]:
-        return [c for c in self.categories[item] or () if c] or [c for c in [self.aisles[item]] if c]
+        told = None if self.categories is None else self.categories[item]
+        return [c for c in ([] if told is None else told) if c] or [c for c in [self.aisles[item]] if c]
 
     def _common(self, cause: int, item: int) -> str:
         """The deepest category of both, "" where their aisles differ or are unknown."""
