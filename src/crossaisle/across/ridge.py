@@ -13,6 +13,7 @@ cross-category question itself (items of other aisles -> items of this one, for 
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,6 +37,8 @@ from crossaisle.shared import Growing, Shared
 __all__ = ["CrossAisleRidge"]
 
 _BATCH = 512
+_PAUSE = 1.0
+"""How many times as long as an aisle took to be written out nothing is done: lists are made meanwhile."""
 _LEAST_PENALTY = 1e-6
 """Where no weight is above 0, nobody is like anybody; without a penalty the inverse would not exist."""
 
@@ -230,9 +233,10 @@ class CrossAisleRidge:
             No table that is larger is made.
         """
         n, s = len(self._popular), self.settings
+        columns = self._served_items()
         widths = {name: block.shape[1] for name, block in self.features(Histories.from_lists([])).items()}
         dense = sum(width for name, width in widths.items() if name != "ids") + 1
-        if not self._aisles or 4 * dense * n + (2 * n * n if s.ids > 0 else 0) > most_bytes:
+        if not len(columns) or len(columns) * (4 * dense + (2 * n if s.ids > 0 else 0)) > most_bytes:
             return
         made: list[tuple[Floats, Floats]] = []
 
@@ -242,18 +246,23 @@ class CrossAisleRidge:
             return made[0][which]
 
         items = shared.rows("ridge-items", n, lambda: make(0)).rows if s.ids > 0 else None
-        self._tables[:] = [Table(self.penalty, shared.rows("ridge-dense", dense, lambda: make(1)).rows, items)]
+        self._tables[:] = [Table(self.penalty, columns, shared.rows("ridge-dense", dense, lambda: make(1)).rows, items)]
         for aisle in self._aisles.values():
             aisle.blocks = aisle.bought = None  # hardly needed any more
 
     def _written_out(self, width: int) -> tuple[Floats, Floats]:
-        """The rows of the items, float16 (N, N), and the others, float32 (W, N)."""
-        s, n = self.settings, len(self._popular)
-        items: Floats = np.zeros((n if s.ids > 0 else 0, n), np.float16)
+        """The rows of the items, float16 (N, C), and the others, float32 (W, C)."""
+        s, n, end = self.settings, len(self._served_items()), 0
+        items: Floats = np.zeros((len(self._popular) if s.ids > 0 else 0, n), np.float16)
         dense: Floats = np.zeros((width, n), np.float32)
+        whole = self._knowledge.blocks(self._shoppers)
         for aisle in self._aisles.values():
+            began = time.monotonic()
             columns = np.flatnonzero(self._item_aisles == aisle.code)
-            blocks, bought = self._shoppers_of(aisle, columns, keep=False)  # of all aisles they would be as large as the table
+            inside = _columns(self._shoppers[aisle.rows], self._item_aisles == aisle.code)
+            bought = inside[:, columns]
+            own = self._knowledge.blocks(inside)
+            blocks = turned(scaled({name: block[aisle.rows] - own[name] for name, block in whole.items()}, aisle.typical))
             by, rest, gains = scales(aisle.typical), *self._inverse(aisle, blocks)
             h = rest * bought.toarray() + aisle.vectors @ (gains[:, None] * (bought.T @ aisle.vectors).T)
             h = self._with_borrowed(np.asarray(h, np.float32), columns)
@@ -261,9 +270,11 @@ class CrossAisleRidge:
             others = [found[name] for name in sorted(found) if name != "ids"]
             others.append(s.constant * h.sum(axis=0, keepdims=True))
             most = max((float(np.abs(part).max(initial=0.0)) for part in [*found.values(), others[-1]]), default=0.0) or 1.0
-            dense[:, columns] = np.concatenate(others) / most
+            start, end = end, end + len(columns)
+            dense[:, start:end] = np.concatenate(others) / most
             if s.ids > 0:
-                items[:, columns] = found["ids"] / most
+                items[:, start:end] = found["ids"] / most
+            time.sleep(_PAUSE * (time.monotonic() - began))
         return items, dense
 
     def everywhere(self, histories: Histories) -> Floats | None:
@@ -273,19 +284,23 @@ class CrossAisleRidge:
         """
         if not self._tables or self._tables[0].penalty != self.penalty:
             return None
-        found = self._tables[0].scores(self.features(histories), len(histories))
-        return np.pad(found, [(0, 0), (0, len(self._popular) - found.shape[1])])
+        table, out = self._tables[0], np.zeros((len(histories), len(self._popular)), np.float32)
+        out[:, table.columns] = table.scores(self.features(histories), len(histories))
+        return out
 
-    def _shoppers_of(self, aisle: _Aisle, columns: Ints, keep: bool = True) -> tuple[Blocks, Any]:
-        """The features of an aisle's shoppers outside it, and csr (n, N_a) what they have inside; ``keep``: for the next time."""
+    def _served_items(self) -> Ints:
+        """int64 (C,): the items of the aisles with a ridge, aisle after aisle."""
+        return np.concatenate([np.zeros(0, np.int64), *(np.flatnonzero(self._item_aisles == code) for code in self._aisles)])
+
+    def _shoppers_of(self, aisle: _Aisle, columns: Ints) -> tuple[Blocks, Any]:
+        """The features of an aisle's shoppers outside it, and csr (n, N_a) what they have inside."""
         blocks, bought = aisle.blocks, aisle.bought
         if blocks is None:
             outside = _columns(self._shoppers[aisle.rows], self._item_aisles != aisle.code)
             blocks = turned(scaled(self._knowledge.blocks(outside), aisle.typical))
         if bought is None:
             bought = self._shoppers[aisle.rows][:, columns]
-        if keep:
-            aisle.blocks, aisle.bought = blocks, bought
+        aisle.blocks, aisle.bought = blocks, bought
         return blocks, bought
 
     @cached_property

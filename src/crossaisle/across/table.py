@@ -34,18 +34,21 @@ class Table:
     ----------
     penalty : float
         With which it was made.
-    dense : float32 (W, N)
-        Rows of the blocks that are no items, in the order of their names, and of the constant. Columns of aisles without a ridge are zeros.
-    items : float16 (N, N), optional
+    columns : int64 (C,)
+        The item of each column: aisle after aisle.
+    dense : float32 (W, C)
+        Rows of the blocks that are no items, in the order of their names, and of the constant.
+    items : float16 (N, C), optional
         Rows of the items, where the block ``ids`` counts.
     """
 
     penalty: float
+    columns: Ints
     dense: Floats
     items: Floats | None
 
     def scores(self, features: Blocks, n: int) -> Floats:
-        """float32 (n, N) for the levelled features of n histories; items that joined since say nothing by their ids."""
+        """float32 (n, C) for the levelled features of n histories; items that joined since say nothing by their ids."""
         blocks = [np.asarray(features[name], np.float32) for name in sorted(features) if not sp.issparse(features[name])]
         out: Floats = np.concatenate([*blocks, np.ones((n, 1), np.float32)], axis=1) @ self.dense
         if self.items is not None:
