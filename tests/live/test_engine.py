@@ -376,6 +376,65 @@ def test_feedback_is_worked_in_for_everybody(made, records, monkeypatch):
     engine.close()
 
 
+def test_nothing_that_was_learned_from_somebody_forgotten_is_left_and_all_processes_agree(made, store_url, monkeypatch):
+    monkeypatch.setattr("crossaisle.live.learned.LAG", -1.0)
+    records, settings, now = Records.open(store_url), LiveSettings(learn_seconds=3600.0), time.time() + 100
+    learn = LearnSettings(online=OnlineSettings(on=True, item_prior=1.0, aisle_prior=1.0, refresh=0.0))
+    items = DATA.items["item_id"].to_list()
+    records.add_events([event(n, "ann", items[7], when=answered_at()) for n in range(50)], 0.0)
+    records.add_events([event(n, "bob", items[9], when=answered_at()) for n in range(50, 100)], 0.0)
+    engines = [Engine(made, records, settings, learn)]
+
+    def biases(engine):
+        return engine._learned.biases.bias(now)
+
+    try:
+        engines[0]._learn_on()
+        with_ann, learned = biases(engines[0]), engines[0]._learned
+        assert with_ann[7] > 1
+        assert not learned.outdated
+        records.forget("ann")
+        assert engines[0].put_items([{"item_id": "late", "category": "Garden", "title": "late"}])[0] == 1
+        engines[0]._learn_on()
+        assert engines[0]._learned is not learned
+        assert biases(engines[0])[7] < 0.1 < biases(engines[0])[9]
+        assert len(engines[0]._learned.shown_lately()) == 81
+        engines.append(Engine(made, records, settings, learn))  # one that starts now, and reads of ann's removal before anything else
+        engines[1]._learn_on()
+        assert not engines[1]._learned.outdated
+        assert np.allclose(biases(engines[1]), biases(engines[0]), atol=1e-6)
+        kept = engines[0]._learned
+        engines[0]._learn_on()
+        assert engines[0]._learned is kept  # once is enough
+        assert engines[0]._learn_anew_from > 0
+        engines[0]._learn_anew_from = time.monotonic() + 60  # it took long the last time
+        records.forget("bob")
+        engines[0]._learn_on()
+        assert engines[0]._learned is kept  # and not at once again
+        engines[0]._learn_anew_from = 0.0
+        engines[0]._learn_on()
+        assert biases(engines[0])[9] < 0.1
+    finally:
+        for engine in engines:
+            engine.close()
+        records.close()
+
+
+def test_somebody_who_is_forgotten_while_the_log_is_first_read_is_noticed(made, records, monkeypatch):
+    engine = Engine(made, records, LiveSettings(learn_seconds=3600.0))
+    records.add_events([event(1, "ann", DATA.items["item_id"][7], when=answered_at())], 0.0)
+    take = engine._learned._take_events
+
+    def forgotten_meanwhile(events, places):
+        take(events, places)
+        records.forget("ann")
+
+    monkeypatch.setattr(engine._learned, "_take_events", forgotten_meanwhile)
+    engine._learned.step(time.time())
+    assert engine._learned.outdated
+    engine.close()
+
+
 def test_what_most_people_refuse_is_found_demoted_and_can_be_taken_back(made, records, monkeypatch):
     monkeypatch.setattr("crossaisle.live.learned.LAG", -1.0)
     settings = LiveSettings(learn_seconds=3600.0)

@@ -164,7 +164,8 @@ def test_workers_end_with_the_process_that_started_them(model: Path, tmp_path: P
 
 def test_what_cannot_be_served(model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     def fails(*options: str) -> str:
-        assert run(["serve", *options]) == 2
+        free = [] if "--port" in options else ["--port", "0"]
+        assert run(["serve", *options, *free]) == 2
         said = capfd.readouterr().err
         assert said.count("\n") == 1
         return said

@@ -43,6 +43,9 @@ log = logging.getLogger("crossaisle.live")
 _AT_ONCE = 16
 """Up to so many items that another process put are read before the next list; more are read beside the lists, which do not wait for it."""
 
+_EASE = 10
+"""How many times as long as learning anew takes is waited before it is done once more."""
+
 
 class Engine:
     """Answers from a model folder and what a store has kept since that model was trained.
@@ -93,7 +96,8 @@ class Engine:
         self._log = ListLog(records, self.settings)
         self._learned = self._learning(self._served)
         self._catch_up(must=True)
-        self._learner = Repeated(self._learn, "learning", self.settings.learn_seconds)
+        self._learn_anew_from = 0.0
+        self._learner = Repeated(self._learn_on, "learning", self.settings.learn_seconds)
         self._pruner = ListPruner(records, self.settings)
         self._prepare(self._served)
 
@@ -114,11 +118,26 @@ class Engine:
         return Learned(served, self.records, self.learn, time.time() - self.settings.learn_days * 86_400.0)
 
     def _learn(self) -> None:
-        """Work in what came since; called again and again by a thread of its own, and by whoever undoes something."""
+        """Work in what came since."""
         with contextlib.suppress(StoreAway), self._stepping:
             self._learned.step(time.time())
             self.records.finish_forgetting()
             self._away_until = 0.0  # it answers: lists may ask it again
+
+    def _learn_on(self) -> None:
+        """`_learn`, again and again; and anew from the beginning where somebody it was learned from has been forgotten."""
+        self._learn()
+        old, began = self._learned, time.monotonic()
+        if not old.outdated or began < self._learn_anew_from:
+            return
+        with contextlib.suppress(StoreAway), self._stepping:
+            anew = self._learning(self._served)
+            anew.step(time.time())
+            with self._lock:
+                if self._learned is old:  # and not what another version has learned
+                    anew.follow(self._served)
+                    self._learned = anew
+        self._learn_anew_from = time.monotonic() + _EASE * (time.monotonic() - began)
 
     def _made(self, name: str, contents: Contents) -> Served:
         """A version ready to answer, with the items that the store has besides."""

@@ -70,6 +70,8 @@ class Learned:
         Added to every score; None where nothing has been learned.
     tastes : Tastes or None
         The corrections of the last layer; None where they are off.
+    outdated : bool
+        Somebody has been forgotten after something may have been learned from them: only learning anew is without them.
     days : dict
         Day (ISO 8601) -> kind of event -> how many, ``lists`` among them.
     """
@@ -96,6 +98,8 @@ class Learned:
         self._undone: dict[str, float] = {}
         self._lock = threading.Lock()
         self.adjustment: Floats | None = None
+        self.outdated = False
+        self._caught_up = False
         self.days: dict[str, dict[str, int]] = {}
 
     def follow(self, served: Served) -> None:
@@ -127,6 +131,7 @@ class Learned:
         """
         until = now - LAG
         read = False
+        head = None if self._caught_up else self.records.head()
         undone = self.records.get_value(_UNDONE) or {}
         with self._lock:  # first, so that of what is read now only what came after it counts
             for item, when in undone.items():
@@ -152,6 +157,7 @@ class Learned:
         while True:
             changes = self.records.changes(self._cursor)
             places = {e.recommendation_id: self._places(e.recommendation_id) for _, e in changes.events if e.recommendation_id}
+            self.outdated |= self._caught_up and bool(changes.forgotten)
             if self.tastes is not None and (changes.events or changes.forgotten):  # the last that may find the store away
                 self.tastes.take([event for _, event in changes.events], changes.forgotten)
             if changes.events:
@@ -161,6 +167,8 @@ class Learned:
             self._cursor = changes.cursor
             if not changes.more:
                 break
+        if head is not None:  # of who was forgotten before reading began nothing was left to read
+            self.outdated, self._caught_up = self._forgotten_since(head), True
         if self.tastes is not None:
             self.tastes.renew(now)
         with self._lock:
@@ -172,6 +180,14 @@ class Learned:
             bias, demotion = self.biases.bias(now), self.feedback.demotion(now)
             self.adjustment = np.asarray(bias - demotion, np.float32) if bias.any() or demotion.any() else None
         return read
+
+    def _forgotten_since(self, cursor: Cursor) -> bool:
+        """Whether anybody has been."""
+        while True:
+            changes = self.records.changes(cursor)
+            if changes.forgotten or not changes.more:
+                return bool(changes.forgotten)
+            cursor = changes.cursor
 
     def _take_list(self, shown: ShownList) -> None:
         self._recent[shown.recommendation_id] = tuple([(i.item_id, i.position, i.explored) for i in shown.items])
