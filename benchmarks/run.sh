@@ -182,6 +182,15 @@ service() {
     "$PY" benchmarks/service/run.py "$TABLES/six100k.model" --out "$OUT/service" --what closed,fresh,paced,overload,intake,items,soak --rates 300,500,1000 --top 870 --serve "--workers 2" "$@"
     "$PY" benchmarks/service/run.py "$TABLES/six100k.model" --out "$OUT/service" --what fuzz,schema --examples 60 "$@"
 }
+# a smaller shop of many aisles, the demo's own model: with the ridge written out and without
+service_demo() {
+    [ -d "$TABLES/demo/model" ] || "$PY" -m crossaisle demo --out "$TABLES/demo"
+    echo "== service-demo"
+    local mb
+    for mb in 0 512; do
+        "$PY" benchmarks/service/run.py "$TABLES/demo/model" --out "$OUT/service/demo-table-$mb" --what fresh --seconds 15 --rates 20,100,200 --settle 20 --serve "--workers 2 --set live.table_mb=$mb" "$@"
+    done
+}
 # a million vectors, one thread; an idle machine is needed, and ten minutes
 million() {
     prepare beauty Beauty

@@ -223,6 +223,9 @@ def main() -> None:
     parser.add_argument("--hostile", type=int, default=10_000)
     parser.add_argument("--examples", type=int, default=100)
     parser.add_argument("--users", type=Path, help="a file of user ids, one a line; some of the model's own if not given")
+    parser.add_argument(
+        "--settle", type=float, default=0.0, help="seconds after the first lists in which the service makes what it makes beside them"
+    )
     parser.add_argument("--store")
     parser.add_argument("--serve", default="")
     parser.add_argument("--fake", action="store_true")
@@ -239,6 +242,7 @@ def main() -> None:
             out: dict = {"what": what, "ready_seconds": service.ready_seconds, "memory_at_start": service.memory()}
             out["memory_of_each_at_start"] = service.memory_of_each()
             wrk.lists(service.address, users, 2.0)  # warm
+            time.sleep(options.settle)
             if what == "closed":
                 out |= measured(service, wrk.lists, service.address, users, options.seconds)
                 top = top or out["per_second"]
