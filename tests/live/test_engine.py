@@ -556,6 +556,38 @@ def test_items_put_in_two_processes_at_once_are_all_there(made, records, monkeyp
         there.close()
 
 
+def test_an_item_that_another_process_takes_out_while_this_one_puts_others_stays_out(made, records, monkeypatch):
+    here, first = Engine(made, records), DATA.items["item_id"][0]
+    ready, keep = Served.put, records.put_items
+
+    def asked_meanwhile():
+        here.recommend([Ask(user_id=DATA.users[0])])
+        assert not here.find_items(first)
+
+    def put(served, rows):
+        out = ready(served, rows)
+        if rows and rows[0]["item_id"] == "mine":
+            records.delete_item(first)  # as another process does
+            asked_meanwhile()
+        return out
+
+    def kept(rows):
+        keep(rows)
+        if rows[0]["item_id"] == first:
+            records.delete_item(first)
+            asked_meanwhile()
+
+    monkeypatch.setattr(Served, "put", put)
+    monkeypatch.setattr(records, "put_items", kept)
+    try:
+        here.put_items([{"item_id": "mine", "title": "a thing", "category": "Books"}])
+        assert not here.find_items(first)
+        here.put_items([{"item_id": first, "title": "back for a moment"}])
+        assert not here.find_items(first)
+    finally:
+        here.close()
+
+
 def test_processes_that_share_arrays_list_the_same(made, tmp_path):
     records = Records.open(f"sqlite:///{tmp_path}/events.db")
     shared = Shared(tmp_path / "arrays")

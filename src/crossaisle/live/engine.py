@@ -32,7 +32,7 @@ from crossaisle.live.settings import LearnSettings, LiveSettings
 from crossaisle.live.shown import ListLog, ListPruner
 from crossaisle.live.swap import VersionWatcher
 from crossaisle.rank.similar import similar_items
-from crossaisle.records import Changes, Forgotten, Records
+from crossaisle.records import Changes, Cursor, Forgotten, Records
 from crossaisle.shared import ALONE, Shared
 from crossaisle.whole.version import Contents
 
@@ -443,7 +443,8 @@ class Engine:
             If the store cannot be reached; nothing is changed.
         """
         with self._changing:
-            before = self._served
+            with self._lock:
+                before, known = self._served, self._cursor
             served, taken, refused = before.put(rows)
             bad = {row[schema.ITEM] for row in refused}
             good = [dict(row) for row in rows if str(row.get(schema.ITEM)) not in bad]
@@ -451,6 +452,7 @@ class Engine:
                 self.records.put_items(good)
                 with self._lock:  # items of another process may have joined meanwhile
                     self._serve(served if self._served is before else self._served.put(good)[0])
+                    self._take_again(known)
         return taken, refused
 
     def delete_item(self, item_id: str) -> None:
@@ -465,8 +467,17 @@ class Engine:
         """
         with self._changing:
             self._served.catalogue.code(item_id)
+            known = self._cursor
             self.records.delete_item(item_id)
-            self._served.take_out(item_id)
+            with self._lock:
+                self._served.take_out(item_id)
+                self._take_again(known)
+
+    def _take_again(self, known: Cursor) -> None:
+        """Take what lists took since a cursor once more: the store's order counts, and what another process took out may be back by now."""
+        if self._cursor != known:
+            self._cursor = known
+            self._catch_up()
 
     def _serve(self, served: Served) -> None:
         """Answer from these items from now on."""
