@@ -88,7 +88,8 @@ class Learned:
         self._outcomes = Outcomes()
         self._shown_lately = np.zeros(self._n)
         self._cursor: Cursor = served.trained_to
-        self._read_to = since
+        self._read_to, self._read_at = since, set[str]()
+        """Lists before this moment are read, and of this moment itself these."""
         self._recent: OrderedDict[str, tuple[tuple[str, int, bool], ...] | _Places] = OrderedDict()
         """Item, place and whether it explored; plain tuples, which the garbage collector does not go through again and again."""
         self._rows: tuple[list[int], list[int], list[float], list[int]] = [], [], [], []
@@ -142,6 +143,11 @@ class Learned:
                     read = True
         began = time.monotonic()
         for n, shown in enumerate(self.records.lists(self._read_to, until), 1):
+            if shown.timestamp > self._read_to:
+                self._read_to, self._read_at = shown.timestamp, set()
+            elif shown.recommendation_id in self._read_at:
+                continue
+            self._read_at.add(shown.recommendation_id)  # as soon as it is read: a store that goes away meanwhile is gone on with here
             with self._lock:
                 self._take_list(shown)
                 if len(self._listed) >= _AT_ONCE:
@@ -153,7 +159,8 @@ class Learned:
             read = True
         with self._lock:
             self._take_rows()
-        self._read_to = max(self._read_to, until)
+        if until > self._read_to:
+            self._read_to, self._read_at = until, set()
         while True:
             changes = self.records.changes(self._cursor)
             places = {e.recommendation_id: self._places(e.recommendation_id) for _, e in changes.events if e.recommendation_id}

@@ -1,0 +1,76 @@
+"""What is learned from the log, read piece by piece: nothing is counted twice, and whoever ends does not wait for what is left."""
+
+import threading
+import time
+
+import pytest
+
+from crossaisle import Recommender
+from crossaisle.errors import StoreAway
+from crossaisle.live import learned as module
+from crossaisle.live.engine import Engine
+from crossaisle.live.settings import LiveSettings
+from crossaisle.records import Event, Records, Shown, ShownList, store
+from crossaisle.testing import toy_dataset
+
+DATA = toy_dataset(n_users=120)
+IDS = DATA.items["item_id"].to_list()
+TINY = {
+    "model.dim": "16",
+    "train.epochs": "1",
+    "model.senses": "id,words",
+    "blend.parts": "markov,word-knn",
+    "train.tokens_per_step": "512",
+}
+LIVE = LiveSettings(log_lists=False, learn_seconds=3600.0)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("learned") / "toy.model"
+    Recommender.preset("quick", settings=TINY).fit(DATA).save(folder)
+    return folder
+
+
+@pytest.fixture
+def records(tmp_path):
+    found = Records.open(f"sqlite:///{tmp_path}/events.db")
+    yield found
+    found.close()
+
+
+def _lists(n, began):
+    """Lists of five items each, some of one moment."""
+    return [
+        ShownList(
+            f"r{k}", f"p{k}", began + k // 3, "v0001", tuple(Shown(IDS[(k + j) % len(IDS)], j + 1, 0.0, 1.0, False) for j in range(5))
+        )
+        for k in range(n)
+    ]
+
+
+def test_lists_that_were_read_when_the_store_went_away_are_not_counted_again(made, records, monkeypatch):
+    now = time.time()
+    records.add_lists(_lists(50, now - 1000))
+    monkeypatch.setattr(store, "PIECE", 10)
+    read, pieces = records._long, []
+
+    def sometimes(sql, values):
+        pieces.append(sql)
+        if len(pieces) in (3, 4):
+            raise StoreAway("a store", "it is gone")
+        return read(sql, values)
+
+    monkeypatch.setattr(records, "_long", sometimes)
+    engine = Engine(made, records, LIVE)
+    try:
+        pieces.clear()  # what the start has read
+        for _ in range(2):
+            with pytest.raises(StoreAway):
+                engine._learned.step(now)
+        assert engine._learned.step(now)
+        assert not engine._learned.step(now)
+        assert sum(day["lists"] for day in engine._learned.days.values()) == 50
+        assert engine._learned.shown_lately().sum() == 250
+    finally:
+        engine.close()
