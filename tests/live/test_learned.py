@@ -74,3 +74,22 @@ def test_lists_that_were_read_when_the_store_went_away_are_not_counted_again(mad
         assert engine._learned.shown_lately().sum() == 250
     finally:
         engine.close()
+
+
+@pytest.mark.parametrize("recent", [50_000, 2])  # of few lists the places are held ready: of this one they are read from the store
+def test_what_follows_a_click_is_no_second_answer_to_the_same_showing(made, records, monkeypatch, recent):
+    monkeypatch.setattr(module, "_RECENT", recent)
+    began = time.time() - 1000
+    lists = _lists(6, began)
+    records.add_lists(lists)
+    engine = Engine(made, records, LIVE)
+    try:
+        first, item = lists[0], lists[0].items[0].item_id
+        moments = {"click": first.timestamp + 1, "cart": began + 100, "purchase": began + 200}  # the click comes before the list is read
+        for kind, when in moments.items():
+            records.add_events([Event(kind, "p0", item, kind, when, None, first.recommendation_id)], when)
+            engine._learned.step(when)
+        assert engine._learned.feedback._taken.sum() == pytest.approx(1, rel=1e-2)
+        assert engine._learned.shown_lately().sum() == 30
+    finally:
+        engine.close()

@@ -42,6 +42,8 @@ _AT_ONCE = 10_000
 """Listed items that are worked in together."""
 _RECENT = 50_000
 """Lists whose places are held ready for the events that follow."""
+_ANSWERED = 100_000
+"""Answers that are remembered, so that what follows one to the same showing is no second answer."""
 
 _Places = dict[str, tuple[int, bool]]
 
@@ -92,6 +94,8 @@ class Learned:
         """Lists before this moment are read, and of this moment itself these."""
         self._recent: OrderedDict[str, tuple[tuple[str, int, bool], ...] | _Places] = OrderedDict()
         """Item, place and whether it explored; plain tuples, which the garbage collector does not go through again and again."""
+        self._answered: OrderedDict[int, None] = OrderedDict()
+        """Showings that somebody has answered, the latest; their list need not be among the recent ones."""
         self._rows: tuple[list[int], list[int], list[float], list[int]] = [], [], [], []
         """Places shown that did not explore, and are not worked in yet: codes, positions, times, who."""
         self._listed: list[int] = []
@@ -242,9 +246,12 @@ class Learned:
             said = sign(e.event, e.value)
             if not said or not e.recommendation_id or e.item_id not in self._codes:
                 continue
-            place = places.get(e.recommendation_id, {}).pop(e.item_id, None)  # once a showing, whatever followed
-            if place is None:
+            place, showing = places.get(e.recommendation_id, {}).get(e.item_id), hash((e.recommendation_id, e.item_id))
+            if place is None or showing in self._answered:  # once a showing, whatever followed
                 continue
+            self._answered[showing] = None
+            while len(self._answered) > _ANSWERED:
+                self._answered.popitem(last=False)
             self._outcomes.answered(e.recommendation_id, e.item_id, said > 0)
             if not place[1]:
                 answers[said].append((self._codes[e.item_id], place[0], e.timestamp))
