@@ -93,3 +93,22 @@ def test_what_follows_a_click_is_no_second_answer_to_the_same_showing(made, reco
         assert engine._learned.shown_lately().sum() == 30
     finally:
         engine.close()
+
+
+def test_whoever_ends_does_not_wait_for_a_long_log(made, records, monkeypatch):
+    records.add_lists(_lists(60, time.time() - 1000))
+    monkeypatch.setattr(module, "_BREATH", 1)
+    taken, read = module.Learned._take_list, threading.Event()
+
+    def slowly(learned, shown):
+        taken(learned, shown)
+        time.sleep(0.05)
+        read.set()
+
+    monkeypatch.setattr(module.Learned, "_take_list", slowly)
+    engine = Engine(made, records, LiveSettings(log_lists=False, learn_seconds=0.05))
+    assert read.wait(10)
+    began = time.monotonic()
+    engine.close()  # all of it would take 60 times .35 seconds
+    assert time.monotonic() - began < 5
+    assert 0 < sum(day["lists"] for day in engine._learned.days.values()) < 60

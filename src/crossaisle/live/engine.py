@@ -85,6 +85,7 @@ class Engine:
         self._watcher = VersionWatcher(folder, shared=shared)
         self._lock = threading.RLock()  # held while what is served changes, and while it is read for a batch
         self._stepping = threading.Lock()  # held by whoever reads the log: what is read twice would be learned twice
+        self._ended = threading.Event()  # set once what is long is to be left
         self._changing = threading.Lock()  # held by whoever makes another set of items
         self._people: OrderedDict[str, Person] = OrderedDict()
         self._unread: dict[str, int] = {}  # item ids that another process put or took out, many at once; by when they came
@@ -120,7 +121,7 @@ class Engine:
     def _learn(self) -> None:
         """Work in what came since."""
         with contextlib.suppress(StoreAway), self._stepping:
-            self._learned.step(time.time())
+            self._learned.step(time.time(), self._ended)
             self.records.finish_forgetting()
             self._away_until = 0.0  # it answers: lists may ask it again
 
@@ -132,9 +133,9 @@ class Engine:
             return
         with contextlib.suppress(StoreAway), self._stepping:
             anew = self._learning(self._served)
-            anew.step(time.time())
+            anew.step(time.time(), self._ended)
             with self._lock:
-                if self._learned is old:  # and not what another version has learned
+                if self._learned is old and not self._ended.is_set():  # and not what another version has learned, or only a part
                     anew.follow(self._served)
                     self._learned = anew
         self._learn_anew_from = time.monotonic() + _EASE * (time.monotonic() - began)
@@ -298,7 +299,7 @@ class Engine:
                 return False
             learned = self._learning(served)
             with contextlib.suppress(StoreAway):  # what was learned before the exchange is not to be missed after it
-                learned.step(time.time())
+                learned.step(time.time(), self._ended)
             with self._lock:
                 self._learned = learned
                 self._serve(served)
@@ -318,6 +319,7 @@ class Engine:
 
     def close(self) -> None:
         """Write what waits and end."""
+        self._ended.set()
         self._learner.close()
         self._pruner.close()
         self._log.close()

@@ -126,15 +126,22 @@ class Learned:
 
     # reading the log
 
-    def step(self, now: float) -> bool:
+    def step(self, now: float, ended: threading.Event | None = None) -> bool:
         """Read what came, and work out what follows; False where there was nothing.
+
+        Parameters
+        ----------
+        now : float
+            Unix seconds.
+        ended : threading.Event, optional
+            Once set, what is left to read is left to the next call.
 
         Raises
         ------
         StoreAway
             If the store cannot be reached; the next call goes on.
         """
-        until = now - LAG
+        until, ended = now - LAG, ended or threading.Event()
         read = False
         head = None if self._caught_up else self.records.head()
         undone = self.records.get_value(_UNDONE) or {}
@@ -158,7 +165,8 @@ class Learned:
                     self._take_rows()
             if n % _BREATH == 0:
                 # lists that are made meanwhile do not wait for many that were; whoever has very many to read goes on faster
-                time.sleep(max(0.002, 6 * (time.monotonic() - began)) if n < _FEW else 0.002)
+                if ended.wait(max(0.002, 6 * (time.monotonic() - began)) if n < _FEW else 0.002):
+                    return True
                 began = time.monotonic()
             read = True
         with self._lock:
@@ -178,6 +186,8 @@ class Learned:
             self._cursor = changes.cursor
             if not changes.more:
                 break
+            if ended.is_set():
+                return True
         if head is not None:  # of who was forgotten before reading began nothing was left to read
             self.outdated, self._caught_up = self._forgotten_since(head), True
         if self.tastes is not None:
