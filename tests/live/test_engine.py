@@ -16,6 +16,7 @@ from crossaisle.errors import StoreAway, UnknownItem
 from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, OnlineSettings
 from crossaisle.live.asking import Answer, Ask
 from crossaisle.live.engine import Engine
+from crossaisle.live.learned import Learned
 from crossaisle.live.served import Served
 from crossaisle.live.settings import LearnSettings, LiveSettings
 from crossaisle.records import Event, Records
@@ -586,6 +587,54 @@ def test_an_item_that_another_process_takes_out_while_this_one_puts_others_stays
         assert not here.find_items(first)
     finally:
         here.close()
+
+
+def test_whoever_writes_does_not_wait_while_a_new_version_reads_a_long_log(made, records, tmp_path, monkeypatch):
+    folder = tmp_path / "toy.model"
+    shutil.copytree(made, folder)
+    engine, reads, go_on = Engine(folder, records, LiveSettings(learn_seconds=3600.0)), threading.Event(), threading.Event()
+    first = DATA.items["item_id"][0]
+
+    def step(learned, now, ended=None):
+        reads.set()
+        assert go_on.wait(30)
+        return False
+
+    Recommender.load(folder).save(folder)
+    monkeypatch.setattr(Learned, "step", step)
+    swap = threading.Thread(target=engine.look_for_new_version)
+    swap.start()
+    try:
+        assert reads.wait(30)
+        writes = threading.Thread(
+            target=lambda: (
+                engine.put_items([{"item_id": f"new{k}", "title": f"thing {k}", "category": "Books"} for k in range(40)]),
+                engine.delete_item(first),
+            )
+        )
+        writes.start()
+        writes.join(10)
+        assert not writes.is_alive()
+        assert engine.model()["version"] == "v0001"
+        go_on.set()
+        swap.join(30)
+        assert engine.model()["version"] == "v0002"
+        assert engine.find_items("new39")
+        assert not engine.find_items(first)
+        assert len(engine._learned._aisles) == engine._served.catalogue.n_items
+    finally:
+        go_on.set()
+        swap.join()
+        engine.close()
+
+
+def test_whoever_undoes_something_does_not_wait_for_a_long_log(engine, monkeypatch):
+    monkeypatch.setattr("crossaisle.live.engine._PATIENCE", 0.1)
+    with engine._stepping:
+        began = time.monotonic()
+        engine.undo_abnormal(DATA.items["item_id"][0])
+        assert time.monotonic() - began < 5
+    assert engine.records.get_value("undone")
 
 
 def test_processes_that_share_arrays_list_the_same(made, tmp_path):

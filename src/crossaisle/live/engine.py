@@ -45,6 +45,8 @@ _AT_ONCE = 16
 
 _EASE = 10
 """How many times as long as learning anew takes is waited before it is done once more."""
+_PATIENCE = 1.0
+"""Seconds that somebody who undoes something waits for a log that is being read: a long one takes minutes."""
 
 
 class Engine:
@@ -86,6 +88,7 @@ class Engine:
         self._lock = threading.RLock()  # held while what is served changes, and while it is read for a batch
         self._stepping = threading.Lock()  # held by whoever reads the log: what is read twice would be learned twice
         self._ended = threading.Event()  # set once what is long is to be left
+        self._swapping = threading.Lock()  # held by whoever makes another version ready, which may take minutes
         self._changing = threading.Lock()  # held by whoever makes another set of items
         self._people: OrderedDict[str, Person] = OrderedDict()
         self._unread: dict[str, int] = {}  # item ids that another process put or took out, many at once; by when they came
@@ -118,12 +121,23 @@ class Engine:
         """Nothing learned yet about a version."""
         return Learned(served, self.records, self.learn, time.time() - self.settings.learn_days * 86_400.0)
 
-    def _learn(self) -> None:
-        """Work in what came since."""
-        with contextlib.suppress(StoreAway), self._stepping:
-            self._learned.step(time.time(), self._ended)
-            self.records.finish_forgetting()
-            self._away_until = 0.0  # it answers: lists may ask it again
+    def _learn(self, patience: float = -1) -> None:
+        """Work in what came since.
+
+        Parameters
+        ----------
+        patience : float
+            So many seconds are waited for another who does so already and will see what is there now at the latest the next time.
+        """
+        if not self._stepping.acquire(timeout=patience):
+            return
+        try:
+            with contextlib.suppress(StoreAway):
+                self._learned.step(time.time(), self._ended)
+                self.records.finish_forgetting()
+                self._away_until = 0.0  # it answers: lists may ask it again
+        finally:
+            self._stepping.release()
 
     def _learn_on(self) -> None:
         """`_learn`, again and again; and anew from the beginning where somebody it was learned from has been forgotten."""
@@ -143,6 +157,10 @@ class Engine:
     def _made(self, name: str, contents: Contents) -> Served:
         """A version ready to answer, with the items that the store has besides."""
         served = Served.of(name, contents, self.settings, cursor_of(contents.report, self.records), self._watcher.shared)
+        return self._with_items(served)
+
+    def _with_items(self, served: Served) -> Served:
+        """With the items as the store has them by now."""
         rows, gone = self.records.items()
         if rows:
             served, _, _ = served.put(rows)
@@ -286,7 +304,7 @@ class Engine:
 
         What serves goes on serving meanwhile. A version that cannot be used is refused, and `model` says why.
         """
-        with self._changing:
+        with self._swapping:
             name = self._watcher.poll()
             if name is None:
                 return False
@@ -300,10 +318,16 @@ class Engine:
             learned = self._learning(served)
             with contextlib.suppress(StoreAway):  # what was learned before the exchange is not to be missed after it
                 learned.step(time.time(), self._ended)
-            with self._lock:
-                self._learned = learned
-                self._serve(served)
-                self._cursor = served.trained_to
+            with self._changing:  # not before: who puts items does not wait while a long log is read
+                try:
+                    served = self._with_items(served)
+                except StoreAway:
+                    self._watcher.again()
+                    return False
+                with self._lock:
+                    self._learned = learned
+                    self._serve(served)
+                    self._cursor = served.trained_to
             self._prepare(served)
             return True
 
@@ -432,7 +456,7 @@ class Engine:
         """
         self._served.catalogue.code(item_id)
         self._learned.undo(item_id, time.time())
-        self._learn()
+        self._learn(_PATIENCE)
 
     # items
 
