@@ -99,6 +99,25 @@ def test_two_that_follow_the_same_rows_do_not_write_to_the_same_place():
     assert other.rows[4:].tolist() == [[2.0, 2.0]] * 2
 
 
+def test_two_threads_that_follow_the_same_rows_do_not_write_to_the_same_place():
+    first, found = Growing(_rows()).followed_by(_rows(1)), list[Growing]()
+
+    class Slow:
+        """Rows that are long on their way: meanwhile others follow, as from another thread."""
+
+        def __len__(self):
+            return 2
+
+        def __array__(self, dtype=None, copy=None):
+            if not found:
+                found.append(first.followed_by(np.full((2, 2), 2.0, np.float32)))
+            return np.full((2, 2), 1.0, np.float32)
+
+    slow = first.followed_by(Slow())
+    assert slow.rows[4:].tolist() == [[1.0, 1.0]] * 2
+    assert found[0].rows[4:].tolist() == [[2.0, 2.0]] * 2
+
+
 def test_more_than_there_is_room_for():
     grown = Growing(_rows()).followed_by(_rows(1))
     more = grown.followed_by(np.ones((5_000, 2), np.float32))

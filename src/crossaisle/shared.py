@@ -12,6 +12,7 @@ import copy
 import fcntl
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +20,25 @@ import numpy as np
 
 from crossaisle.schema import Floats
 
-__all__ = ["ALONE", "Growing", "Shared"]
+__all__ = ["ALONE", "Growing", "Shared", "claim"]
+
+_CLAIMING = threading.Lock()
+
+
+def claim(taken: list[int], n: int, end: int) -> bool:
+    """Take the rows from n to end for oneself, if n are taken so far; of several threads that want the same rows one gets them.
+
+    Examples
+    --------
+    >>> taken = [3]
+    >>> claim(taken, 3, 5), claim(taken, 3, 4), taken
+    (True, False, [5])
+    """
+    with _CLAIMING:
+        if taken[0] != n:
+            return False
+        taken[0] = end
+        return True
 
 
 class Growing:
@@ -52,12 +71,12 @@ class Growing:
         """These rows and others (M, ...); what was made of these rows before stays as it is."""
         n, end = len(self.rows), len(self.rows) + len(more)
         out = self
-        if self._taken[0] != n or end > len(self.whole):
+        if end > len(self.whole) or not claim(self._taken, n, end):
             whole = np.empty((_with_room(end), *self.rows.shape[1:]), self.rows.dtype)
             whole[:n] = self.rows
             out = Growing(whole[:n], whole)
+            out._taken[0] = end
         out.whole[n:end] = more
-        out._taken[0] = end
         grown = copy.copy(out)
         grown.rows = out.whole[:end]
         return grown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -174,3 +175,22 @@ def test_size_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(choose_index(vectors), ExactIndex)
     with pytest.raises(MissingExtra, match=r"approximate indexes of large catalogues need .*pip install 'crossaisle\[serve\]'"):
         choose_index(vectors, exact_up_to=299)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_two_threads_that_grow_the_same_codes_do_not_write_to_the_same_place(monkeypatch: pytest.MonkeyPatch, exact: bool) -> None:
+    first = Codes(16, exact)
+    first.append(vectors_of(50))
+    first.append(vectors_of(1))  # from here on there is room
+    one, other, coded = copy.copy(first), copy.copy(first), Codes._coded
+    mine = 1_000 * vectors_of(53)[51:]  # a snapshot is whole numbers
+
+    def slowly(codes: Codes, vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float, float]:
+        if codes is one:  # meanwhile, as from another thread
+            other.append(-mine)
+        return coded(codes, vectors)
+
+    monkeypatch.setattr(Codes, "_coded", slowly)
+    one.append(mine)
+    assert (one.snapshot()[51:] == -other.snapshot()[51:]).all()
+    assert one.snapshot()[51:].any()

@@ -17,7 +17,7 @@ import torch
 
 from crossaisle.rank.index_rows import Stored, checked_vectors
 from crossaisle.schema import Floats, Ints
-from crossaisle.shared import Shared
+from crossaisle.shared import Shared, claim
 
 __all__ = ["Codes", "has_int8_units"]
 
@@ -96,14 +96,13 @@ class Codes:
     def append(self, vectors: Floats) -> None:
         """Code more vectors (n, D)."""
         need = self._n + len(vectors)
-        if need > len(self._rows) or self._taken[0] != self._n:
+        if need > len(self._rows) or not claim(self._taken, self._n, need):
             room = need if self._n == 0 else max(64, need + need // 8)
-            self._taken = [self._n]
+            self._taken = [need]
             self._rows, self._steps = _grown(self._rows, self._n, room), _grown(self._steps, self._n, room)
         rows, steps, length, error = self._coded(torch.from_numpy(vectors))
         self._rows[self._n : need], self._steps[self._n : need] = rows, steps
         self._length, self._error, self._n = max(self._length, length), max(self._error, error), need
-        self._taken[0] = need
 
     def drop(self, row: int) -> int:
         """Forget a row; gives the row whose content now stands there, the last one."""
