@@ -637,6 +637,19 @@ def test_whoever_undoes_something_does_not_wait_for_a_long_log(engine, monkeypat
     assert engine.records.get_value("undone")
 
 
+def test_rows_of_one_item_in_one_request_are_taken_together(engine, records, made):
+    rows = [
+        {"item_id": "twice", "title": "pirate atlas", "category": "Books", "brand": None},
+        {"item_id": "other", "title": "a thing", "category": "Books"},
+        {"item_id": "twice", "title": "pirate globe", "category": None, "brand": "Hook"},
+    ]
+    assert engine.put_items(rows) == (3, [])
+    assert [item["title"] for item in engine.find_items("pirate")] == ["pirate globe"]
+    assert {row["item_id"]: row for row in records.items()[0]}["twice"] == {
+        "item_id": "twice", "title": "pirate globe", "category": "Books", "brand": "Hook"
+    }  # fmt: skip
+
+
 def test_processes_that_share_arrays_list_the_same(made, tmp_path):
     records = Records.open(f"sqlite:///{tmp_path}/events.db")
     shared = Shared(tmp_path / "arrays")

@@ -468,18 +468,19 @@ class Engine:
         StoreAway
             If the store cannot be reached; nothing is changed.
         """
+        told = _once_each(rows)
         with self._changing:
             with self._lock:
                 before, known = self._served, self._cursor
-            served, taken, refused = before.put(rows)
+            served, _, refused = before.put(told)
             bad = {row[schema.ITEM] for row in refused}
-            good = [dict(row) for row in rows if str(row.get(schema.ITEM)) not in bad]
+            good = [row for row in told if str(row.get(schema.ITEM)) not in bad]
             if good:
                 self.records.put_items(good)
                 with self._lock:  # items of another process may have joined meanwhile
                     self._serve(served if self._served is before else self._served.put(good)[0])
                     self._take_again(known)
-        return taken, refused
+        return sum(str(row.get(schema.ITEM)) not in bad for row in rows), refused
 
     def delete_item(self, item_id: str) -> None:
         """List an item no more, from the next request on.
@@ -510,3 +511,15 @@ class Engine:
         self._served = served
         self._learned.follow(served)
         self._people.clear()  # somebody may have bought what has only now become an item
+
+
+def _once_each(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, those of one item as one: what a later one does not say stays as an earlier one says it."""
+    out, places = list[dict[str, Any]](), dict[Any, int]()
+    for row in rows:
+        place = places.setdefault(row.get(schema.ITEM), len(out))
+        if place == len(out):
+            out.append(dict(row))
+        else:
+            out[place] |= {name: value for name, value in row.items() if value is not None}
+    return out
