@@ -185,6 +185,17 @@ def test_what_cannot_be_served(model: Path, tmp_path: Path, capfd: pytest.Captur
     fails(str(tmp_path / "broken.model"), "--store", store, "--workers", "2")
 
 
+def test_workers_do_not_share_the_address_of_another_service(
+    model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crossaisle.serve.main._Keeper.keep", lambda keeper: 0)
+    with listen("127.0.0.1", 0, shared=True) as taken:  # as a worker of the other does
+        taken.listen()
+        port, store = str(taken.getsockname()[1]), f"sqlite:///{tmp_path / 'events.db'}"
+        assert run(["serve", str(model), "--store", store, "--workers", "2", "--port", port]) == 2
+    assert "cannot listen" in capfd.readouterr().err
+
+
 def children(pid: int) -> list[int]:
     out = []
     for entry in Path("/proc").iterdir():

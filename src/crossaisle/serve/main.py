@@ -77,6 +77,9 @@ def start(plan: Plan, changes: Mapping[str, str]) -> int:
     if plan.keys is not None:
         read_keys(Path(plan.keys))
     run.start_log(settings.serve)
+    if plan.workers > 1:
+        # where sockets share an address another service's would share it, too, and each would get some of the other's requests
+        run.listen(plan.host, plan.port).close()
     with run.listen(plan.host, plan.port, shared=plan.workers > 1) as address:
         return _start(plan, changes, settings, address)
 
