@@ -28,7 +28,10 @@ OUT = Outcome("swapped in", "v0002 serves in place of v0001: better", "v0002", {
 
 @pytest.fixture
 def store(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/events.db"
+    """As a service has made it."""
+    url = f"sqlite:///{tmp_path}/events.db"
+    Records.open(url).close()
+    return url
 
 
 def outcomes(monkeypatch: pytest.MonkeyPatch, *results: Any) -> list[dict[str, Any]]:
@@ -76,6 +79,9 @@ def test_a_shop_from_fit_to_rollback(shop: Path, store: str, capfd: pytest.Captu
     assert json.loads(capfd.readouterr().out)["version"] == "v0001"
     assert run(["refit", "m", "--store", store, "--from", "v0002", "--set", "refit.epochs=1", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["start"] == "v0002"
+    assert run(["refit", "m"]) == 2  # the service ran on another store: to make one beside the model would hide that for ever
+    assert f"the store sqlite:///{Path('m').absolute()}.events.db does not exist" in capfd.readouterr().err
+    assert not Path("m.events.db").exists()
 
 
 @pytest.mark.parametrize(
@@ -91,6 +97,10 @@ def test_a_shop_from_fit_to_rollback(shop: Path, store: str, capfd: pytest.Captu
         (["nowhere", "--store", "STORE"], "no model at nowhere"),
         (["m", "--store", "STORE", "--every", "soon"], "--every 'soon'; expected a number and s, m, h or d"),
         (["m", "--store", "mysql://x"], "a store of kind 'mysql'"),
+        (
+            ["m", "--store", "sqlite:///typo.db"],
+            "the store sqlite:///typo.db does not exist; expected the store that the service writes; next: ",
+        ),
     ],
 )
 def test_misuse_is_one_line(argv: list[str], line: str, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
@@ -100,6 +110,7 @@ def test_misuse_is_one_line(argv: list[str], line: str, store: str, tmp_path: Pa
     assert out == ""
     assert err.startswith("error: " + line)
     assert err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["events.db"]  # nothing was made
 
 
 @pytest.mark.parametrize("text", ["", "24", "h", "-1h", "0.5s", "1 week", "1h30m"])

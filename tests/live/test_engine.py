@@ -105,6 +105,27 @@ def test_an_event_counts_at_the_next_request(engine, records):
     assert [e["item_id"] for e in engine.user("new")["events"]] == [before[1], before[0]]
 
 
+def test_kinds_that_the_model_never_learned_are_named_and_move_no_score(made, records):
+    engine = Engine(made, records, LiveSettings(log_lists=False))
+    items = listed(engine, n=3)
+    for n, kind in enumerate(("like", "cart", "click")):
+        records.add_events([event(n, "new", items[n], kind)], 0.0)
+    records.add_events([event(9, "known", items[0], "view")], 0.0)
+    assert [e["event"] for e in engine.user("new")["events"]] == ["click", "cart", "like"]
+    assert [e["event"] for e in engine.user("known")["events"]] == ["view"]
+    (answer,) = engine.recommend([Ask(user_id="new", n=40)])
+    (nameless,) = engine.recommend([Ask(history=tuple(items), n=40)])  # the network knows as little of what was done
+    assert [(i["item_id"], i["score"]) for i in answer.items] == [(i["item_id"], i["score"]) for i in nameless.items]
+    assert engine.put_items([{"item_id": "joined", "category": DATA.items["category"][0], "title": "Joined"}])[0] == 1
+    assert [e["event"] for e in engine.user("new")["events"]] == ["click", "cart", "like"]
+    (told,) = engine.recommend([Ask(user_id="new", n=40, explain=True)])
+    said = {"like": "you liked", "cart": "in your cart", "click": "you looked at"}
+    named = [(dict(zip(items, said.values(), strict=True))[i["because"]], i["reason"]) for i in told.items if i["because"]]
+    assert any("mainly because" in reason for _, reason in named)
+    assert all(deed in reason for deed, reason in named if "mainly because" in reason)
+    engine.close()
+
+
 def test_impressions_say_nothing(engine, records):
     user = DATA.users[0]
     before = listed(engine, user_id=user)

@@ -119,6 +119,32 @@ def test_nothing_new_is_no_refit(model: Path, records: Records) -> None:
     assert refitted(model, records).what == NO_REFIT
 
 
+def test_an_empty_store_is_asked_about_and_refused_where_another_one_was_learned_from(model: Path, empty: Records, tmp_path: Path) -> None:
+    out = refit(model, empty)
+    assert out.what == NO_REFIT
+    assert out.notes[0] == f"the store {empty.where} is empty: is it the one that the service writes?"
+    empty.add_events(EVENTS, 0.0)
+    assert refit(model, empty, settings={"refit.margin": "1"}).what == SWAPPED
+    assert not refit(model, empty).notes  # the same store: a quiet night
+    other = opened(tmp_path / "typo")
+    with pytest.raises(RequestError, match="is empty, and the model has learned from another one; expected the store that the service"):
+        refit(model, other)
+    assert current_version(model) == "v0002"
+    other.add_events([dataclasses.replace(EVENTS[0], event_id="moved", timestamp=4e9)], 0.0)  # a service that has moved to this one
+    out = refit(model, other)
+    assert out.facts["new"]["events"] == 1
+    assert "is not the one that the model has learned from before, and is read from its beginning" in out.notes[0]
+    other.close()
+
+
+def test_a_challenger_kept_aside_names_the_store_too(model: Path, records: Records, tmp_path: Path) -> None:
+    assert refit(model, records, settings=WORSE).what == KEPT_ASIDE
+    other = opened(tmp_path / "typo")
+    with pytest.raises(RequestError, match="the model has learned from another one"):
+        refit(model, other)
+    other.close()
+
+
 def test_too_little_to_judge_by_is_no_refit_yet(model: Path, records: Records) -> None:
     out = refitted(model, records, refit_least="1000")
     assert out.what == NO_REFIT
@@ -350,6 +376,7 @@ def test_forgetting_alone_needs_no_training(model: Path, empty: Records) -> None
     out = refitted(model, empty)
     assert out.what == NO_REFIT
     assert out.facts["people taken out of versions"] == {"v0001": 1}
+    assert out.line.endswith("no refit; v0001 stays; deleted people taken out of the versions: 1 of v0001")
     assert DATA.users[3] not in set(pl.read_parquet(open_version(model) / "histories.parquet")["user_id"])
 
 

@@ -56,6 +56,28 @@ def test_an_event_comes_out_as_it_went_in(records: Records) -> None:
     assert records.events_of("nobody") == []
 
 
+def test_a_store_that_is_not_there_is_refused_and_not_made(store_url: str) -> None:
+    for _ in range(2):  # the first has not made it
+        with pytest.raises(
+            RequestError, match=r"^the store \S+ does not exist; expected the store that the service writes; next: name that"
+        ):
+            Records.open(store_url, create=False)
+    made = Records.open(store_url)
+    again = Records.open(store_url, create=False)
+    assert again.start() == made.start()
+    made.close()
+    again.close()
+
+
+def test_no_file_is_made_of_a_store_that_is_not_there_and_an_empty_one_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "typo.db"
+    for size in (None, 0):
+        with pytest.raises(RequestError, match=f"the store sqlite:///{file} does not exist"):
+            Records.open(f"sqlite:///{file}", create=False)
+        assert [path.stat().st_size for path in tmp_path.iterdir()] == ([] if size is None else [size])
+        file.touch()  # as somebody leaves it who only connects
+
+
 def test_an_event_id_counts_once_inside_a_batch_and_across_batches(records: Records) -> None:
     assert records.add_events([event(1), event(2), event(1, item="cup")], NOW) == (2, 1)
     assert records.add_events([event(2, user="bob"), event(3)], NOW) == (1, 1)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 from serve_fakes import Shop
 
-from crossaisle.errors import ModelError
+from crossaisle.data.histories import Histories
+from crossaisle.errors import BadInput, ModelError
+from crossaisle.rank.catalogue import Catalogue
+from crossaisle.rank.request import Request, check_beyond_history, eligible_items
+from crossaisle.rank.similar import similar_items
 from crossaisle.records.kinds import KINDS
 from crossaisle.serve import schemas
+from crossaisle.serve.problems import problem_of
 from crossaisle.serve.schemas import KIND
+from crossaisle.testing import toy_dataset
 
 EVENT = {"event_id": "e1", "user_id": "u1", "item_id": "i1", "event": "view", "timestamp": 1.5}
 
@@ -293,3 +302,23 @@ def test_new_versions_are_looked_for_and_a_fault_there_ends_nothing(web: Shop, c
 
     assert web.run(story) == 200
     assert "fault in look for a new version: ModelError" in caplog.text
+
+
+def test_advice_over_http_is_for_who_calls_the_service() -> None:
+    catalogue = Catalogue.of(toy_dataset())
+    one = Catalogue(catalogue.items.with_columns(category=pl.lit("Books")), catalogue.counts)
+    vectors = np.ones((one.n_items, 2), np.float32)
+    faults: list[tuple[Callable[[], Any], int, str]] = [
+        (lambda: catalogue.code("no such id at all"), 404, "check the id, or add the item with: PUT /api/v1/items"),
+        (lambda: eligible_items(Request(k=1, where="price <"), catalogue), 422, "mend the parameter where"),
+        (lambda: eligible_items(Request(k=1, where="title < 5"), catalogue), 422, "mend the parameter where"),
+        (lambda: eligible_items(Request(k=1, where="x" * 20_001), catalogue), 422, "make the parameter where shorter"),
+        (lambda: similar_items(vectors, one, 0, 3, True), 422, "leave out other_categories"),
+        (lambda: check_beyond_history(Request(k=1), one, Histories.from_lists([[0]])), 422, "leave out beyond_history"),
+    ]
+    for fault, status, step in faults:
+        with pytest.raises(BadInput) as caught:
+            fault()
+        problem = problem_of(caught.value)
+        assert (problem.status, problem.next_step) == (status, step)
+        assert (problem.found, problem.expected) == (caught.value.found, caught.value.expected)

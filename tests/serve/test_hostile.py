@@ -83,12 +83,12 @@ def test_a_bad_event_is_named_and_none_of_the_batch_is_kept(web: Shop, change: d
         (b'{"events": NaN}', "the body is no JSON"),
         (b'{"events": Infinity}', "the body is no JSON"),
         (b"[" * 100_000 + b"]" * 100_000, "the body is no JSON"),
-        (b"[]", "the body is a list"),
+        (b"[]", "the body is an empty list"),
         (b"null", "the body is null"),
         (b'"x"', "the body is 'x'"),
         (b"7", "the body is 7"),
         (b"{}", "events is missing"),
-        (b'{"events": []}', "events is a list"),
+        (b'{"events": []}', "events is an empty list"),
         (b'{"events": {}}', "events is an object"),
         (b'{"events": ' + b"[" * 500 + b"]" * 500 + b"}", "events[0] is a list"),
         (b'{"events": [{"event_id": ' + b'{"a":' * 500 + b"1" + b"}" * 500 + b"}]}", "events[0].event_id is an object"),
@@ -96,6 +96,37 @@ def test_a_bad_event_is_named_and_none_of_the_batch_is_kept(web: Shop, change: d
 )
 def test_a_body_that_is_none(web: Shop, body: bytes, found: str) -> None:
     assert refused(web.ask("POST", "/api/v1/events", content=body, headers=JSON), 422).startswith(found)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ([], "an object with events"),
+        ({"events": []}, "a list of at least 1"),
+        ({"events": [EVENT] * 1_001}, "a list of at most 1,000"),
+        ({"events": {}}, "a list"),
+        ({"events": [7]}, "an object with event_id, user_id, item_id, event, timestamp, value, recommendation_id"),
+        ({"events": [{**EVENT, "more": 1}]}, "some of: event_id, user_id, item_id, event, timestamp, value, recommendation_id"),
+        ({"events": [EVENT], "more": 1}, "some of: events"),
+        ({"events": [{**EVENT, "user_id": 7}]}, "a text"),
+        ({"events": [{**EVENT, "user_id": ""}]}, "at least 1 character"),
+        ({"events": [{**EVENT, "user_id": "\x00"}]}, "a text without null bytes"),
+        ({"events": [{**EVENT, "value": "x"}]}, "a number"),
+        ({"events": [{**EVENT, "timestamp": -1}]}, "greater than or equal to 0"),
+    ],
+)
+def test_what_would_have_been_right_is_said_in_words_of_json(web: Shop, body: Any, expected: str) -> None:
+    answer = web.ask("POST", "/api/v1/events", json=body)
+    refused(answer, 422)
+    assert answer.json()["error"]["expected"] == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("n=x", "a whole number"), ("diversity=x", "a number"), ("explain=x", "true or false"), ("lang=de", "'en' or 'zh'")],
+)
+def test_what_an_option_would_have_been_is_said_in_plain_words(web: Shop, query: str, expected: str) -> None:
+    assert web.get(f"/api/v1/recommend/u1?{query}").json()["error"]["expected"] == expected
 
 
 def test_a_number_beyond_all_bounds_is_no_infinity(web: Shop) -> None:

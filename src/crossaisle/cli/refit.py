@@ -100,8 +100,9 @@ def refit(
     from crossaisle.store import open_version
 
     if store is None:
-        open_version(model)  # before a store is made beside a model that is none
-    records = Records.open(store or options.store_of(model), RecordsSettings(patience=_PATIENCE))
+        open_version(model)  # of a mistyped model this is to be said, and not that it has no store beside it
+    # a store that is not there holds nothing: made here, it would let every refit of a mistyped one end well and learn nothing
+    records = Records.open(store or options.store_of(model), RecordsSettings(patience=_PATIENCE), create=False)
     stop = _Stop()
     try:
         with _ends_on_sigterm(stop), progress_bar(quiet=as_json) as drawn:

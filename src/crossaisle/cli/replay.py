@@ -69,7 +69,6 @@ def replay(
     for kind in kinds:
         if kind not in KINDS:
             raise RequestError(f"--accept names {kind[:40]!r}", f"any of {', '.join(KINDS)}", "correct it")
-    _refuse_missing(store)
     log, other, left_out = _read(store, 0.0 if days is None else time.time() - days * _DAY, within * _DAY, kinds, model)
     asked: list[tuple[str, Any]] = [(name, None) for name in policy or _DEFAULT]
     if other is not None:
@@ -127,7 +126,7 @@ def _read(store: str, since: float, within: float, kinds: Sequence[str], model: 
     from crossaisle.records import Event, Records, ShownList
 
     left_out = 0
-    records = Records.open(store)
+    records = Records.open(store, create=False)
     try:
 
         def credited() -> Iterator[Event]:
@@ -157,13 +156,6 @@ def _read(store: str, since: float, within: float, kinds: Sequence[str], model: 
         return other.log, other, left_out
     finally:
         records.close()
-
-
-def _refuse_missing(url: str) -> None:
-    """A file that is not there would be created, empty, and answer nothing."""
-    scheme, _, place = url.partition(":///")
-    if scheme.startswith("sqlite") and place and not Path(place).exists():
-        raise RequestError(f"the store {place!r} does not exist", "the store that the service writes", "correct --store")
 
 
 def _doubts(answer: Any, places: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -64,7 +65,7 @@ def add(
         print_json({"name": name, "key": secret})
     else:
         print(secret)
-        print(f"the key of {name}, shown this once: keep it; {file} holds only its hash")
+        print(f"the key of {name}, shown this once: keep it; {file} holds only its hash", file=sys.stderr)
 
 
 @keys.command("list")

@@ -375,11 +375,10 @@ class Engine:
             here = self._catch_up()
             person, there = self._person(user_id)
             served = self._served
-        names = served.catalogue.event_names
         events = [
             {
                 **served.looks(code),
-                "event": names[kind] if 0 <= kind < len(names) else None,
+                "event": served.kind_names.get(kind),
                 "timestamp": None if np.isnan(when) else when,
             }
             for code, kind, when in zip(person.items.tolist(), person.kinds.tolist(), person.times.tolist(), strict=True)

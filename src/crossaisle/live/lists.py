@@ -117,7 +117,8 @@ class Lists:
             if served.associations is None:
                 notes.append(NO_GRAPH[ask.lang])
             first = np.zeros(len(chosen.items), np.int64)
-            why = explain(teller, looked_at, asked, first, chosen.items, ask.lang, served.associations)
+            unlearned = served.unlearned
+            why = explain(teller, looked_at, asked, first, chosen.items, ask.lang, served.associations, unlearned=unlearned)
             for item, reason in zip(answer.items, why.iter_rows(named=True), strict=True):
                 item.update({name: reason[name] for name in (schema.BECAUSE, schema.PATH, schema.REASON)})
         return dataclasses.replace(answer, notes=notes)

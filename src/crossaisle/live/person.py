@@ -22,7 +22,7 @@ class Person:
     Attributes
     ----------
     items, kinds : int64 (T,)
-        Item codes; kinds of events as the model names them, -1 for one that it does not.
+        Item codes; kinds of events as the model counts them, below 0 what it did not learn (`Served.kinds`), -1 where nobody knows.
     weights : float32 (T,)
     times : float64 (T,)
     hidden, disliked : frozenset of int
@@ -77,7 +77,7 @@ def after(person: Person, events: Sequence[Event], since: Sequence[Event], codes
     since : sequence of Event
         Those that the person's history does not hold yet.
     codes, kinds : mapping
-        Item id -> code, kind of event -> the model's code.
+        Item id -> code, kind of event -> its code.
     """
     hidden, disliked = set[int](), set[int]()
     for event in events:

@@ -32,7 +32,7 @@ from crossaisle.data.dataset import media_folder
 from crossaisle.data.describe import describe
 from crossaisle.encode.items import ItemReader
 from crossaisle.encode.media import media_lines
-from crossaisle.errors import ModelError, SettingError
+from crossaisle.errors import ModelError, RequestError, SettingError
 from crossaisle.live.forget import forget_in_versions
 from crossaisle.live.history import KEPT_ASIDE, ROLLED_BACK, SWAPPED, before, mend, note, swaps
 from crossaisle.live.judge import Verdict, ask, compare, held_back
@@ -118,7 +118,7 @@ def refit(
     OutputError
         If another run is writing the folder, or it cannot be written.
     RequestError
-        If the model cannot be gone on with (`train.warm`).
+        If the model cannot be gone on with (`train.warm`), or the store is empty and the model has learned from another one.
     SettingError
         If a setting is unknown, or cannot change in a refit.
     StoreAway
@@ -134,13 +134,40 @@ def refit(
         mend(folder, served.report)
         base = served if start is None else Contents.read(open_version(folder, start), device)
         chosen = _chosen(served.settings, settings or {})
+        notes = _other_store(folder, served.report, records)
         news = gather(served, records, cursor_of(served.report, records))
         forgotten = forget_in_versions(folder, news.forgotten)
         out = _refit(folder, version.name, served, base, start or version.name, news, chosen, files, progress, began)
         pruned = _prune(folder, chosen.refit.versions)
-    notes = _unread(news, base) if out.what != NO_REFIT and files is None else _read_files(base)
+    notes += _unread(news, base) if out.what != NO_REFIT and files is None else _read_files(base)
     more = {"people taken out of versions": forgotten, "versions taken away": pruned, "notes": notes}
-    return dataclasses.replace(out, facts={**out.facts, **{name: what for name, what in more.items() if what}}, notes=tuple(notes))
+    facts = {**out.facts, **{name: what for name, what in more.items() if what}}
+    return dataclasses.replace(out, line=out.line + _taken_out(forgotten), facts=facts, notes=tuple(notes))
+
+
+def _other_store(folder: Path, report: Mapping[str, Any], records: Records) -> list[str]:
+    """Whether these records may be others than the service writes: what to say of that, if it is not sure.
+
+    A service may move to another store, and its events are taken from the beginning then. But if that one is empty, there is nothing to
+    learn from it, and much to miss in the one before: a mistake, and not a quiet night.
+    """
+    cursors = [report.get("records"), *(entry.get("cursor") for entry in reversed(swaps(folder)))]
+    before = next((Cursor.from_json(cursor).store for cursor in cursors if cursor), None)
+    head = records.head()
+    if before is None or before == head.store:
+        return [] if head.seq else [f"the store {records.where} is empty: is it the one that the service writes?"]
+    if not head.seq:
+        found = f"the store {records.where} is empty, and the model has learned from another one"
+        raise RequestError(found, "the store that the service writes", "name that one with --store")
+    found = f"the store {records.where} is not the one that the model has learned from before, and is read from its beginning"
+    return [f"{found}; who was deleted in the other one since is not known here"]
+
+
+def _taken_out(forgotten: Mapping[str, int]) -> str:
+    """What is to be said of people who asked to be forgotten, behind what came of the refit."""
+    if not forgotten:
+        return ""
+    return "; deleted people taken out of the versions: " + ", ".join(f"{n:,} of {name}" for name, n in forgotten.items())
 
 
 def _prune(folder: Path, keep: int) -> list[str]:

@@ -25,7 +25,7 @@ from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.index import choose_index
 from crossaisle.rank.request import Request, eligible_items
 from crossaisle.rank.slate import unit_rows
-from crossaisle.records import Cursor
+from crossaisle.records import KINDS, Cursor
 from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.shared import ALONE, Growing, Shared
 from crossaisle.whole.account import facts_of
@@ -35,7 +35,7 @@ __all__ = ["Served"]
 
 _CHANGEABLE = (schema.TITLE, schema.BRAND, schema.DESCRIPTION, schema.PRICE, schema.AVAILABLE, schema.IMAGE, schema.VIDEO)
 """What of a known item is taken over from a row that is put again; its category and its vectors stay until the next training."""
-_OF_PEOPLE = ("rows", "kinds", "counted", "graph", "facts")
+_OF_PEOPLE = ("rows", "kinds", "kind_names", "counted", "graph", "facts")
 """What a version has made of people, what they did and what it learned: still right where items join."""
 _SHOWN = ("ids", "titles", "aisle_names", "images", "folded")
 """Lists of what a page shows of the items, in their order."""
@@ -225,10 +225,24 @@ class Served:
         part = slice(int(h.offsets[row]), int(h.offsets[row + 1]))
         return Person(h.items[part], h.events[part], h.weights[part], h.times[part])
 
+    @property
+    def unlearned(self) -> tuple[str, ...]:
+        """Kinds of events that the store takes and the model has not learned."""
+        return tuple(kind for kind in KINDS if kind not in self.catalogue.event_names)
+
     @cached_property
     def kinds(self) -> dict[str, int]:
-        """Kind of event -> the model's code."""
-        return {name: code for code, name in enumerate(self.catalogue.event_names)}
+        """Kind of event -> its code: as the model counts them, and -2, -3, ... for the `unlearned`.
+
+        The network takes every code below 0 for a kind that it does not know; which it was is for those who read of it.
+        """
+        learned = {name: code for code, name in enumerate(self.catalogue.event_names)}
+        return learned | {kind: -2 - n for n, kind in enumerate(self.unlearned)}
+
+    @cached_property
+    def kind_names(self) -> dict[int, str]:
+        """The inverse of `kinds`."""
+        return {code: kind for kind, code in self.kinds.items()}
 
     # what changes
 

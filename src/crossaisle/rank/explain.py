@@ -9,7 +9,7 @@ listed one is added; where the graph would rather name another history item, the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -111,6 +111,7 @@ def explain(
     lang: str = "en",
     associations: Associations | None = None,
     rewriting: Rewriting | None = None,
+    unlearned: Sequence[str] = (),
 ) -> pl.DataFrame:
     """The columns of an explanation, one row a listed item.
 
@@ -127,6 +128,8 @@ def explain(
         What other people's histories say; without them neither a way between categories nor other people are spoken of.
     rewriting : Rewriting, optional
         Who words the reasons that name a history item or a wish, if not the templates.
+    unlearned : sequence of str
+        Kinds of events that the model has not learned and that histories hold as -2, -3, ..., so that a reason can name them.
 
     Returns
     -------
@@ -141,7 +144,7 @@ def explain(
     if len(known):
         carried[known] = because_items(scorer, histories, queries[known], items[known], catalogue.n_items)
     carriers = _carriers(scorer, histories, queries, items, known)
-    reasons = Reasons(catalogue, associations, lang)
+    reasons = Reasons(catalogue, associations, lang, unlearned)
     rows: list[tuple[str | None, str | None, str]] = []
     told: dict[int, Facts] = {}
     for r, (query, item, cause) in enumerate(zip(queries.tolist(), items.tolist(), carried.tolist(), strict=True)):

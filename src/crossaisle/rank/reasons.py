@@ -5,6 +5,7 @@ A sentence holds titles, brands, categories and counts, and nothing that was not
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -62,13 +63,19 @@ class Reasons:
         Without them nothing is said of other people.
     lang : str
         ``en`` or ``zh``.
+    unlearned : sequence of str
+        Kinds of events that the model has not learned: event -2, -3, ...
     """
 
-    def __init__(self, catalogue: Catalogue, associations: Associations | None = None, lang: str = "en") -> None:
+    def __init__(
+        self, catalogue: Catalogue, associations: Associations | None = None, lang: str = "en", unlearned: Sequence[str] = ()
+    ) -> None:
         items = catalogue.items
         blank = [""] * items.height
         self.catalogue, self.associations = catalogue, associations
         self.lang, self.zh = lang, lang == "zh"
+        kinds = [*enumerate(catalogue.event_names), *((-2 - n, name) for n, name in enumerate(unlearned))]
+        self.kinds = {event: _kind(name) for event, name in kinds}
         # columns as they are: a few rows of them are looked at, and lists of a whole catalogue cost more than everything else here
         self.ids = items[schema.ITEM]
         self.titles = items[schema.TITLE] if schema.TITLE in items.columns else blank
@@ -95,7 +102,7 @@ class Reasons:
         cause, item : int
             Item codes.
         event : int
-            What was done with ``cause``, as a position in the catalogue's event names; -1: not known.
+            What was done with ``cause``, as a position in the catalogue's event names; -2, -3, ...: in ``unlearned``; -1: not known.
         carrier : str
             The scorer that carried the item, where known.
         """
@@ -112,7 +119,7 @@ class Reasons:
             if self.zh:
                 return f"综合您的历史记录推荐{there}，其中影响最大的是{here}。"
             return f"{there} is suggested by your history as a whole, of which {here} counts most."
-        kind = _kind(self.catalogue.event_names[event]) if 0 <= event < len(self.catalogue.event_names) else ""
+        kind = self.kinds.get(event, "")
         deed = _DEEDS[self.lang][kind].replace("{}", here)
         return f"推荐{there}，主要因为{deed}{said}。" if self.zh else f"{there} is suggested mainly because {deed}{said}."
 
@@ -138,7 +145,7 @@ class Reasons:
             said.append("，".join(aisles) if self.zh else f"from {aisles[1]} to {aisles[0]}")
         said += [part for part in (people, "" if way is None else self._walked(way), self._standing(item, carrier)) if part]
         about += ["people"] if people or way else []
-        kind = _kind(self.catalogue.event_names[event]) if 0 <= event < len(self.catalogue.event_names) else ""
+        kind = self.kinds.get(event, "")
         return self._facts(item, cause, kind, said, about, self.because(cause, item, event, carrier))
 
     def facts_of_wish(self, item: int) -> Facts:

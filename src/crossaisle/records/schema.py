@@ -11,7 +11,7 @@ from crossaisle.errors import SettingError, StoreAway
 from crossaisle.records import migrations
 from crossaisle.records.database import Database, Hand
 
-__all__ = ["HEAD", "bring_up_to_date"]
+__all__ = ["HEAD", "bring_up_to_date", "is_there"]
 
 HEAD = "0001"
 """The newest step in `migrations`."""
@@ -47,6 +47,22 @@ def bring_up_to_date(database: Database) -> None:
                 _upgrade(database, connection)
             if not database.sqlite:
                 database.allow(Hand(inner, True), database.settings.patience)
+
+
+def is_there(database: Database) -> bool:
+    """Whether somebody has made a store there; nothing is written, no file either.
+
+    Raises
+    ------
+    StoreAway
+        If the database cannot be reached.
+    """
+    if database.sqlite and not Path(str(database.engine.url.database)).exists():  # to connect to it would make it
+        return False
+    with database.translated(), database.engine.connect() as connection:
+        inner = connection.connection.dbapi_connection
+        with database.limits.within(database.settings.patience, inner):
+            return _revision(connection) is not None
 
 
 def _use_a_log(database: Database) -> None:

@@ -29,7 +29,7 @@ from typing import Any
 from crossaisle.errors import RequestError
 from crossaisle.records.database import Database, Hand, Row
 from crossaisle.records.rows import Changes, Cursor, Event, Forgotten, Shown, ShownList, check_event, check_list
-from crossaisle.records.schema import bring_up_to_date
+from crossaisle.records.schema import bring_up_to_date, is_there
 from crossaisle.records.settings import RecordsSettings
 from crossaisle.records.together import Together
 from crossaisle.records.written import hash_of, read_json, read_text, write_json, write_text
@@ -102,7 +102,7 @@ class Records:
         self._adding: Together[list[tuple[Any, ...]], int] = Together(self._add_all, database.settings.patience, database.away)
 
     @classmethod
-    def open(cls, url: str, settings: RecordsSettings | None = None) -> Records:
+    def open(cls, url: str, settings: RecordsSettings | None = None, *, create: bool = True) -> Records:
         """Open a store, and create it or bring its schema up to date.
 
         Parameters
@@ -111,9 +111,13 @@ class Records:
             ``sqlite:///FILE`` or ``postgresql+psycopg://USER:PASSWORD@HOST/NAME``.
         settings : RecordsSettings, optional
             The time limits.
+        create : bool
+            False: a store that is not there is refused, for those who only read what a service has written.
 
         Raises
         ------
+        RequestError
+            If it is not there and is not to be created.
         StoreAway
             If it cannot be reached, or is locked or full.
         SettingError
@@ -121,11 +125,22 @@ class Records:
         """
         database = Database(url, settings or RecordsSettings())
         try:
+            if not (create or is_there(database)):
+                raise RequestError(
+                    f"the store {database.where} does not exist",
+                    "the store that the service writes",
+                    "name that one with --store, or serve with this one first",
+                )
             bring_up_to_date(database)
             return cls(database)
         except BaseException:
             database.close()
             raise
+
+    @property
+    def where(self) -> str:
+        """Its URL, without a password."""
+        return self._database.where
 
     def close(self) -> None:
         """Close every connection."""

@@ -91,7 +91,12 @@ class Gate:
                 if len(self._local) < 100:
                     self._local.add(value)
                 return
-        raise Problem(400, "the Host of the request is not this machine", "localhost or 127.0.0.1", "or start the service with --keys")
+        raise Problem(
+            400,
+            "the Host of the request is not this machine",
+            "localhost or 127.0.0.1",
+            "have the proxy pass that on, or give the service keys",
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

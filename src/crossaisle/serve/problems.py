@@ -52,6 +52,23 @@ class Problem(Exception):
         return orjson.dumps({"error": content})
 
 
+_SAID = {
+    "add the item with: crossaisle catalog add": "add the item with: PUT /api/v1/items",
+    "mend --where": "mend the parameter where",
+    "use --candidates for long lists of items": "make the parameter where shorter",
+    "leave out --beyond-history": "leave out beyond_history",
+    "leave out --other-categories": "leave out other_categories",
+    "fit without --no-histories": "ask for what needs no histories",
+}
+"""What the rooms above advise whoever sits at the command line, and what that is for whoever calls the service."""
+
+
+def _over_http(step: str) -> str:
+    for typed, sent in _SAID.items():
+        step = step.replace(typed, sent)
+    return step
+
+
 def problem_of(error: CrossAisleError, store_retry: int = 2) -> Problem:
     """The answer that stands for an error of the rooms above.
 
@@ -66,10 +83,8 @@ def problem_of(error: CrossAisleError, store_retry: int = 2) -> Problem:
         return Problem(503, "the store of events is away", "a store that answers", "send the same again later", retry_after=store_retry)
     if isinstance(error, ModelError):
         return Problem(503, "the model cannot be used", "a whole model", "try again later", retry_after=store_retry)
-    if isinstance(error, UnknownItem):
-        return Problem(404, error.found, error.expected, error.next_step)
     if isinstance(error, BadInput):
-        return Problem(422, error.found, error.expected, error.next_step)
+        return Problem(404 if isinstance(error, UnknownItem) else 422, error.found, error.expected, _over_http(error.next_step))
     return Problem(
         503, "a part of the service is missing", "a complete installation", "see the log of the service", retry_after=store_retry
     )

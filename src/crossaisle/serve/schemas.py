@@ -6,9 +6,10 @@ than said. Answers are described, not checked: what the engine gives is written 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from crossaisle.live.asking import Ask
 from crossaisle.records.rows import Event
@@ -367,10 +368,48 @@ def _where(place: tuple[int | str, ...]) -> str:
 
 def _short(value: Any) -> str:
     if isinstance(value, (list, tuple, dict)):
-        return "an object" if isinstance(value, dict) else "a list"
+        return "an object" if isinstance(value, dict) else "a list" if value else "an empty list"
     if isinstance(value, str):
         return ascii(value[:40]) + ("..." if len(value) > 40 else "")
     return {"None": "null", "True": "true", "False": "false"}.get(repr(value), repr(value)[:40])
+
+
+def _within(model: type[BaseModel], place: tuple[int | str, ...]) -> type[BaseModel]:
+    """The model of the innermost object on the way to a place: of a row, where the place is inside one."""
+    for part in place:
+        if isinstance(part, str) and part in model.model_fields:
+            inner = get_args(model.model_fields[part].annotation)
+            model = next((one for one in inner if isinstance(one, type) and issubclass(one, BaseModel)), model)
+    return model
+
+
+_PLAIN = {
+    "string_type": "a text",
+    "string_pattern_mismatch": "a text without null bytes",
+    "list_type": "a list",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+}
+"""pydantic's name of a fault -> what would have been right; of those whose own words are about Python."""
+
+
+def _wanted(model: type[BaseModel], fault: ErrorDetails) -> str:
+    """What would have been right, in words for whoever sends JSON."""
+    kind, context = fault["type"], fault.get("ctx", {})
+    if kind == "model_type":
+        return "an object with " + ", ".join(_within(model, fault["loc"]).model_fields)
+    if kind == "too_short":
+        return f"a list of at least {context['min_length']:,}"
+    if kind == "too_long":
+        return f"a list of at most {context['max_length']:,}"
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    said = fault["msg"].removeprefix("Input should be ").removeprefix("String should have ").removeprefix("Value error, ")
+    return "true" if said == "True" else said
 
 
 def checked(model: type[M], values: Any) -> M:
@@ -387,17 +426,16 @@ def checked(model: type[M], values: Any) -> M:
     ...     checked(EventsBody, {"events": [{"event_id": "e1", "user_id": 7, "item_id": "i", "event": "view"}]})
     ... except Problem as problem:
     ...     print(problem.found, "|", problem.expected)
-    events[0].user_id is 7 | a valid string
+    events[0].user_id is 7 | a text
     """
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
+        first = error.errors(include_url=False)[0]
     place = _where(first["loc"])
     if first["type"] == "missing":
         raise Problem(422, f"{place} is missing", "a value", f"add {place}; see /docs")
     if first["type"] == "extra_forbidden":
-        known = ", ".join(model.model_fields)
+        known = ", ".join(_within(model, first["loc"]).model_fields)
         raise Problem(422, f"{place} is no field of this request", f"some of: {known or 'none'}", "see /docs")
-    wanted = first["msg"].removeprefix("Input should be ").removeprefix("String should ").replace("Value error, ", "")
-    raise Problem(422, f"{place} is {_short(first['input'])}", wanted, f"mend {place}; see /docs")
+    raise Problem(422, f"{place} is {_short(first['input'])}", _wanted(model, first), f"mend {place}; see /docs")
