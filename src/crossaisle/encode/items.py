@@ -24,7 +24,7 @@ from crossaisle.encode.photos import choose_image_reader, read_photos
 from crossaisle.encode.reviews import OwnReviewReader, ReviewSettings, review_sense
 from crossaisle.encode.saved import save_reader
 from crossaisle.encode.senses import Sense
-from crossaisle.encode.text import TextSettings, choose_reader
+from crossaisle.encode.text import TextSettings, choose_reader, unread_titles
 from crossaisle.encode.transformer import TransformersReader
 from crossaisle.encode.video import VideoReader, read_videos
 from crossaisle.encode.words import Vocabulary, WordSettings
@@ -88,7 +88,8 @@ class ItemReader:
         """Choose the language model and the vocabulary by what the catalogue says."""
         self.tuned = False
         if "text" in self.senses or "reviews" in self.senses:
-            self.reader, self.note = choose_reader(self.text_settings, item_texts(items), self.device)
+            self.reader, said = choose_reader(self.text_settings, item_texts(items), self.device)
+            self.note = "; ".join(line for line in (said, unread_titles(self.reader.name, items)) if line)
         if "words" in self.senses:
             self.vocabulary = Vocabulary.fit(items, self.word_settings)
         seen = [s for s in (schema.IMAGE, schema.VIDEO) if s in self.senses]

