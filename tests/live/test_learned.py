@@ -112,3 +112,26 @@ def test_whoever_ends_does_not_wait_for_a_long_log(made, records, monkeypatch):
     engine.close()  # all of it would take 60 times .35 seconds
     assert time.monotonic() - began < 5
     assert 0 < sum(day["lists"] for day in engine._learned.days.values()) < 60
+
+
+def test_somebody_who_is_forgotten_between_two_tries_to_read_the_log_is_not_overlooked(made, records, monkeypatch):
+    now = time.time()
+    records.add_lists(_lists(50, now - 1000))
+    monkeypatch.setattr(store, "PIECE", 10)
+    engine, read, pieces = Engine(made, records, LIVE), records._long, []
+
+    def once(sql, values):
+        pieces.append(sql)
+        if len(pieces) == 3:
+            raise StoreAway("a store", "it is gone")
+        return read(sql, values)
+
+    monkeypatch.setattr(records, "_long", once)
+    try:
+        with pytest.raises(StoreAway):
+            engine._learned.step(now)
+        records.forget("p0")  # whose list has been read
+        engine._learned.step(now)
+        assert engine._learned.outdated
+    finally:
+        engine.close()

@@ -105,6 +105,7 @@ class Learned:
         self.adjustment: Floats | None = None
         self.outdated = False
         self._caught_up = False
+        self._first_head: Cursor | None = None
         self.days: dict[str, dict[str, int]] = {}
 
     def follow(self, served: Served) -> None:
@@ -143,7 +144,8 @@ class Learned:
         """
         until, ended = now - LAG, ended or threading.Event()
         read = False
-        head = None if self._caught_up else self.records.head()
+        if not self._caught_up:  # a call that found the store away may have read of somebody who was forgotten since
+            self._first_head = self._first_head or self.records.head()
         undone = self.records.get_value(_UNDONE) or {}
         with self._lock:  # first, so that of what is read now only what came after it counts
             for item, when in undone.items():
@@ -188,8 +190,8 @@ class Learned:
                 break
             if ended.is_set():
                 return True
-        if head is not None:  # of who was forgotten before reading began nothing was left to read
-            self.outdated, self._caught_up = self._forgotten_since(head), True
+        if not self._caught_up and self._first_head is not None:  # of who was forgotten before reading began nothing was left to read
+            self.outdated, self._caught_up = self._forgotten_since(self._first_head), True
         if self.tastes is not None:
             self.tastes.renew(now)
         with self._lock:
