@@ -262,6 +262,9 @@ def test_wishes_filters_and_reasons(engine):
     assert max(pl.Series([item["category"] for item in told.items]).value_counts()["count"]) <= 2
     assert any(item["because"] for item in told.items)
     touched = {e["category"] for e in engine.user(user)["events"]}
+    short = engine.user(user, last=1)
+    assert (len(short["events"]), set(short["categories"]), short["n_categories"]) == (1, touched, len(touched))
+    assert short["categories"][0] == short["events"][0]["category"]
     beyond = engine.recommend([Ask(user_id=user, beyond_history=True)])[0]
     assert not {item["category"] for item in beyond.items} & touched
     (error,) = engine.recommend([Ask(user_id=user, categories=("Gardn",))])

@@ -214,7 +214,9 @@ class FakeApi:
         _, hidden = self.of(user_id)
         events = [self.row(self.by_id[e["item_id"]]) | e for e in self.people.get(user_id, []) if e["event"] not in ("hide", "unhide")]
         hides = [self.row(self.by_id[h]) for h in sorted(hidden)]
-        return JSONResponse({"user_id": user_id, "known": user_id in self.people, "events": events, "hidden": hides})
+        aisles = list(dict.fromkeys(e["category"] for e in reversed(events)))
+        told = {"events": events[::-1][:200], "n_events": len(events), "categories": aisles, "n_categories": len(aisles), "hidden": hides}
+        return JSONResponse({"user_id": user_id, "known": user_id in self.people, **told})
 
     def delete_user(self, request: Request, body: Any) -> Response:
         return JSONResponse({"events": len(self.people.pop(request.path_params["id"], []))})
@@ -231,6 +233,8 @@ class FakeApi:
     def post_recommend(self, request: Request, body: Any) -> Response:
         if unknown := set(body) - _BODY:
             return _refusal(422, f"{sorted(unknown)[0]} is no field")
+        if not any(c.isalnum() for c in body.get("wish") or "a"):
+            return _refusal(422, f"the wish {body['wish']!r} holds no word", {}, "some words", 'write a few words, for example "a gift"')
         user_id = body.get("user_id")
         known, hidden = ([], set()) if user_id is None else self.of(user_id)
         return JSONResponse(
@@ -305,7 +309,7 @@ class FakeApi:
             "created": "2026-11-28T09:46:40+00:00",
             "quality": {
                 "ndcg@10": 0.0921,
-                "what": "the newest item of each history, held back; the whole catalogue ranked",
+                "what": "the newest item of each history, held back; the whole catalogue ranked, items already seen left out",
                 "epoch": 11,
                 "minutes": 3.4,
                 "blend": {
@@ -330,7 +334,7 @@ class FakeApi:
             "feedback": feedback,
             "abnormal": [row for row in figures if row["item_id"] not in self.undone],
             "undone": [self.row(self.by_id[i]) | {"when": _NOW} for i in sorted(self.undone)],
-            "new_items": [self.row(self.items[i]) | {"shown": s} for i, s in ((41, 64), (35, 12), (23, 0))],
+            "new_items": [self.row(self.items[i]) | {"shown": s} for i, s in ((41, 64), (35, 1), (23, 0))],
             "n_new_items": 3,
             "swaps": [
                 _swap("2026-11-14T09:53:20+00:00", "swapped in", "v0001", "v0002", 0.1716, 0.1771, 0.0004, 0.0106),
@@ -363,7 +367,11 @@ class FakeApi:
 
 
 def _swap(when: str, what: str, old: str, new: str, before: float, after: float, low: float, high: float) -> dict[str, Any]:
-    why = "the newest 4,120 events: not worse" if what == "swapped in" else "the newest 3,980 events: surely worse"
+    won = what == "swapped in"
+    told = f"N@10 {after:.4f} against {before:.4f}, difference {after - before:+.4f} [{low:+.4f}, {high:+.4f}]"
+    found = f"{'better' if low > 0 else 'worse'}: {told}"
+    margin = f"its lower end is {'not below' if won else 'below'} the margin {-0.1 * before:+.4f}"
+    why = f"{found}; {margin}; 4,120 questions about 600 people could have shown a difference of {0.72 * (high - low):.4f}"
     return {
         "when": when,
         "what": what,
@@ -395,8 +403,8 @@ def _guarded(app: ASGIApp) -> ASGIApp:
     return guarded
 
 
-def _refusal(status: int, found: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"error": {"found": found, "expected": "", "next": ""}}, status, headers)
+def _refusal(status: int, found: str, headers: dict[str, str] | None = None, expected: str = "", then: str = "") -> JSONResponse:
+    return JSONResponse({"error": {"found": found, "expected": expected, "next": then}}, status, headers)
 
 
 async def _photo(request: Request) -> Response:

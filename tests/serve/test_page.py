@@ -494,3 +494,203 @@ def test_a_shop_of_one_aisle(chromium: Any) -> None:
         expect(page.locator(".node")).to_have_count(2)
         page.locator(".stepto").first.click()
         expect(page.locator(".step")).to_have_count(2)
+
+
+def test_a_look_is_in_the_history_at_once(chromium: Any) -> None:
+    """What the service learned from an opened card, the history shows and the labels follow, without a reload."""
+    with FakeApi() as api, opened(chromium) as seen:
+        page = seen.page
+        seen.go(f"{api.url}#/shopper/shopper-02")
+        fresh = page.locator(".aisle", has=page.locator(".badge", has_text="new aisle")).first
+        expect(fresh).to_be_visible()
+        aisle, title = fresh.locator("h3").inner_text().removesuffix(" new aisle"), fresh.locator("h4").first.inner_text()
+        fresh.locator("h4 button").first.click()
+        page.get_by_role("button", name="Close").click()
+        looked = page.locator(".past", has_text=title)
+        expect(looked).to_contain_text("looked at")
+        expect(page.locator(".aisle h3", has_text=aisle)).to_have_text(aisle)
+        api.away = {"events"}  # a look that is not counted changes nothing, and says nothing
+        seen.expected.add("503")
+        other = page.locator(".aisle", has=page.locator(".badge", has_text="new aisle")).first.locator("h4 button").first
+        title = other.inner_text()
+        other.click()
+        page.get_by_role("button", name="Close").click()
+        expect(page.locator(".past", has_text=title)).to_have_count(0)
+        expect(page.locator(".notice")).to_have_count(0)
+
+
+def test_aisles_of_long_ago_are_not_new(chromium: Any) -> None:
+    """The events that are given are the newest 200; the aisles are those of all."""
+    with FakeApi() as api, opened(chromium) as seen:
+        page = seen.page
+        first, *others = [i for i in api.items if i.category != api.items[0].category]
+        of_first = [i for i in api.items if i.category == first.category]
+        late = [i for i in others if i.category != first.category][:3]
+        bought = [of_first[0], *[late[k % 3] for k in range(230)]]
+        api.people["long"] = [{"item_id": i.item_id, "event": "purchase", "timestamp": 1.7e9 + k} for k, i in enumerate(bought)]
+        seen.go(f"{api.url}#/shopper/long")
+        expect(page.locator(".aisle").first).to_be_visible()
+        expect(page.locator(".newest")).to_have_text("The newest 200 are given here.")
+        page.locator(".pick select").select_option(first.category)
+        expect(page.locator(".aisle")).to_have_count(1)
+        expect(page.locator(".aisle h3")).to_have_text(first.category.replace("_", " "))
+
+
+def test_a_long_history_is_folded(chromium: Any) -> None:
+    with FakeApi() as api, opened(chromium, "phone") as seen:
+        page = seen.page
+        api.items = [item.moved(f"Aisle {n // 2:02d}") for n, item in enumerate(api.items)]
+        api.by_id = {i.item_id: i for i in api.items}
+        bought = [item for item in api.items for _ in range(4)]
+        api.people["long"] = [{"item_id": i.item_id, "event": "purchase", "timestamp": 1.7e9 + k} for k, i in enumerate(bought)]
+        seen.go(f"{api.url}#/shopper/long")
+        expect(page.locator(".past")).to_have_count(6)
+        expect(page.locator(".past .pastitem")).to_have_count(24)
+        assert page.locator("aside").bounding_box()["height"] < 2600
+        expect(page.get_by_role("button", name="Forget this shopper")).to_be_visible()
+        assert (seen.axe(), seen.too_wide()) == ([], 0)
+        every = page.get_by_role("button", name=f"Show all {len(api.items) // 2} aisles")
+        expect(every).to_have_attribute("aria-expanded", "false")
+        page.locator("#history").focus()
+        seen.tab_to("Show all 24 aisles")
+        page.keyboard.press("Enter")
+        expect(page.locator(".past")).to_have_count(24)
+        fewer = page.get_by_role("button", name="Show fewer aisles")
+        expect(fewer).to_have_attribute("aria-expanded", "true")
+        expect(fewer).to_be_focused()
+        page.locator(".past").first.get_by_role("button", name="Show all 8").click()
+        expect(page.locator(".past").first.locator(".pastitem")).to_have_count(8)
+        fewer.click()
+        expect(page.locator(".past")).to_have_count(6)
+
+
+def test_what_is_said_of_an_act_goes_with_its_list(chromium: Any) -> None:
+    with FakeApi() as api, opened(chromium) as seen:
+        page = seen.page
+        seen.go(f"{api.url}#/shopper/shopper-02")
+        another = [
+            lambda: (page.locator("#wish").fill("a gift for a runner"), page.keyboard.press("Enter")),
+            lambda: page.get_by_role("button", name="Clear").click(),
+            lambda: page.get_by_label("New aisles only").check(),
+            lambda: page.get_by_label("New aisles only").uncheck(),
+            lambda: page.locator(".pick select").select_option(index=1),
+        ]
+        for ask in another:
+            page.locator(".card .buy").first.click()
+            expect(page.locator(".lastact")).to_contain_text("Bought")
+            ask()
+            expect(page.locator(".lastact")).to_have_count(0)
+            expect(page.locator("[aria-labelledby=foryou]")).to_have_attribute("aria-busy", "false")
+            expect(page.locator(".card.fresh")).to_have_count(0)
+            expect(page.locator(".card").first).to_be_visible()
+
+
+REFUSED = {
+    "en": ["did not accept", "the wish '！！！' holds no word", "Expected: some words", 'Next: write a few words, for example "a gift"'],
+    "zh": ["服务未接受该请求", "服务的说明：心愿 '！！！' 中没有词语", "应为：几个词语", '下一步：写几个词语，例如 "a gift"'],
+}
+
+
+@pytest.mark.parametrize("size", ["desk", "phone"])
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_wish_that_is_refused(chromium: Any, lang: str, size: str) -> None:
+    """All that the service says is shown, in the language of the page where it is known, and nothing is offered that cannot help."""
+    with FakeApi(lang) as api, opened(chromium, size, LANGUAGES[lang]) as seen:
+        seen.expected.add("422")
+        page = seen.page
+        for view in ("#/wish", "#/shopper/shopper-02"):
+            seen.go(f"{api.url}{view}")
+            page.locator("#wish").fill("！！！")
+            page.keyboard.press("Enter")
+            for part in REFUSED[lang]:
+                expect(page.locator(".notice.bad")).to_contain_text(part)
+            expect(page.locator(".notice.bad button")).to_have_count(0)
+            assert (seen.axe(), seen.too_wide()) == ([], 0)
+
+
+@pytest.mark.parametrize(("status", "again"), [(400, 0), (404, 0), (408, 1), (413, 0), (422, 0), (429, 1), (500, 1), (503, 1), (0, 1)])
+def test_only_what_can_help_is_offered(chromium: Any, status: int, again: int) -> None:
+    with FakeApi() as api, opened(chromium, locale="zh-CN") as seen:
+        seen.expected |= {"Failed to load", "ERR_"}
+        body = '{"error": {"found": "something new", "expected": "", "next": "do <b>this</b>"}}'
+        answer = (lambda r: r.fulfill(status=status, body=body)) if status else (lambda r: r.abort())
+        seen.page.route("**/api/v1/shoppers*", answer)
+        seen.go(api.url)
+        expect(seen.page.get_by_role("alert")).to_be_visible()
+        expect(seen.page.get_by_role("alert").get_by_role("button", name="重试")).to_have_count(again)
+        if status:  # unknown words stay as they are, framed by known ones
+            expect(seen.page.get_by_role("alert")).to_contain_text("服务的说明：something new")
+            expect(seen.page.get_by_role("alert").locator("[lang=en]").last).to_have_text("do <b>this</b>")
+
+
+@pytest.mark.parametrize("size", ["desk", "phone"])
+@pytest.mark.parametrize("letter", ["W", "m", "l", "宽"])
+def test_labels_stay_inside_the_picture(chromium: Any, size: str, letter: str) -> None:
+    """Wide letters are cut sooner; also bold ones, of the node that one stands on."""
+    with FakeApi() as api, opened(chromium, size) as seen:
+        page = seen.page
+        names = [f"{letter * 5} {letter * 5} {k}" for k in range(8)]
+        links = [(names[a], names[b]) for a in range(8) for b in range(8) if a != b]
+        nodes = [{"level": 1, "name": n, "aisle": n, "items": 3, "users": 9, "events": 9} for n in names]
+        edge = {"level": 1, "kind": "bought", "lift": 2.0, "lift_low": 1.5, "together": 5}
+        api.told_graph = {"levels": 1, "nodes": nodes, "edges": [edge | {"source": a, "target": b} for a, b in links]}
+        seen.go(f"{api.url}#/graph")
+        expect(page.locator(".node")).to_have_count(8)
+        script = """() => {
+            const box = document.querySelector('.picture').getBoundingClientRect();
+            const all = [...document.querySelectorAll('.node text')].map((t) => t.getBoundingClientRect());
+            return Math.min(...all.flatMap((r) => [r.left - box.left, box.right - r.right]));
+        }"""
+        for k in range(8):
+            page.locator(".node").nth(k).click()
+            assert page.evaluate(script) >= 2
+        shown = page.locator(".node text").evaluate_all("(all) => all.map((t) => t.firstChild.data)")
+        assert all(text.rstrip("…") in name for text, name in zip(shown, names, strict=True))
+        assert min(len(text) for text in shown) >= 5
+        assert letter != "l" or shown == names, "what fits is not cut"
+
+
+def test_what_the_service_says_in_chinese(chromium: Any) -> None:
+    """Every sentence that is known, whole or with a gap, and nothing else; the order of the gaps follows their names."""
+    with FakeApi() as api, opened(chromium) as seen:
+        seen.go(api.url)
+        script = """async (texts) => {
+            const { teller } = await import(new URL('pages/js/words.js', document.baseURI));
+            return ['en', 'zh'].map((lang) => texts.map(teller(lang)));
+        }"""
+        texts = {
+            "the newest item of each history, held back; the whole catalogue ranked, items already seen left out": None,
+            "the newest 4,120 events of 600 people, held back at the refit and asked one by one": "600 人最新的 4,120 次",
+            "better: N@10 0.2 against 0.1, difference +0.1 [+0.0, +0.2]; its lower end is not below the margin -0.01": "更好：N@10 为 0.2",
+            "v0002 was rolled back": "v0002 已回退",
+            "nothing of the wish 'a; b' can be read: its words are not in the catalogue": "读不懂心愿 'a; b'：",
+            "something else; 3 questions about 2 people could have shown a difference of 0.1": "something else；就 2 人提出的 3 个问题",
+            "constructor": "constructor",
+            "a sentence of tomorrow; and one more": "a sentence of tomorrow; and one more",
+        }
+        en, zh = seen.page.evaluate(script, list(texts))
+    assert en == list(texts)
+    assert zh[0] == "每位顾客最新的一件商品（事先留出）；在整个商品目录中排序，不计已接触过的商品"
+    for said, want in list(zip(zh, texts.values(), strict=True))[1:]:
+        assert said.startswith(want)
+    assert zh[-2:] == list(texts)[-2:]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_an_operator_reads_it_in_their_language(chromium: Any, lang: str) -> None:
+    with FakeApi(lang) as api, opened(chromium, "phone", LANGUAGES[lang]) as seen:
+        page = seen.page
+        told = api.overview()
+        told["trainings"][0]["curves"] = {"training": told["trainings"][0]["curves"]["choosing when to stop"]}
+        api.overview = lambda: told  # type: ignore[method-assign]
+        seen.go(f"{api.url}#/operator")
+        expect(page.locator(".training h4").last).to_have_text({"en": "Training", "zh": "训练"}[lang])
+        for row, want in zip(page.locator("[aria-labelledby=newitems] .row").all(), ("64", "1", "0"), strict=True):
+            expect(row).to_contain_text({"en": "shown once" if want == "1" else f"shown {want} times", "zh": f"展示 {want} 次"}[lang])
+        quality = page.locator("[aria-labelledby=quality]")
+        expect(quality).to_contain_text({"en": "inside the aisle · N@10", "zh": "新品类（仅在品类内） · N@10"}[lang])
+        expect(quality).to_contain_text({"en": "not to be compared", "zh": "不能与其他数值相比"}[lang])
+        if lang == "zh":
+            words = quality.inner_text() + page.locator("[aria-labelledby=swaps]").inner_text()
+            assert re.findall(r"[A-Za-z]{3,}", words) == []
+        assert (seen.axe(), seen.too_wide()) == ([], 0)

@@ -84,6 +84,11 @@ def test_the_page_and_the_service_mean_the_same(service: tuple[str, str, Records
         assert [e.event for e in events] == ["hide", "unhide", "like", "purchase"]
         assert all(e.recommendation_id for e in events)
 
+        looked = page.locator(".card h4").nth(2).inner_text()
+        page.locator(".card h4 button").nth(2).click()
+        page.keyboard.press("Escape")
+        expect(page.locator(".past", has_text=looked)).to_be_visible()
+
         page.get_by_label("New aisles only").check()
         expect(page.locator(".badge", has_text="new aisle").first).to_be_visible()
         page.locator("#wish").fill("something for cats")

@@ -370,7 +370,10 @@ class Engine:
         return [{**row, **served.looks(served.codes[row[schema.ITEM]])} for row in table.iter_rows(named=True)]
 
     def user(self, user_id: str, last: int = 200) -> dict[str, Any]:
-        """What is known of a person: ``known``, ``events`` (newest first, at most ``last``), ``hidden``, ``disliked``, ``degraded``."""
+        """What is known of a person: ``known``, ``events`` (newest first, at most ``last``), ``categories`` (of all events), ...
+
+        And ``n_events``, ``n_categories``, ``hidden``, ``disliked``, ``degraded``.
+        """
         with self._lock:
             here = self._catch_up()
             person, there = self._person(user_id)
@@ -383,12 +386,14 @@ class Engine:
             }
             for code, kind, when in zip(person.items.tolist(), person.kinds.tolist(), person.times.tolist(), strict=True)
         ]
+        categories = list(dict.fromkeys(event[schema.CATEGORY] for event in reversed(events)))
         return {
             "user_id": user_id,
             "known": bool(events or person.hidden or person.disliked),
             "events": events[::-1][:last],
             "n_events": len(events),
-            "n_categories": len({event[schema.CATEGORY] for event in events}),
+            "categories": categories,
+            "n_categories": len(categories),
             "hidden": [served.looks(code) for code in sorted(person.hidden)],
             "disliked": [served.looks(code) for code in sorted(person.disliked)],
             "degraded": not (here and there),

@@ -75,7 +75,7 @@ def checked_wish(text: object) -> str:
     >>> checked_wish("  gift for\\na cyclist ")
     'gift for a cyclist'
     """
-    step = 'write a few words, for example --wish "waterproof gift for a cyclist"'
+    step = 'write a few words, for example "waterproof gift for a cyclist"'
     if not isinstance(text, str):
         raise RequestError(f"the wish is {text!r}"[:100], "a text", step)
     wish = " ".join("".join(c if unicodedata.category(c)[0] != "C" else " " for c in text).split())

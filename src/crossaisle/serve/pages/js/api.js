@@ -11,8 +11,9 @@ export const setKey = (key) => (key ? sessionStorage.setItem(KEY, key) : session
 
 export class Failure extends Error {
   constructor(status, said, retryAfter) {
-    super(said);
+    super(said.found);
     this.status = status; // 0: not reached
+    this.said = said; // { found, expected, next }, as far as the service said so
     this.retryAfter = retryAfter;
   }
 }
@@ -47,7 +48,7 @@ async function call(method, path, { query = {}, body, signal } = {}) {
     answer = await fetch(url, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Failure(0, "");
+    throw new Failure(0, {}, 0);
   }
   const content = await answer.json().catch(() => null);
   if (answer.ok) return content;
@@ -58,11 +59,11 @@ async function call(method, path, { query = {}, body, signal } = {}) {
 /** The service's own words about an error, whatever shape they have. */
 function said(content) {
   const detail = content?.error ?? content?.detail ?? content?.message;
-  if (typeof detail === "string") return detail;
-  if (typeof detail?.found === "string") return [detail.found, detail.expected && `(${detail.expected})`].filter(Boolean).join(" ");
-  if (typeof detail?.message === "string") return detail.message;
-  if (Array.isArray(detail)) return detail.map((d) => [d.loc?.at(-1), d.msg].filter(Boolean).join(": ")).join("; ");
-  return "";
+  if (typeof detail === "string") return { found: detail };
+  if (typeof detail?.found === "string") return { found: detail.found, expected: detail.expected, next: detail.next };
+  if (typeof detail?.message === "string") return { found: detail.message };
+  if (Array.isArray(detail)) return { found: detail.map((d) => [d.loc?.at(-1), d.msg].filter(Boolean).join(": ")).join("; ") };
+  return {};
 }
 
 const part = encodeURIComponent;

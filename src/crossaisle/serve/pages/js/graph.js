@@ -51,7 +51,8 @@ function Walk({ data, start }) {
     setNoWay(false);
     const next = walk.includes(name) ? walk.slice(0, walk.indexOf(name) + 1) : joined(view.edges, here, name) ? [...walk, name] : [name];
     setWalk(next);
-    announce(t("walked", { name: spoken(name), n: neighbours(view.edges, name).length }));
+    const n = neighbours(view.edges, name).length;
+    announce(t("walked", { name: spoken(name), n }, n));
   };
   const find = () => {
     const way = strongestWay(view.edges.filter((e) => e.kind === "bought"), here, to) ?? strongestWay(view.edges, here, to);
@@ -183,13 +184,15 @@ function Picture({ view, walk, hues, go }) {
             const p = plan.places.get(name);
             const r = 4 + 7 * Math.sqrt((people.get(name) ?? 0) / most);
             const dim = here && name !== here && !near.has(name) && !walk.includes(name);
-            const label = fitted(spoken(name), plan.label);
+            const room = Math.min(240, (p.side === 1 ? plan.width - p.x : p.x) - r - 10); // 6 beside the dot, 4 at the edge
+            const label = fitted(spoken(name), room);
+            const reach = r + 8 + room;
             return html`<g
               key=${name} data-node=${name} role="button" tabindex=${i === at ? 0 : -1} class=${`node hue${hues.get(aisleOf(name))}${name === here ? " here" : ""}${dim ? " dim" : ""}`}
-              aria-label=${t("nodeLabel", { name: spoken(name), users: number(people.get(name) ?? 0) })} aria-current=${name === here ? "step" : undefined}
+              aria-label=${t("nodeLabel", { name: spoken(name), users: number(people.get(name) ?? 0) }, people.get(name) ?? 0)} aria-current=${name === here ? "step" : undefined}
               onClick=${() => go(name)} onFocus=${() => setAt(i)} transform=${`translate(${p.x.toFixed(1)} ${p.y.toFixed(1)})`}
             >
-              <rect class="target" x=${p.side === 1 ? -14 : -plan.label - 14} y="-13" width=${plan.label + 28} height="26" rx="6" />
+              <rect class="target" x=${p.side === 1 ? -14 : -reach} y="-13" width=${reach + 14} height="26" rx="6" />
               <circle r=${r.toFixed(1)} />
               <text x=${p.side * (r + 6)} dy=".35em" text-anchor=${p.side === 1 ? "start" : "end"}>${label}<title>${spoken(name)}</title></text>
             </g>`;
@@ -199,17 +202,17 @@ function Picture({ view, walk, hues, go }) {
   </div>`;
 }
 
-/** A label cut to a width; wide letters count twice. */
-function fitted(name, width) {
-  const last = name.split(" > ").at(-1);
-  let room = width / 7.2;
-  let out = "";
-  for (const c of last) {
-    room -= c.codePointAt(0) > 0x2e80 ? 2 : 1;
-    if (room < 1) return `${out.trimEnd()}…`;
-    out += c;
-  }
-  return out;
+const pen = document.createElement("canvas").getContext("2d");
+
+/** A label cut to so many pixels, measured as bold as it is where one stands. */
+function fitted(name, room) {
+  pen.font = `700 13.5px ${getComputedStyle(document.body).fontFamily}`;
+  const letters = [...name.split(" > ").at(-1)];
+  const fits = (text) => pen.measureText(text).width <= room;
+  if (fits(letters.join(""))) return letters.join("");
+  const cut = () => `${letters.join("").trimEnd()}…`;
+  while (letters.length && !fits(cut())) letters.pop();
+  return cut();
 }
 
 function Steps({ edges, here, walk, hues, go }) {
@@ -251,6 +254,6 @@ function Surest({ edges, go }) {
 function edgeSays(e, t, number) {
   if (e.kind === "text") return t("edgeText", { similarity: (e.similarity ?? 0).toFixed(2) });
   const said = [t("edgeBought", { n: number(e.together ?? e.support), lift: (e.lift ?? 1).toFixed(1) })];
-  if (Number.isFinite(e.days)) said.push(t("edgeDays", { n: number(Math.round(e.days)) }));
+  if (Number.isFinite(e.days)) said.push(t("edgeDays", { n: number(Math.round(e.days)) }, Math.round(e.days)));
   return said.join(t("gap"));
 }

@@ -1,7 +1,7 @@
 // The frame: which view, which language, the key when the service wants one, and the voice for screen readers.
 import { AppContext, html, render, useApp, useEffect, useMemo, useRef, useState } from "./ui.js";
 import { setKey, whenLocked } from "./api.js";
-import { LANGUAGES, translator } from "./words.js";
+import { LANGUAGES, teller, translator } from "./words.js";
 import { Graph } from "./graph.js";
 import { Home } from "./home.js";
 import { Invent } from "./invent.js";
@@ -92,6 +92,7 @@ function makeApp(lang, setVoice) {
   return {
     lang,
     t: translator(lang),
+    told: teller(lang),
     announce: setVoice,
     number: (value) => numbers.format(value),
     percent: (value, digits = 1) => new Intl.NumberFormat(locale, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value),

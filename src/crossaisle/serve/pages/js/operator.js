@@ -34,22 +34,22 @@ export function Operator() {
 
 const plain = (v) => ["string", "number", "boolean"].includes(typeof v);
 
-/** Single facts of a nested answer, `a.b` the name of what is deeper. */
-function facts(thing, prefix = "") {
-  return Object.entries(thing ?? {}).flatMap(([k, v]) => (plain(v) ? [[prefix + k, v]] : v && typeof v === "object" && !Array.isArray(v) ? facts(v, `${prefix}${k} `) : []));
+/** [path of names, value] of the single facts of a nested answer. */
+function facts(thing, path = []) {
+  return Object.entries(thing ?? {}).flatMap(([k, v]) => (plain(v) ? [[[...path, k], v]] : v && typeof v === "object" && !Array.isArray(v) ? facts(v, [...path, k]) : []));
 }
 
 const BIG = ["items", "users", "people", "events", "categories", "preset"];
 const NOT_HERE = new Set(["version", "model", "created", "degraded", "refused", "settings", "weights", "quality", "epochs", "data"]);
 
 function Served({ model: served, overview: seen }) {
-  const { t, moment, number } = useApp();
+  const { t, told, moment, number } = useApp();
   const created = served.created ?? seen?.created;
   const refused = saidOf(served.refused ?? seen?.refused);
   const rest = Object.entries(served).filter(([k]) => !NOT_HERE.has(k));
   const big = rest.filter(([k, v]) => BIG.includes(k) && plain(v));
   const small = facts(Object.fromEntries(rest.filter(([k]) => !BIG.includes(k)))).filter(([, v]) => v !== "");
-  const say = (v) => (typeof v === "number" ? number(Number.isInteger(v) ? v : Number(v.toPrecision(3))) : typeof v === "boolean" ? t(v ? "yes" : "no") : v);
+  const say = (v) => (typeof v === "number" ? number(Number.isInteger(v) ? v : Number(v.toPrecision(3))) : typeof v === "boolean" ? t(v ? "yes" : "no") : told(v));
   return html`<section aria-labelledby="served">
     <h2 id="served" class="sr">${t("servedTitle")}</h2>
     <dl class="figuresrow">
@@ -59,7 +59,7 @@ function Served({ model: served, overview: seen }) {
     </dl>
     ${served.degraded ? html`<p class="notice warn" role="status">${t("degraded")}</p>` : null}
     ${refused.length ? html`<div class="notice bad"><p><strong>${t("refused")}</strong></p><ul>${refused.map((r) => html`<li>${r}</li>`)}</ul></div>` : null}
-    ${small.length ? html`<details><summary>${t("moreFacts")}</summary><${Facts} rows=${small.map(([k, v]) => [spoken(k), say(v)])} /></details>` : null}
+    ${small.length ? html`<details><summary>${t("moreFacts")}</summary><${Facts} rows=${small.map(([path, v]) => [path.map((p) => part(p, t)).join(" "), say(v)])} /></details>` : null}
   </section>`;
 }
 
@@ -77,7 +77,7 @@ const MEASURE = /ndcg|recall|hit|mrr|map|auc|rmse|coverage/i;
 
 /** The measures that a model carries stand large, with what was measured; what else it says of itself can be opened. */
 function Quality({ quality }) {
-  const { t } = useApp();
+  const { t, told } = useApp();
   const all = measures(quality);
   const large = all.filter(([path]) => MEASURE.test(path.at(-1)));
   const rest = all.filter(([path]) => !MEASURE.test(path.at(-1)));
@@ -87,7 +87,8 @@ function Quality({ quality }) {
     ${large.length
       ? html`<dl class="figuresrow">${large.map(([path, m]) => html`<div key=${path.join()}><dt>${name(path)}</dt><dd>${figure(m.value)}${interval(m)}</dd></div>`)}</dl>`
       : html`<p class="empty">${t("noQuality")}</p>`}
-    ${typeof quality?.what === "string" ? html`<p class="soft small under">${t("measuredOn", { what: quality.what })}</p>` : null}
+    ${typeof quality?.what === "string" ? html`<p class="soft small under">${t("measuredOn", { what: told(quality.what) })}</p>` : null}
+    ${large.some(([path]) => path.includes("in new aisles")) ? html`<p class="soft small under">${t("insideAisle")}</p>` : null}
     ${rest.length ? html`<details><summary>${t("moreMeasures")}</summary><${Facts} rows=${rest.map(([path, m]) => [name(path), figure(m.value)])} /></details>` : null}
   </section>`;
 }
@@ -229,7 +230,7 @@ function Curves({ name, curves }) {
 }
 
 function Swaps({ swaps }) {
-  const { t, moment } = useApp();
+  const { t, told, moment } = useApp();
   const measured = (s) => ["in service", "challenger", "low", "high"].every((k) => typeof s[k] === "number");
   return html`<section aria-labelledby="swaps">
     <h2 id="swaps">${t("swapsTitle")}</h2>
@@ -239,7 +240,7 @@ function Swaps({ swaps }) {
             <p class="soft small">${moment(s.when)}</p>
             <p><strong>${s.from || "–"} → ${s.to || "–"}</strong> <span class="badge">${part(s.what ?? "", t)}</span></p>
             ${measured(s) ? html`<p class="small">${t("swapFacts", { old: figure(s["in service"]), new: figure(s.challenger), low: figure(s.low), high: figure(s.high) })}</p>` : null}
-            ${s.why ? html`<p class="small soft">${s.why}</p>` : null}
+            ${s.why ? html`<p class="small soft">${told(s.why)}</p>` : null}
           </li>`,
         )}</ol>`
       : html`<p class="empty">${t("noSwaps")}</p>`}
@@ -254,7 +255,7 @@ function NewItems({ items, n }) {
       ? html`<ul class="rows">${items.slice(0, 30).map(
           (i) => html`<li key=${i.item_id} class="row">
             <span class="rowtext"><strong>${titleOf(i)}</strong><span class="soft small">${spoken(i.category)}</span></span>
-            <span class="small soft">${t("newFacts", { shown: number(i.shown ?? 0) })}</span>
+            <span class="small soft">${t("newFacts", { shown: number(i.shown ?? 0) }, i.shown ?? 0)}</span>
           </li>`,
         )}</ul>`
       : html`<p class="empty">${t("noNew")}</p>`}

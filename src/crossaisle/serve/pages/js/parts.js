@@ -14,7 +14,10 @@ const ICONS = {
 
 export const Icon = ({ name }) => html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d=${ICONS[name]} /></svg>`;
 
-/** What went wrong, in a sentence for people, with what to do. */
+/** Whether the same request may work when it is sent again: not where the service read it and refused it. */
+const worthAgain = (status) => status === undefined || status === 0 || status === 408 || status === 429 || status >= 500;
+
+/** What went wrong, in a sentence for people, with all that the service says of it, and what to do. */
 export function Trouble({ error, retry }) {
   const { t } = useApp();
   const [left, setLeft] = useState(Math.min(error.retryAfter || 0, 120));
@@ -24,11 +27,21 @@ export function Trouble({ error, retry }) {
     const timer = setTimeout(() => setLeft(left - 1), 1000);
     return () => clearTimeout(timer);
   }, [left]);
+  const said = error.said ?? { found: error.message };
   return html`<div class="notice bad" role="alert">
-    <p><strong>${sentence(error, t)}</strong>${error.message ? html` <span class="said">${error.message}</span>` : null}</p>
+    <div><p><strong>${sentence(error, t)}</strong></p>
+      ${["found", "expected", "next"].map((what) => (said[what] ? html`<p key=${what} class="said">${t(`said_${what}`)}<${Told} text=${said[what]} /></p>` : null))}
+    </div>
     ${error.status === 403 ? html`<button class="button" onClick=${askForKey}>${t("otherKey")}</button>` : null}
-    ${retry && error.status !== 403 ? html`<button class="button" onClick=${retry} disabled=${left > 0}>${left > 0 ? t("retryIn", { n: left }) : t("retry")}</button>` : null}
+    ${retry && worthAgain(error.status) ? html`<button class="button" onClick=${retry} disabled=${left > 0}>${left > 0 ? t("retryIn", { n: left }) : t("retry")}</button>` : null}
   </div>`;
+}
+
+/** A sentence of the service in the language of the page where it is a known one; otherwise as it stands, and read out as English. */
+function Told({ text }) {
+  const { told } = useApp();
+  const known = told(text);
+  return html`<span lang=${known === text ? "en" : undefined}>${known}</span>`;
 }
 
 function sentence(error, t) {

@@ -35,10 +35,14 @@ export function Shopper({ id }) {
     return recommendFor({ ...query, user_id: id, categories: aisle ? [aisle] : [], ...(wish ? { wish } : {}) }, signal);
   };
   const list = useLoad(ask, [id, lang, beyond, aisle, wish]);
+  const asked = useRef("");
+  asked.current = [wish, aisle, beyond].join("\n");
+  useEffect(() => setLast(null), [asked.current]); // what is said of an act is said of the list that it was done in
   const undoButton = useRef(null);
   const heading = useRef(null);
 
-  const aisles = useMemo(() => new Set((known.data?.events ?? []).map((e) => e.category).filter(Boolean)), [known.data]);
+  // the events given are the newest, not all; the aisles are all
+  const aisles = useMemo(() => new Set((known.data?.categories ?? []).filter(Boolean)), [known.data]);
   const [likedHere, setLikedHere] = useState([]); // a model that was trained without likes does not name them in a history
   const liked = useMemo(() => {
     const named = (known.data?.events ?? []).filter((e) => e.event === "like").map((e) => e.item_id);
@@ -58,10 +62,15 @@ export function Shopper({ id }) {
     }
     if (event === "like") setLikedHere([...likedHere, item.item_id]);
     const before = list.data?.items ?? [];
+    const mine = asked.current;
     const [after] = await Promise.all([list.reload(), known.reload()]);
     setBusy("");
     const had = new Set(before.map((i) => i.item_id));
     const has = new Set((after?.items ?? []).map((i) => i.item_id));
+    if (mine !== asked.current) {
+      announce(t(`did_it_${event}`, { title: titleOf(item) }));
+      return; // another list was asked for meanwhile
+    }
     const fresh = new Set([...has].filter((i) => !had.has(i)));
     const gone = before.filter((i) => !has.has(i.item_id)).length;
     setLast({ item, event, fresh, gone });
@@ -75,7 +84,8 @@ export function Shopper({ id }) {
   function open(item) {
     setPanel(item);
     if (list.data?.items.includes(item)) {
-      sendEvents([newEvent(id, item.item_id, "click", list.data.recommendation_id)]).catch(() => {}); // a look that is not counted stops nobody
+      // the service knows of the look from now on, and so does the history; one that is not counted stops nobody
+      sendEvents([newEvent(id, item.item_id, "click", list.data.recommendation_id)]).then(known.reload, () => {});
     }
   }
 

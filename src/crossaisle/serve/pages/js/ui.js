@@ -9,7 +9,7 @@ delete Element.prototype.moveBefore;
 export { render, useEffect, useLayoutEffect, useMemo, useRef, useState };
 export const html = htm.bind(h);
 
-/** { t, lang, announce, number, day }: see main.js. */
+/** { t, told, lang, announce, number, day }: see main.js. */
 export const AppContext = createContext(null);
 export const useApp = () => useContext(AppContext);
 
