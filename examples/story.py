@@ -280,7 +280,7 @@ for user in shoppers:
 # %%
 WISH = "something for my dog"
 for who in (None, shoppers[:1]):
-    wished = model.recommend(who, k=4, wish=WISH, wish_weight=None if who is None else 0.8, explain=True, lang=LANG)
+    wished = model.recommend(who, k=4, wish=WISH, wish_weight=None if who is None else 1.5, explain=True, lang=LANG)
     display(wished.join(titles, on="item_id", how="left", maintain_order="left").select("rank", "category", "title", "reason"))
 
 # %% [en]
