@@ -51,13 +51,6 @@ def ridged(tmp_path_factory):
 
 
 @pytest.fixture
-def records(tmp_path):
-    found = Records.open(f"sqlite:///{tmp_path}/events.db")
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def engine(made, records):
     out = Engine(made, records, LiveSettings(log_seconds=0.01))
     yield out

@@ -10,7 +10,7 @@ from crossaisle.errors import StoreAway
 from crossaisle.live import learned as module
 from crossaisle.live.engine import Engine
 from crossaisle.live.settings import LiveSettings
-from crossaisle.records import Event, Records, Shown, ShownList, store
+from crossaisle.records import Event, Shown, ShownList, store
 from crossaisle.testing import toy_dataset
 
 DATA = toy_dataset(n_users=120)
@@ -30,13 +30,6 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("learned") / "toy.model"
     Recommender.preset("quick", settings=TINY).fit(DATA).save(folder)
     return folder
-
-
-@pytest.fixture
-def records(tmp_path):
-    found = Records.open(f"sqlite:///{tmp_path}/events.db")
-    yield found
-    found.close()
 
 
 def _lists(n, began):

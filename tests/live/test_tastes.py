@@ -10,7 +10,7 @@ from crossaisle.live.asking import Answer, Ask
 from crossaisle.live.engine import Engine
 from crossaisle.live.person import together
 from crossaisle.live.settings import LearnSettings, LiveSettings
-from crossaisle.records import Event, Forgotten, Records
+from crossaisle.records import Event, Forgotten
 from crossaisle.serve.settings import ServiceSettings
 from crossaisle.testing import toy_dataset
 
@@ -32,13 +32,6 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tastes") / "toy.model"
     Recommender.preset("quick", settings=TINY).fit(DATA).save(folder)
     return folder
-
-
-@pytest.fixture
-def records(tmp_path):
-    found = Records.open(f"sqlite:///{tmp_path}/events.db")
-    yield found
-    found.close()
 
 
 def _engine(made, records, settings=LIVE, learn=ON):
