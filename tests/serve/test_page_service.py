@@ -86,7 +86,9 @@ def test_the_page_and_the_service_mean_the_same(service: tuple[str, str, Records
 
         looked = page.locator(".card h4").nth(2).inner_text()
         page.locator(".card h4 button").nth(2).click()
+        expect(page.locator("dialog")).to_be_visible()
         page.keyboard.press("Escape")
+        expect(page.locator("dialog")).to_have_count(0)
         expect(page.locator(".past", has_text=looked)).to_be_visible()
 
         page.get_by_label("New aisles only").check()

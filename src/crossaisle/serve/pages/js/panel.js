@@ -1,5 +1,5 @@
 // One item close up: why it is here, what to do with it, and what is like it.
-import { html, useApp, useEffect, useLoad, useRef, useState } from "./ui.js";
+import { html, useApp, useEffect, useLayoutEffect, useLoad, useRef, useState } from "./ui.js";
 import { similar } from "./api.js";
 import { Icon, Loaded, Photo, spoken, titleOf } from "./parts.js";
 
@@ -13,7 +13,8 @@ export function ItemPanel({ item: first, act, liked, close }) {
   const box = useRef(null);
   const item = trail.at(-1);
   const load = useLoad((signal) => similar(item.item_id, { n: 8, other_categories: others }, signal), [item.item_id, others]);
-  useEffect(() => {
+  useLayoutEffect(() => {
+    // at once and not after the next picture: an Escape that follows the click quickly must find it open
     const before = document.activeElement;
     box.current.showModal();
     return () => before?.isConnected && before.focus();
