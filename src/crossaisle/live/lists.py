@@ -135,8 +135,10 @@ class Lists:
         allowed : bool (N,), optional
             What the request allows; by default what is available.
         """
-        free = (served.catalogue.available & ~served.gone if allowed is None else allowed)[items]
-        free &= ~np.isin(items, np.array([*person.items.tolist(), *person.hidden], np.int64))
+        listable = served.catalogue.available & ~served.gone if allowed is None else allowed.copy()
+        listable[person.items] = False
+        listable[list(person.hidden)] = False
+        free = listable[items]
         adjustment = learned.adjustment
         if adjustment is not None and len(adjustment) == served.catalogue.n_items:
             scores = scores + adjustment[items]

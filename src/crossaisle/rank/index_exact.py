@@ -26,7 +26,7 @@ from crossaisle.shared import ALONE, Shared
 
 __all__ = ["ExactIndex"]
 
-_TILE = 400_000
+_TILE = 150_000
 """Scores multiplied at once, so that they stay near the processor."""
 _CELLS = 16_000_000
 """Most scores held at once; fewer queries at a time above."""

@@ -97,4 +97,4 @@ def build_app(desk: Desk, media: Path | None = None, pages: Path = PAGES) -> ASG
         app.router.mount("/pages", own, name="/pages")
     if media is not None:
         app.router.mount("/media", Folder(media, MEDIA_KINDS, 3_600), name="/media")
-    return Gate(app, desk)
+    return Gate(app, desk, routes)

@@ -1,7 +1,8 @@
 """What every request passes first and every answer last: headers, counts, the access log. Imports: desk, metrics, problems, route.
 
-Plain ASGI, because a middleware class of Starlette's would make a task and a queue for each request. Neither log nor counts hold a path:
-only the template of the route that matched.
+Plain ASGI, because a middleware class of Starlette's would make a task and a queue for each request; for the same reason a call of the API
+goes straight to its route, which answers its own errors, and only what is none passes FastAPI's middleware. Neither log nor counts hold a
+path: only the template of the route that matched.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import ipaddress
 import logging
 import time
+from collections.abc import Sequence
 
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crossaisle.serve.desk import Desk, log_fault
@@ -75,10 +78,12 @@ class Gate:
     desk : Desk
         What is counted, and whether there are keys: without them only requests that address this machine by name or loopback address
         are let in, so that a page of another site cannot reach the service through a name of its own (DNS rebinding).
+    routes : sequence of Route
+        The calls of the API, which need nothing of ``app``.
     """
 
-    def __init__(self, app: ASGIApp, desk: Desk) -> None:
-        self.app, self.desk = app, desk
+    def __init__(self, app: ASGIApp, desk: Desk, routes: Sequence[Route] = ()) -> None:
+        self.app, self.desk, self._routes = app, desk, routes
         self._local: set[bytes] = set()
 
     def _addressed(self, scope: Scope) -> None:
@@ -117,7 +122,7 @@ class Gate:
         try:
             if self.desk.keys is None:
                 self._addressed(scope)
-            await self.app(scope, receive, sending)
+            await self._pass(scope, receive, sending, api)
         except Problem as problem:
             await send_problem(sending, problem)
         except Exception as error:
@@ -131,3 +136,11 @@ class Gate:
             if self.desk.settings.access_log:
                 method = scope["method"] if scope["method"] in METHODS else "other"
                 access.info("%s %s %d %.1f ms", method, template, status, took * 1000)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send, api: bool) -> None:
+        for route in self._routes if api else ():
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(found)
+                return await route.handle(scope, receive, send)
+        return await self.app(scope, receive, send)
