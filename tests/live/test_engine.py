@@ -9,6 +9,7 @@ import time
 import numpy as np
 import polars as pl
 import pytest
+from small_model import TINY
 
 from crossaisle import Recommender
 from crossaisle.across.ridge import CrossAisleRidge
@@ -25,13 +26,6 @@ from crossaisle.store import prune, write_version
 from crossaisle.testing import toy_dataset
 
 DATA = toy_dataset(n_users=200)
-TINY = {
-    "model.dim": "16",
-    "train.epochs": "1",
-    "model.senses": "id,words",
-    "blend.parts": "markov,word-knn",
-    "train.tokens_per_step": "512",
-}
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from small_model import TINY
 
 from crossaisle import Recommender
 from crossaisle.errors import StoreAway
@@ -15,13 +16,6 @@ from crossaisle.testing import toy_dataset
 
 DATA = toy_dataset(n_users=120)
 IDS = DATA.items["item_id"].to_list()
-TINY = {
-    "model.dim": "16",
-    "train.epochs": "1",
-    "model.senses": "id,words",
-    "blend.parts": "markov,word-knn",
-    "train.tokens_per_step": "512",
-}
 LIVE = LiveSettings(log_lists=False, learn_seconds=3600.0)
 
 

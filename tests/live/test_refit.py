@@ -20,7 +20,7 @@ from refit_shop import SETTINGS, held, in_service, opened, shop
 from crossaisle import Recommender
 from crossaisle.errors import ModelError, OutputError, RequestError, SettingError, StoreAway
 from crossaisle.live.forget import forget_in_versions
-from crossaisle.live.history import KEPT_ASIDE, ROLLED_BACK, SWAPPED, swaps
+from crossaisle.live.history import KEPT_ASIDE, ROLLED_BACK, SWAPPED, note, swaps
 from crossaisle.live.refit import NO_REFIT, refit, rollback
 from crossaisle.records import Cursor, Event, Forgotten, Records, RecordsSettings
 from crossaisle.records.written import hash_of
@@ -175,6 +175,18 @@ def test_a_worse_challenger_is_kept_aside_with_a_report(model: Path, records: Re
     assert "nothing new since a challenger was kept aside" in refitted(model, records).line
     records.add_events([dataclasses.replace(EVENTS[-1], event_id="one more", item_id="item0001")], 0.0)
     assert refitted(model, records).what == SWAPPED
+
+
+def test_many_small_losses_add_up(model: Path, records: Records) -> None:
+    worse = {"refit_margin": "1", **{k.replace(".", "_"): v for k, v in WORSE.items()}}  # a margin that lets in anything alone
+    note(model, {"what": SWAPPED, "from": "v0000", "to": "v0001", "in service": 0.1, "difference": -0.0995})
+    out = refitted(model, records, **worse)
+    assert (out.what, out.facts["lost before"]) == (KEPT_ASIDE, -0.995)
+    assert "its lower end is not below the margin" in out.line
+    assert "the swaps before it have lost 99.5% since the best model, and with it that would be more than 100%" in out.line
+    (model / "swaps.jsonl").unlink()
+    out = refitted(model, records, **worse)
+    assert (out.what, out.facts["lost before"]) == (SWAPPED, 0.0)
 
 
 def test_placebo_events_of_other_peoples_items_do_not_take_over(model: Path, empty: Records) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_model import TINY
 
 from crossaisle import Recommender
 from crossaisle.cli.main import run
@@ -30,13 +31,6 @@ from crossaisle.whole.version import Contents
 DATA = toy_dataset(n_users=200)
 IDS: list[str] = DATA.items["item_id"].to_list()
 USERS: list[str] = DATA.users.to_list()
-TINY = {
-    "model.dim": "16",
-    "train.epochs": "1",
-    "model.senses": "id,words",
-    "blend.parts": "markov,word-knn",
-    "train.tokens_per_step": "512",
-}
 LATER = float(np.nanmax(DATA.histories.times)) + 86_400.0
 """A moment after all that the models have learned."""
 EPS = 0.3

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from small_model import TINY
 
 from crossaisle import Recommender
 from crossaisle.errors import StoreAway
@@ -15,13 +16,6 @@ from crossaisle.serve.settings import ServiceSettings
 from crossaisle.testing import toy_dataset
 
 DATA = toy_dataset(n_users=200)
-TINY = {
-    "model.dim": "16",
-    "train.epochs": "2",
-    "model.senses": "id,words",
-    "blend.parts": "markov,word-knn",
-    "train.tokens_per_step": "512",
-}
 LIVE = LiveSettings(log_lists=False, learn_seconds=3600.0)
 ON = LearnSettings(online=OnlineSettings(on=False), last_layer=LastLayerSettings(on=True, others=10))
 LATER = 2e9
@@ -30,7 +24,7 @@ LATER = 2e9
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tastes") / "toy.model"
-    Recommender.preset("quick", settings=TINY).fit(DATA).save(folder)
+    Recommender.preset("quick", settings={**TINY, "train.epochs": "2"}).fit(DATA).save(folder)
     return folder
 
 

@@ -405,6 +405,21 @@ def test_small_facts(records: Records) -> None:
     assert records.get_value("swaps") is None
 
 
+def test_a_fact_is_changed_by_one_at_a_time(records: Records) -> None:
+    def count() -> None:
+        for _ in range(20):
+            records.change_value("counted", lambda n: (n or 0) + 1)
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert records.get_value("counted") == 80
+    assert records.change_value("counted", lambda n: None) is None
+    assert records.get_value("counted") is None
+
+
 def test_a_cursor_of_another_store_starts_anew(records: Records, tmp_path: Path) -> None:
     records.add_events([event(1)], NOW)
     other = Records.open(f"sqlite:///{tmp_path}/other.db")

@@ -29,7 +29,7 @@ class RefitSettings(Settings):
     margin: float = setting(
         0.1,
         "the challenger takes over where the lower end of the interval (95 %) of what it gains is not below minus this share of the N@10 "
-        "of the model in service",
+        "of the model in service, nor what it and the swaps before it have lost together",
         low=0.0,
         high=1.0,
     )

@@ -16,7 +16,7 @@ from typing import Any
 from crossaisle.errors import ModelError
 from crossaisle.store import current_version, version_names
 
-__all__ = ["KEPT_ASIDE", "ROLLED_BACK", "SWAPPED", "before", "mend", "note", "swaps"]
+__all__ = ["KEPT_ASIDE", "ROLLED_BACK", "SWAPPED", "before", "lost", "mend", "note", "swaps"]
 
 _FILE = "swaps.jsonl"
 SWAPPED, KEPT_ASIDE, ROLLED_BACK = "swapped in", "kept aside", "rolled back"
@@ -28,7 +28,8 @@ def swaps(folder: str | Path) -> list[dict[str, Any]]:
 
     Each entry has ``when`` (ISO 8601), ``what`` (`SWAPPED`, `KEPT_ASIDE` or `ROLLED_BACK`), ``from`` and ``to`` (versions), ``why`` (one
     line) and, of a refit, ``in service`` and ``challenger`` (N@10 on the newest events), ``found`` (what the judge makes of them),
-    ``difference``, ``low``, ``high``, ``could see``, ``margin``, ``people``, ``questions``, ``new``, ``minutes`` and ``cursor``.
+    ``difference``, ``low``, ``high``, ``could see``, ``margin``, ``lost before`` (see `lost`), ``people``, ``questions``, ``new``,
+    ``minutes`` and ``cursor``.
 
     Examples
     --------
@@ -97,6 +98,41 @@ def before(folder: str | Path) -> str:
             f"model {folder} has no version before {now}", "one to go back to", f"keep {now}, or write another version's name into current"
         )
     return older[-1]
+
+
+def lost(folder: str | Path) -> float:
+    """By what share the models in service have gone down since the best of them, by the differences seen at the swaps; 0 or less.
+
+    Each of many swaps may lose a little that one judgement cannot see. The differences are of other questions each time, so shares of
+    what was in service are added up (a sum that is kept from rising above 0, as CUSUM has it; Page, Biometrika 1954).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> for to, difference in (("v0002", -0.004), ("v0003", -0.001), ("v0004", 0.02), ("v0005", -0.002)):
+    ...     note(folder, {"what": SWAPPED, "from": "", "to": to, "in service": 0.1, "difference": difference})
+    ...     print(round(lost(folder), 3))
+    -0.04
+    -0.05
+    0.0
+    -0.02
+    >>> note(folder, {"what": ROLLED_BACK, "from": "v0005", "to": "v0004"})
+    >>> lost(folder)
+    0.0
+    """
+    served: list[dict[str, Any]] = []
+    for entry in swaps(folder):
+        if entry["what"] == SWAPPED:
+            served.append(entry)
+        elif entry["what"] == ROLLED_BACK and served and served[-1]["to"] == entry["from"]:
+            served.pop()
+    total = 0.0
+    for entry in served:
+        before_it, difference = entry.get("in service"), entry.get("difference")
+        if before_it and difference is not None:
+            total = min(0.0, total + difference / before_it)
+    return total
 
 
 def _now() -> str:

@@ -45,6 +45,9 @@ _RECENT = 50_000
 _ANSWERED = 100_000
 """Answers that are remembered, so that what follows one to the same showing is no second answer."""
 
+_DAYS = 1_000
+"""Days that are counted, the newest."""
+
 _Places = dict[str, tuple[int, bool]]
 
 
@@ -273,9 +276,11 @@ class Learned:
                 take(codes, positions, times)
 
     def _count(self, when: float, kind: str) -> None:
-        day = _day(int(when // 86_400)) if 0 <= when < 1e11 else "unknown"
+        day = _day(int(when // 86_400)) if 0 <= when < time.time() + 86_400 else "unknown"  # a sender's clock may say anything
         of_day = self.days.setdefault(day, {})
         of_day[kind] = of_day.get(kind, 0) + 1
+        if len(self.days) > _DAYS:
+            del self.days[min(self.days)]
 
     # what follows
 
@@ -293,9 +298,7 @@ class Learned:
         StoreAway
             If the store cannot be reached; nothing is changed.
         """
-        undone = dict(self.records.get_value(_UNDONE) or {})
-        undone[item_id] = now
-        self.records.set_value(_UNDONE, undone)
+        self.records.change_value(_UNDONE, lambda undone: {**(undone or {}), item_id: now})
 
     def undone(self) -> dict[str, float]:
         """Item id -> when a person said that it is all right."""

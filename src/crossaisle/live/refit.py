@@ -3,11 +3,12 @@
 Imports: forget, history, judge, news; records, store, whole.
 
 The challenger starts with the weights in service and learns what is new, but for the newest events, beside as many old events drawn by
-chance (``refit.replay``); then the newest are asked of both models (`judge`). If the lower end of the interval of what it gains is not
-below a small margin, training is done once more by the same recipe, from the same weights, with the newest events too (``refit.again``):
-what goes into service was not judged itself, but differs from what was judged only by having seen those. That costs the training twice;
-extending the judged challenger would be cheaper, and would put a recipe into service that nobody has judged. Otherwise the challenger is
-kept aside in ``MODEL/rejected``, without anybody's histories.
+chance (``refit.replay``); then the newest are asked of both models (`judge`). It has won if the lower end of the interval of what it gains
+is not below a small margin, and if what is lost by it and the swaps before it together (`history.lost`) is not either. Then training is
+done once more by the same recipe, from the same weights, with the newest events too (``refit.again``): what goes into service was not
+judged itself, but differs from what was judged only by having seen those. That costs the training twice; extending the judged challenger
+would be cheaper, and would put a recipe into service that nobody has judged. Otherwise the challenger is kept aside in ``MODEL/rejected``,
+without anybody's histories.
 
 One run at a time holds the folder; a version is written whole before anything points to it, so a kill at any moment leaves the model that
 served before, or the new one. Last of all, old versions are taken away (``refit.versions``), but never the one in service, nor the one that
@@ -34,7 +35,7 @@ from crossaisle.encode.items import ItemReader
 from crossaisle.encode.media import media_lines
 from crossaisle.errors import ModelError, RequestError, SettingError
 from crossaisle.live.forget import forget_in_versions
-from crossaisle.live.history import KEPT_ASIDE, ROLLED_BACK, SWAPPED, before, mend, note, swaps
+from crossaisle.live.history import KEPT_ASIDE, ROLLED_BACK, SWAPPED, before, lost, mend, note, swaps
 from crossaisle.live.judge import Verdict, ask, compare, held_back
 from crossaisle.live.news import News, gather
 from crossaisle.presets import AllSettings
@@ -208,14 +209,17 @@ def _refit(
         base.scorer.net.reader.folder = files
     challenger = warm_contents(base, news.before(held), training, learn=learn, stale=news.stale, progress=progress)
     verdict = compare(now, challenger.scorer, asked, news, settings.seed, served.catalogue.event_names, progress)
-    won = verdict.test.low >= -chosen.margin * verdict.in_service
+    gone = lost(folder)
+    together = verdict.test.difference + gone * verdict.in_service
+    won = min(verdict.test.low, together) >= -chosen.margin * verdict.in_service
     entry: dict[str, Any] = {
         "what": SWAPPED if won else KEPT_ASIDE,
         "from": name,
         "to": _next(folder if won else folder / REJECTED),
         "start": start,
-        "why": _why(verdict, chosen.margin, won),
+        "why": _why(verdict, chosen.margin, gone, won),
         **verdict.to_dict(),
+        "lost before": round(gone, 6),
         "margin": round(-chosen.margin * verdict.in_service, 6),
         "new": news.facts,
         "settings": chosen.to_dict(),
@@ -310,14 +314,19 @@ def _idle(folder: Path, name: str, news: News) -> str:
     return f"nothing new since {what} ({tried[-1]['when']})"
 
 
-def _why(verdict: Verdict, margin: float, won: bool) -> str:
+def _why(verdict: Verdict, margin: float, gone: float, won: bool) -> str:
     t, share = verdict.test, f" ({verdict.could_see / verdict.in_service:.0%})" if verdict.in_service > 0 else ""
+    least = -margin * verdict.in_service
     told = f"N@10 {verdict.challenger:.4f} against {verdict.in_service:.4f}, difference {t.difference:+.4f} [{t.low:+.4f}, {t.high:+.4f}]"
     seen = (
         f"{verdict.questions:,} questions about {verdict.people:,} people could have shown a difference of {verdict.could_see:.4f}{share}"
     )
-    sign = "not below" if won else "below"
-    return f"{verdict.found}: {told}; its lower end is {sign} the margin {-margin * verdict.in_service:+.4f}; {seen}"
+    sign = "not below" if won or t.low >= least else "below"
+    if not won and t.low >= least:
+        seen = (
+            f"but the swaps before it have lost {-gone:.1%} since the best model, and with it that would be more than {margin:.0%}; {seen}"
+        )
+    return f"{verdict.found}: {told}; its lower end is {sign} the margin {least:+.4f}; {seen}"
 
 
 def _grown(contents: Contents, news: News) -> Contents:

@@ -27,8 +27,8 @@ __all__ = ["Database", "Hand"]
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-_PEOPLE, _PRUNING = 0x70656F70, 0x7072756E
-"""Numbers of PostgreSQL's locks: around forgetting, and of the one who deletes old lists."""
+_PEOPLE, _PRUNING, _FACTS = 0x70656F70, 0x7072756E, 0x66616374
+"""Numbers of PostgreSQL's locks: around forgetting, of the one who deletes old lists, and of the one who changes a fact."""
 _LOG_WAIT = 100
 """Milliseconds that SQLite's log waits for readers before it is emptied."""
 
@@ -74,6 +74,11 @@ class Hand:
         """Until the commit, no one is forgotten while others write what belongs to people. In SQLite there is one writer anyway."""
         if self._translate:
             self.run(f"SELECT pg_advisory_xact_lock{'' if changing else '_shared'}({_PEOPLE})")
+
+    def keep_facts(self) -> None:
+        """Until the commit, no one else changes a fact. In SQLite there is one writer anyway."""
+        if self._translate:
+            self.run(f"SELECT pg_advisory_xact_lock({_FACTS})")
 
     def prunes_alone(self) -> bool:
         """Until the commit, whether no other one deletes old lists; two could wait for each other's rows. In SQLite there is one writer."""

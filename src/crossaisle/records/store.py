@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from crossaisle.errors import RequestError
@@ -407,15 +407,23 @@ class Records:
 
     def set_value(self, key: str, value: Any) -> None:
         """Keep a small fact, as JSON; None removes it."""
-        body = write_json(value, f"the fact {key!r}")
+        self.change_value(key, lambda _: value)
 
-        def work(hand: Hand) -> None:
+    def change_value(self, key: str, change: Callable[[Any], Any]) -> Any:
+        """Keep what ``change`` makes of a small fact, None where there is none, and give it; nobody else changes it meanwhile."""
+
+        def work(hand: Hand) -> Any:
+            hand.keep_facts()
+            row = hand.one("SELECT value FROM facts WHERE key = ?", (key,))
+            value = change(None if row is None else read_json(row[0]))
             if value is None:
                 hand.run("DELETE FROM facts WHERE key = ?", (key,))
-                return
+                return None
+            body = write_json(value, f"the fact {key!r}")
             hand.run("INSERT INTO facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, body))
+            return value
 
-        self._database.write(work)
+        return self._database.write(work)
 
     def get_value(self, key: str) -> Any:
         """A fact that was kept, or None."""
