@@ -120,16 +120,26 @@ def test_answers_come_once_and_silence_after_the_window():
     waiting = Outcomes(window=10.0, most=2)
     waiting.shown("r1", "a", [1.0], 0.0)
     waiting.shown("r1", "b", [2.0], 0.0)
-    waiting.answered("r1", "a", True)
-    waiting.answered("r1", "a", False)
-    waiting.answered("unknown", "a", True)
+    waiting.answered("r1", "a", True, 1.0)
+    waiting.answered("r1", "a", False, 2.0)
+    waiting.answered("unknown", "a", True, 2.0)
     assert [(float(f[0]), r) for f, r in waiting.known(5.0)] == [(1.0, 1.0)]
     assert waiting.known(10.0) == []
     assert [(float(f[0]), r) for f, r in waiting.known(10.1)] == [(2.0, 0.0)]
     for n in range(3):
         waiting.shown("r2", str(n), [float(n)], 20.0)
     assert len(waiting) == 2
-    assert [(float(f[0]), r) for f, r in waiting.known(20.0)] == [(0.0, 0.0)]
+    assert waiting.known(20.0) == []  # of the oldest nothing is learned, least of all that it was refused
+    assert [float(f[0]) for f, _ in waiting.known(40.0)] == [1.0, 2.0]
+
+
+def test_answers_come_in_the_order_of_their_time_and_may_be_read_before_their_list():
+    waiting = Outcomes(window=10.0)
+    waiting.answered("r2", "b", True, 6.0)
+    for n, name in enumerate("abc"):
+        waiting.shown(f"r{n + 1}", name, [float(n)], float(n))
+    waiting.answered("r3", "c", True, 3.0)
+    assert [(float(f[0]), r) for f, r in waiting.known(15.0)] == [(2.0, 1.0), (1.0, 1.0), (0.0, 0.0)]
 
 
 def test_a_slot_is_json():

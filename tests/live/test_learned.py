@@ -1,5 +1,6 @@
 """What is learned from the log, read piece by piece: nothing is counted twice, and whoever ends does not wait for what is left."""
 
+import dataclasses
 import threading
 import time
 
@@ -8,9 +9,11 @@ from small_model import TINY
 
 from crossaisle import Recommender
 from crossaisle.errors import StoreAway
+from crossaisle.learn.explore import Slot
+from crossaisle.learn.settings import ExploreSettings
 from crossaisle.live import learned as module
 from crossaisle.live.engine import Engine
-from crossaisle.live.settings import LiveSettings
+from crossaisle.live.settings import LearnSettings, LiveSettings
 from crossaisle.records import Event, Shown, ShownList, store
 from crossaisle.testing import toy_dataset
 
@@ -122,3 +125,67 @@ def test_somebody_who_is_forgotten_between_two_tries_to_read_the_log_is_not_over
         assert engine._learned.outdated
     finally:
         engine.close()
+
+
+def _learned(made, records, since, learn=None, **changes):
+    """What a version learns that was trained on what the store holds now, or on nothing of it."""
+    engine = Engine(made, records, LIVE)
+    engine.close()
+    return module.Learned(dataclasses.replace(engine._served, **changes), records, learn or LearnSettings(), since)
+
+
+def test_another_version_goes_on_with_the_answers_that_its_training_knows(made, records):
+    now = time.time()
+    lists = _lists(6, now - 1000)
+    records.add_lists(lists)
+    item = lists[0].items[0].item_id
+    records.add_events([Event("a", "p0", item, "click", now - 900, None, lists[0].recommendation_id)], now - 900)
+    learned = _learned(made, records, now - 5000, trained_to=records.head())
+    learned.step(now)
+    assert learned.feedback._taken.sum() == pytest.approx(1, rel=1e-2)
+    assert learned.biases.events == 0, "the version knows of it"
+    records.add_events([Event("b", "p1", item, "hide", now - 800, None, lists[1].recommendation_id)], now - 800)
+    learned.step(now)
+    assert learned.biases.events == 1
+    assert sum(day.get("click", 0) for day in learned.days.values()) == 1
+
+
+def test_an_answer_to_a_list_that_is_not_counted_any_more_does_not_count(made, records):
+    now = time.time()
+    old, young = _lists(2, now - 5000)
+    young = dataclasses.replace(young, timestamp=now - 500)
+    records.add_lists([old, young])
+    for shown in (old, young):
+        told = Event(shown.recommendation_id, "p", shown.items[0].item_id, "click", now - 400, None, shown.recommendation_id)
+        records.add_events([told], now - 400)
+    learned = _learned(made, records, now - 1000)
+    learned.step(now)
+    assert learned.feedback._taken.sum() == pytest.approx(1, rel=1e-2)
+    assert learned.biases.events == 2
+
+
+def test_a_quick_answer_to_a_place_that_explored_is_one(made, records, monkeypatch):
+    now = time.time()
+    slot = Slot(1, (IDS[0], IDS[1]), (1.0, 0.5), ((1.0,) * 7, (0.0,) * 7), (0.5, 0.5), 0)
+    shown = ShownList("r", "p", now, "v0001", (Shown(IDS[0], 1, 1.0, 0.5, True),), {"explored": [slot.to_json()]})
+    records.add_lists([shown])
+    records.add_events([Event("e", "p", IDS[0], "click", now + 1, None, "r")], now + 1)
+    learned, told = _learned(made, records, now - 100, LearnSettings(explore=ExploreSettings(share=0.1))), []
+    monkeypatch.setattr(learned.explorer, "take", lambda features, rewards: told.extend(rewards))
+    learned.step(now + 1)  # the event is read, the list not yet
+    assert told == []
+    learned.step(now + 10)
+    assert told == [1.0]
+
+
+def test_what_is_done_with_an_item_that_another_process_put_is_not_overlooked(made, records):
+    here, there = Engine(made, records, LIVE), Engine(made, records, LIVE)
+    try:
+        here.put_items([{"item_id": "new", "title": "a thing", "category": "Books"}])
+        records.add_events([Event("e", "p", "new", "purchase", time.time())], time.time())
+        there._learn()  # before it has answered anything
+        assert there._learned.biases.events == 1
+        assert there.find_items("new")
+    finally:
+        here.close()
+        there.close()

@@ -19,9 +19,13 @@ from refit_shop import SETTINGS, held, in_service, opened, shop
 
 from crossaisle import Recommender
 from crossaisle.errors import ModelError, OutputError, RequestError, SettingError, StoreAway
+from crossaisle.live.asking import Ask
+from crossaisle.live.engine import Engine
 from crossaisle.live.forget import forget_in_versions
 from crossaisle.live.history import KEPT_ASIDE, ROLLED_BACK, SWAPPED, note, swaps
-from crossaisle.live.refit import NO_REFIT, refit, rollback
+from crossaisle.live.judge import BETTER
+from crossaisle.live.refit import NO_REFIT, cursor_of, refit, rollback
+from crossaisle.live.settings import LiveSettings
 from crossaisle.records import Cursor, Event, Forgotten, Records, RecordsSettings
 from crossaisle.records.written import hash_of
 from crossaisle.store import current_version, folder_lock, open_version, version_names, write_version
@@ -184,8 +188,15 @@ def test_many_small_losses_add_up(model: Path, records: Records) -> None:
     assert (out.what, out.facts["lost before"]) == (KEPT_ASIDE, -0.995)
     assert "its lower end is not below the margin" in out.line
     assert "the swaps before it have lost 99.5% since the best model, and with it that would be more than 100%" in out.line
-    (model / "swaps.jsonl").unlink()
-    out = refitted(model, records, **worse)
+    # what is better is better, and another line of versions begins anew
+    records.add_events([dataclasses.replace(EVENTS[-1], event_id="one more", item_id="item0001")], 0.0)
+    out = refitted(model, records)
+    assert (out.what, out.facts["found"], out.facts["lost before"]) == (SWAPPED, BETTER, -0.995)
+
+
+def test_losses_of_another_line_of_versions_do_not_count(model: Path, records: Records) -> None:
+    note(model, {"what": SWAPPED, "from": "v0000", "to": "v0009", "in service": 0.1, "difference": -0.0995})
+    out = refitted(model, records, refit_margin="1", **{k.replace(".", "_"): v for k, v in WORSE.items()})
     assert (out.what, out.facts["lost before"]) == (SWAPPED, 0.0)
 
 
@@ -322,6 +333,43 @@ def test_items_that_came_are_in_and_those_that_went_are_not_available(model: Pat
     assert (words_old[1:] == words_new[1 : len(words_old)]).all()
     assert "fresh" not in {e.item_id for e in EVENTS}
     assert np.isfinite(new.scorer.score(new.people.histories[:3])).all()
+
+
+def test_an_item_that_went_is_back_when_it_is_put_again_after_a_refit(model: Path, records: Records) -> None:
+    records.delete_item("item0001")
+    assert refitted(model, records).what == SWAPPED
+    here, there = (Engine(model, records, LiveSettings(log_lists=False)) for _ in range(2))
+    try:
+        assert "item0001" not in [item["item_id"] for item in here.recommend([Ask(user_id="x", n=200)])[0].items]
+        here.put_items([{"item_id": "item0001", "title": "back again"}])
+        for engine in (here, there):
+            assert "item0001" in [item["item_id"] for item in engine.recommend([Ask(user_id="x", n=200)])[0].items]
+    finally:
+        here.close()
+        there.close()
+    later = [
+        dataclasses.replace(
+            e, event_id=f"later {e.event_id}", timestamp=e.timestamp + 1e6, item_id=f"item{(int(e.item_id[4:]) + 37) % 80:04}"
+        )
+        for e in EVENTS
+    ]
+    records.add_events(later, 0.0)
+    assert refitted(model, records, refit_margin="1").what == SWAPPED
+    assert contents(model).catalogue.items.filter(pl.col("item_id") == "item0001")["available"].to_list() == [True]
+
+
+def test_a_model_that_learned_from_another_store_knows_nothing_of_this_one(model: Path, records: Records, tmp_path: Path) -> None:
+    refitted(model, records)
+    other = opened(tmp_path / "other")
+    assert cursor_of(contents(model).report, records) == records.head()
+    assert cursor_of(contents(model).report, other) == other.start()
+    engine = Engine(model, other, LiveSettings(log_lists=False))
+    try:
+        other.add_events([Event("first", "somebody", "item0002", "purchase", time.time())], time.time())
+        assert [event["item_id"] for event in engine.user("somebody")["events"]] == ["item0002"]
+    finally:
+        engine.close()
+        other.close()
 
 
 def test_what_an_item_says_anew_is_learned_and_what_it_does_not_say_stays(model: Path, records: Records) -> None:

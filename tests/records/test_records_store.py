@@ -103,9 +103,10 @@ def test_what_came_since_is_told_once(records: Records) -> None:
     records.delete_item("pot")
     records.put_items([{"item_id": "tea", "title": "Tea"}])
     third = records.changes(second.cursor)
-    assert (third.items, third.gone) == ([{"item_id": "tea", "title": "Tea"}], ["pot"])
+    back = {"item_id": "tea", "available": True, "title": "Tea"}  # what was gone is to be had again
+    assert (third.items, third.gone) == ([back], ["pot"])
     everything = records.changes(records.start())
-    assert (everything.items, everything.gone) == ([{"item_id": "cup", "title": "Cup"}, {"item_id": "tea", "title": "Tea"}], ["pot"])
+    assert (everything.items, everything.gone) == ([{"item_id": "cup", "title": "Cup"}, back], ["pot"])
     assert records.items() == (everything.items, {"pot"})
     assert records.changes(Cursor.from_json(json.loads(json.dumps(first.cursor.to_json())))).gone == ["pot"]
 
@@ -118,7 +119,10 @@ def test_a_row_that_is_put_again_says_more_and_one_that_was_gone_begins_anew(rec
     assert records.changes(cursor).items == records.items()[0] == whole
     records.delete_item("cup")
     records.put_items([{"item_id": "cup", "title": "Mug"}])
-    assert records.items() == ([{"item_id": "cup", "title": "Mug"}], set())
+    assert records.items() == ([{"item_id": "cup", "title": "Mug", "available": True}], set())
+    records.delete_item("cup")
+    records.put_items([{"item_id": "cup", "available": False}])
+    assert records.items() == ([{"item_id": "cup", "available": False}], set())
 
 
 def test_a_limit_cuts_without_losing_anything(records: Records) -> None:

@@ -70,6 +70,7 @@ class FakeApi:
     key: str | None = None
     read_key: str | None = None
     away: set[str] = field(default_factory=set)
+    retry_after: int = 1
     degraded: bool = False
     empty: bool = False
     titles: dict[str, str] = field(default_factory=dict)
@@ -171,7 +172,7 @@ class FakeApi:
                 if self.key and given == self.read_key and (method == "DELETE" or name in ("overview", "abnormal", "events")):
                     return _refusal(403, "the key has no such scope")
                 if name in self.away:
-                    return _refusal(503, "the store of events is away", {"retry-after": "1"})
+                    return _refusal(503, "the store of events is away", {"retry-after": str(self.retry_after)})
                 body = await request.json() if method == "POST" else None
                 if body is not None:
                     self.bodies.append(body)
@@ -339,6 +340,7 @@ class FakeApi:
             "swaps": [
                 _swap("2026-11-14T09:53:20+00:00", "swapped in", "v0001", "v0002", 0.1716, 0.1771, 0.0004, 0.0106),
                 _swap("2026-11-21T10:00:00+00:00", "kept aside", "v0002", "v0003", 0.1771, 0.1702, -0.0110, -0.0028),
+                _swap("2026-11-24T09:46:40+00:00", "kept aside", "v0002", "v0003", 0.1771, 0.1740, -0.0060, 0.0009, lost=0.09),
                 _swap("2026-11-28T09:46:40+00:00", "swapped in", "v0002", "v0003", 0.1771, 0.1834, 0.0021, 0.0105),
             ],
             "refused": {},
@@ -366,11 +368,15 @@ class FakeApi:
         self._thread.join(10)
 
 
-def _swap(when: str, what: str, old: str, new: str, before: float, after: float, low: float, high: float) -> dict[str, Any]:
+def _swap(
+    when: str, what: str, old: str, new: str, before: float, after: float, low: float, high: float, lost: float = 0.0
+) -> dict[str, Any]:
     won = what == "swapped in"
     told = f"N@10 {after:.4f} against {before:.4f}, difference {after - before:+.4f} [{low:+.4f}, {high:+.4f}]"
-    found = f"{'better' if low > 0 else 'worse'}: {told}"
-    margin = f"its lower end is {'not below' if won else 'below'} the margin {-0.1 * before:+.4f}"
+    found = f"{'better' if low > 0 else 'worse' if high < 0 else 'no difference seen'}: {told}"
+    margin = f"its lower end is {'not below' if won or lost else 'below'} the margin {-0.1 * before:+.4f}"
+    if lost:
+        margin += f"; but the swaps before it have lost {lost:.1%} since the best model, and with it that would be more than 10%"
     why = f"{found}; {margin}; 4,120 questions about 600 people could have shown a difference of {0.72 * (high - low):.4f}"
     return {
         "when": when,

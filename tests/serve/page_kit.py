@@ -100,9 +100,12 @@ class Seen:
 @contextmanager
 def opened(running: Any, size: str = "desk", locale: str = "en-GB", **options: Any) -> Iterator[Seen]:
     """A page in a context of its own; leaving it with an unexpected fault fails."""
+    from playwright.sync_api import expect
+
     width, height = SIZES[size]
     context = running.new_context(viewport={"width": width, "height": height}, locale=locale, has_touch=size == "phone", **options)
-    context.set_default_timeout(8_000)
+    context.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)  # for a machine that does much besides
     seen = Seen(context.new_page())
     seen.page.on("console", lambda m: seen.faults.append(f"console {m.type}: {m.text}") if m.type in ("error", "warning") else None)
     seen.page.on("pageerror", lambda e: seen.faults.append(f"exception: {e}"))

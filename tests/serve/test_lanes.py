@@ -87,15 +87,15 @@ def test_what_waited_too_long_is_refused_uncomputed() -> None:
     async def story(lane: Lane[int, int], held: Held) -> None:
         first = asyncio.create_task(lane.do(1))
         await begun(held)
-        late = asyncio.create_task(lane.do(2))
-        await asyncio.sleep(0.05)
+        late = asyncio.create_task(lane.do(2, time.monotonic() - 30.0))
+        await asyncio.sleep(0)
         held.gate.set()
         assert await first == 10
         with pytest.raises(Problem, match="too many requests wait"):
             await late
         assert held.batches == [[1]]
 
-    in_lane(story, max_wait=0.01)
+    in_lane(story)
 
 
 def test_what_came_long_ago_is_refused_although_it_was_queued_just_now() -> None:
@@ -129,7 +129,7 @@ def test_who_has_no_answer_in_time_is_told_and_the_thread_goes_on() -> None:
         assert await lane.do(2) == 20
         assert lane.waiting == 0
 
-    in_lane(story, max_answer=0.05)
+    in_lane(story, max_answer=0.5)
 
 
 def test_too_few_results_are_a_fault_and_not_another_ones_answer() -> None:

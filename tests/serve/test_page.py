@@ -72,6 +72,7 @@ def test_the_shoppers_story(chromium: Any, lang: str, size: str) -> None:
         assert "shopper-02" in page.title()
         history = [e["item_id"] for e in api.people["shopper-02"]]
         expect(page.locator(".past .pastitem")).to_have_count(len(history))
+        expect(page.locator(".card img").first).to_have_js_property("complete", True)
         assert page.locator(".card img").first.evaluate("(i) => i.complete && i.naturalWidth > 0 && i.src.includes('/media/')")
         reasons = page.locator(".reason").all_inner_texts()
         assert any(re.search("您购买过" if lang == "zh" else "You bought", r) for r in reasons)
@@ -125,6 +126,7 @@ def test_the_shoppers_story(chromium: Any, lang: str, size: str) -> None:
         fourth = titles(page)[0]
         page.locator(".card .hide").first.click()
         expect(page.locator(".struck")).to_have_text(fourth)
+        expect(page.locator(".lastact")).to_contain_text(fourth)
         assert fourth not in titles(page), "what is hidden does not come back for a wish"
         assert api.seen_events[-1]["recommendation_id"].startswith("r")
 
@@ -141,7 +143,7 @@ def test_the_operators_story(chromium: Any, lang: str, size: str) -> None:
         assert page.locator(".bars rect").count() == 5 * 28
         days = api.overview()["feedback"]
         assert page.locator(".bars .figures").nth(2).inner_text() == str(sum(d["purchase"] for d in days))
-        expect(page.locator(".timeline li")).to_have_count(3)
+        expect(page.locator(".timeline li")).to_have_count(4)
         expect(page.locator("[aria-labelledby=newitems] .row")).to_have_count(3)
         assert (seen.axe(), seen.too_wide()) == ([], 0)
         rows = page.locator("[aria-labelledby=abnormal] .row")
@@ -222,6 +224,7 @@ def test_styles_follow_what_changes_its_place(chromium: Any) -> None:
         assert [opacity for _, opacity in looks] == ["0.35" if dim else "1" for dim, _ in looks]
 
         seen.go(f"{api.url}#/shopper/shopper-08")
+        expect(page.locator(".card").first).to_be_visible()
         for _ in range(3):
             first = titles(page)[0]
             page.locator(".card").first.get_by_role("button", name="Hide ").click()
@@ -347,11 +350,11 @@ def test_a_store_that_is_away(chromium: Any) -> None:
         seen.go(f"{api.url}#/shopper/shopper-03")
         expect(page.locator(".notice.warn")).to_contain_text("may be behind")
         assert seen.axe() == []
-        api.away = {"events"}
+        api.away, api.retry_after = {"events"}, 4
         page.locator(".card").first.get_by_role("button", name="Like ").click()
         alert = page.locator(".notice.bad")
         expect(alert).to_contain_text("cannot do this just now")
-        expect(alert.get_by_role("button")).to_be_disabled()  # Retry-After: 1
+        expect(alert.get_by_role("button")).to_be_disabled()
         sent = []
         page.on("request", lambda r: sent.append(r.post_data_json) if r.url.endswith("/events") else None)
         api.away, api.degraded = set(), False
@@ -368,7 +371,7 @@ def test_an_event_that_is_sent_again_keeps_its_id(chromium: Any) -> None:
         tried = []
         page.on("request", lambda r: tried.append(r.post_data_json["events"][0]["event_id"]) if r.url.endswith("/events") else None)
         seen.go(f"{api.url}#/shopper/shopper-03")
-        api.away = {"events"}
+        api.away, api.retry_after = {"events"}, 4
         page.locator(".card").first.get_by_role("button", name="Buy ").click()
         page.locator(".notice.bad").get_by_role("button", name="Try again").click()
         expect(page.locator(".notice.bad").get_by_role("button")).to_be_disabled()
@@ -505,6 +508,7 @@ def test_a_look_is_in_the_history_at_once(chromium: Any) -> None:
     with FakeApi() as api, opened(chromium) as seen:
         page = seen.page
         seen.go(f"{api.url}#/shopper/shopper-02")
+        expect(page.locator(".past .pastitem").first).to_be_visible()
         fresh = page.locator(".aisle", has=page.locator(".badge", has_text="new aisle")).first
         expect(fresh).to_be_visible()
         aisle, title = fresh.locator("h3").inner_text().removesuffix(" new aisle"), fresh.locator("h4").first.inner_text()

@@ -58,8 +58,6 @@ def test_the_page_and_the_service_mean_the_same(service: tuple[str, str, Records
     with browser() as running, opened(running) as seen:
         seen.expected.add("401")
         page = seen.page
-        page.set_default_timeout(20_000)
-        expect.set_options(timeout=20_000)
         seen.go(url)
         page.get_by_label("Key", exact=True).fill(secret)
         page.keyboard.press("Enter")

@@ -50,6 +50,8 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
                 break
             except OSError:
                 assert service.poll() is None
+        else:
+            raise AssertionError("not ready within a minute")
         yield number
     finally:
         service.terminate()

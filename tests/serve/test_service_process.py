@@ -92,6 +92,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         found.stop(signal.SIGKILL)
 
 
+@pytest.fixture
+def roomy(tmp_path: Path) -> Iterator[Service]:
+    """A service of one test, with time for a machine that is slow."""
+    found = Service(tmp_path / "roomy.log", settings={**LIMITS, "head_seconds": 20.0})
+    yield found
+    found.stop(signal.SIGKILL)
+
+
 def test_it_serves(service: Service) -> None:
     answer = service.get("/api/v1/recommend/user-4711?n=1")
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -166,8 +174,8 @@ def test_a_body_that_nobody_reads_is_cut_too(service: Service) -> None:
     assert answer.startswith(b"HTTP/1.1 200")
 
 
-def test_headers_without_end_are_431(service: Service) -> None:
-    answer = service.raw(b"GET / HTTP/1.1\r\nhost: localhost\r\n", *[b"x-a: " + b"y" * 1_000 + b"\r\n"] * 30, pause=0.002)
+def test_headers_without_end_are_431(roomy: Service) -> None:
+    answer = roomy.raw(b"GET / HTTP/1.1\r\nhost: localhost\r\n", *[b"x-a: " + b"y" * 1_000 + b"\r\n"] * 30, pause=0.002)
     assert answer.startswith(b"HTTP/1.1 431")
     assert b"content-security-policy" in answer
 
@@ -216,9 +224,8 @@ def test_who_does_not_take_a_file_is_cut(service: Service) -> None:
         assert len(read_all(line)) < 30_000_000
 
 
-def test_too_many_connections_are_503_and_the_others_go_on(service: Service) -> None:
-    time.sleep(1.2)  # connections of the tests before have been closed by now
-    lines = [service.connect() for _ in range(41)]
+def test_too_many_connections_are_503_and_the_others_go_on(roomy: Service) -> None:
+    lines = [roomy.connect() for _ in range(41)]
     try:
         last = lines[-1]
         last.settimeout(10)
@@ -240,10 +247,10 @@ def test_the_log_holds_no_id_and_no_trace(service: Service) -> None:
 
 
 def test_sigterm_lets_requests_in_flight_finish(tmp_path: Path) -> None:
-    service = Service(tmp_path / "log", seconds=1.0)
+    service = Service(tmp_path / "log", seconds=3.0)
     with service.connect() as line, service.connect() as idle:
         line.sendall(b"GET /api/v1/recommend/u1?n=1 HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        time.sleep(0.3)
+        time.sleep(1.0)
         service.process.send_signal(signal.SIGTERM)
         answer = read_all(line)
         assert answer.startswith(b"HTTP/1.1 200"), answer

@@ -24,7 +24,7 @@ from crossaisle.testing import toy_dataset
 from real_postgres import Postgres
 
 ROUNDS = 20
-QUICK = ["--set", "live.learn_seconds=0.2", "--set", "live.poll_seconds=0.1"]
+QUICK = ["--set", "live.learn_seconds=0.2", "--set", "live.poll_seconds=0.1", "--set", "serve.max_wait_seconds=10"]
 IMPATIENT = ["--set", "records.patience=0.5", *QUICK]
 """For a store that is taken away. Everywhere else a store that a busy machine makes slow would count as away too."""
 
@@ -225,7 +225,8 @@ def test_refits_and_a_rollback_under_a_running_service_drop_no_request(folder: P
     assert asker.versions[:5] == ["v0001", "v0002", "v0003", "v0004", "v0003"]
 
 
-def test_two_services_on_one_store_are_one(served: Served, folder: Path, tmp_path: Path, store_url: str) -> None:
+def test_two_services_on_one_store_are_one(folder: Path, tmp_path: Path, store_url: str) -> None:
+    served = Served(folder, tmp_path / "log", "--store", store_url, *QUICK, forked=True)
     other = Served(folder, tmp_path / "other", "--store", store_url, *QUICK, forked=True)
     listed = served.shop.recommend("bob", n=5)
     first = listed["items"][0]["item_id"]
@@ -236,7 +237,7 @@ def test_two_services_on_one_store_are_one(served: Served, folder: Path, tmp_pat
     assert {row["item_id"] for row in served.shop.user("ann")["events"]} == {"item0003", "item0004"}
     other.shop.put_items([{"item_id": "new", "category": "Books", "title": "a new book"}])
     assert served.shop.similar("new", n=3)
-    assert other.stop() == 0
+    assert (served.stop(), other.stop()) == (0, 0)
 
 
 def test_events_in_any_order_of_anybody_and_anything(served: Served) -> None:

@@ -34,6 +34,9 @@ from crossaisle.schema import Floats, Ints, Times
 
 __all__ = ["FEATURES", "Explorer", "Outcomes", "Slot", "base_features", "places_to_explore", "pool_of"]
 
+_EARLY = 10_000
+"""Answers that wait for their list; what is answered twice waits here too, and in vain."""
+
 FEATURES = ("one", "score", "known", "new", "seldom shown", "seldom shown aisle", "same aisle")
 """What `base_features` says of a candidate."""
 
@@ -224,16 +227,16 @@ class Explorer:
 class Outcomes:
     """What became of explored places: answers for `Explorer.take`, as soon as they are known.
 
-    A place is answered by the first event that accepts its item (1) or refuses it (0), or by silence for ``window`` seconds of the log
-    (0). At most ``most`` places wait; the oldest is then answered by its silence. What comes out follows from the calls in the order of
-    the log.
+    A place is answered by the first event that accepts its item (1) or refuses it (0), or by silence for ``window`` seconds (0). An answer
+    may be read before its list. What comes out of one call of `known` is in the order in which it became so, whatever the order of the
+    calls before it. At most ``most`` places wait; of the oldest of more nothing is learned.
 
     Examples
     --------
     >>> waiting = Outcomes(window=60.0)
     >>> waiting.shown("list1", "a", [1.0, 0.5], 0.0)
     >>> waiting.shown("list2", "b", [1.0, 0.1], 10.0)
-    >>> waiting.answered("list2", "b", True)
+    >>> waiting.answered("list2", "b", True, 15.0)
     >>> [(f.tolist(), r) for f, r in waiting.known(61.0)]
     [([1.0, 0.10000000149011612], 1.0), ([1.0, 0.5], 0.0)]
     """
@@ -241,7 +244,9 @@ class Outcomes:
     def __init__(self, window: float = 3 * 86_400.0, most: int = 100_000) -> None:
         self.window, self.most = window, most
         self._waiting: OrderedDict[tuple[str, str], tuple[float, Floats]] = OrderedDict()
-        self._known: list[tuple[Floats, float]] = []
+        self._early: OrderedDict[tuple[str, str], tuple[bool, float]] = OrderedDict()
+        """Answers to lists that are not read yet."""
+        self._known: list[tuple[float, Floats, float]] = []
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -250,21 +255,25 @@ class Outcomes:
         """A place explored."""
         self._waiting[recommendation_id, item_id] = time, np.asarray(features, np.float32)
         while len(self._waiting) > self.most:
-            self._silent()
+            self._waiting.popitem(last=False)
+        if (early := self._early.pop((recommendation_id, item_id), None)) is not None:
+            self.answered(recommendation_id, item_id, *early)
 
-    def answered(self, recommendation_id: str, item_id: str, accepted: bool) -> None:
-        """An event that is credited to a list; of one that was answered before, or did not explore, nothing is made."""
+    def answered(self, recommendation_id: str, item_id: str, accepted: bool, time: float) -> None:
+        """An event that is credited to a place that explored; of one that was answered before nothing is made."""
         found = self._waiting.pop((recommendation_id, item_id), None)
         if found is not None:
-            self._known.append((found[1], float(accepted)))
+            shown, features = found  # a sender's clock may say anything
+            self._known.append((min(max(time, shown), shown + self.window), features, float(accepted)))
+            return
+        self._early[recommendation_id, item_id] = accepted, time
+        while len(self._early) > _EARLY:
+            self._early.popitem(last=False)
 
     def known(self, now: float) -> list[tuple[Floats, float]]:
         """The answers (features, reward) that have become known since the last call, at a moment of the log."""
         while self._waiting and now - next(iter(self._waiting.values()))[0] > self.window:
-            self._silent()
-        out, self._known = self._known, []
-        return out
-
-    def _silent(self) -> None:
-        _, (_, features) = self._waiting.popitem(last=False)
-        self._known.append((features, 0.0))
+            _, (shown, features) = self._waiting.popitem(last=False)
+            self._known.append((min(shown + self.window, now), features, 0.0))
+        out, self._known = sorted(self._known, key=lambda one: one[0]), []
+        return [(features, reward) for _, features, reward in out]

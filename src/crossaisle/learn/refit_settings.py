@@ -36,7 +36,7 @@ class RefitSettings(Settings):
     again: bool = setting(
         True,
         "train the challenger that won once more, by the same recipe, on everything; false: it takes over as it was judged, in half the "
-        "time, and learns what was kept from it at the next refit",
+        "time; what was kept from it joins people's histories, and is learned later as far as old events are drawn again (refit.replay)",
     )
     keep: int = setting(3, "of the challengers that were not better, the newest so many are kept aside in MODEL/rejected", low=0)
     versions: int = setting(

@@ -133,6 +133,10 @@ class Engine:
             return
         try:
             with contextlib.suppress(StoreAway):
+                with self._lock:  # an item is known before what was done with it is read
+                    self._catch_up()
+                if self._unread:  # which goes on until it is done
+                    return
                 self._learned.step(time.time(), self._ended)
                 self.records.finish_forgetting()
                 self._away_until = 0.0  # it answers: lists may ask it again
@@ -318,6 +322,11 @@ class Engine:
             learned = self._learning(served)
             with contextlib.suppress(StoreAway):  # what was learned before the exchange is not to be missed after it
                 learned.step(time.time(), self._ended)
+            try:
+                known, forgotten = self._known_since(served.trained_to)
+            except StoreAway:
+                self._watcher.again()
+                return False
             with self._changing:  # not before: who puts items does not wait while a long log is read
                 try:
                     served = self._with_items(served)
@@ -327,9 +336,18 @@ class Engine:
                 with self._lock:
                     self._learned = learned
                     self._serve(served)
-                    self._cursor = served.trained_to
+                    self._cursor, self._forgotten = known, self._forgotten | forgotten
             self._prepare(served)
             return True
+
+    def _known_since(self, cursor: Cursor) -> tuple[Cursor, Forgotten]:
+        """Up to where the store goes now, and who was forgotten since a cursor; a long log is gone through here, where no list waits."""
+        forgotten = Forgotten()
+        while True:
+            changes = self.records.changes(cursor)
+            forgotten, cursor = forgotten | changes.forgotten, changes.cursor
+            if not changes.more:
+                return cursor, forgotten
 
     def flush(self) -> None:
         """Write the lists that were shown, now.
@@ -401,7 +419,9 @@ class Engine:
 
     def find_items(self, text: str, n: int = 20) -> list[dict[str, Any]]:
         """Items whose title or id holds a text, in the order of the catalogue; for whoever invents a shopper."""
-        served = self._served
+        with self._lock:
+            self._catch_up()
+            served = self._served
         wanted = text.casefold()
         found = (c for c, folded in enumerate(served.folded) if wanted in folded and not served.gone[c])
         return [served.looks(code) for code, _ in zip(found, range(n), strict=False)]

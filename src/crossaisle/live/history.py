@@ -100,8 +100,8 @@ def before(folder: str | Path) -> str:
     return older[-1]
 
 
-def lost(folder: str | Path) -> float:
-    """By what share the models in service have gone down since the best of them, by the differences seen at the swaps; 0 or less.
+def lost(folder: str | Path, name: str) -> float:
+    """By what share the model in service is below the best that it came from, by the differences seen at the swaps; 0 or less.
 
     Each of many swaps may lose a little that one judgement cannot see. The differences are of other questions each time, so shares of
     what was in service are added up (a sum that is kept from rising above 0, as CUSUM has it; Page, Biometrika 1954).
@@ -110,25 +110,17 @@ def lost(folder: str | Path) -> float:
     --------
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
-    >>> for to, difference in (("v0002", -0.004), ("v0003", -0.001), ("v0004", 0.02), ("v0005", -0.002)):
-    ...     note(folder, {"what": SWAPPED, "from": "", "to": to, "in service": 0.1, "difference": difference})
-    ...     print(round(lost(folder), 3))
-    -0.04
-    -0.05
-    0.0
-    -0.02
-    >>> note(folder, {"what": ROLLED_BACK, "from": "v0005", "to": "v0004"})
-    >>> lost(folder)
-    0.0
+    >>> for n, difference in ((2, -0.004), (3, -0.001), (4, 0.02), (5, -0.002)):
+    ...     note(folder, {"what": SWAPPED, "from": f"v000{n - 1}", "to": f"v000{n}", "in service": 0.1, "difference": difference})
+    >>> [round(lost(folder, f"v000{n}"), 3) for n in range(1, 6)]
+    [0.0, -0.04, -0.05, 0.0, -0.02]
     """
-    served: list[dict[str, Any]] = []
-    for entry in swaps(folder):
-        if entry["what"] == SWAPPED:
-            served.append(entry)
-        elif entry["what"] == ROLLED_BACK and served and served[-1]["to"] == entry["from"]:
-            served.pop()
+    newest, line = {entry["to"]: entry for entry in swaps(folder) if entry["what"] == SWAPPED}, list[dict[str, Any]]()
+    while (entry := newest.pop(name, None)) is not None:  # a version that was fitted, or none that is known, begins a line
+        line.append(entry)
+        name = entry["from"]
     total = 0.0
-    for entry in served:
+    for entry in reversed(line):
         before_it, difference = entry.get("in service"), entry.get("difference")
         if before_it and difference is not None:
             total = min(0.0, total + difference / before_it)

@@ -5,6 +5,9 @@ items that most people reject (`learn.abnormal`), what exploring has taught (`le
 follows from that for the scores is one array, `Learned.adjustment`, replaced about once a second; what one person did counts for that
 person at once and is not this file's business. Where the setting asks for it, the network's last layer is corrected, too (`live.tastes`).
 
+Biases are of what came after the training, which knows the rest; rejections and exploring are of lists shown and of the answers to these
+lists, whenever the model was trained, so that another version goes on where the one before it stood.
+
 A list counts as shown when it was made. Lists are read with a delay of `LAG` seconds, because they are written in the background and by
 several processes; every worker that reads the same store comes to the same state.
 """
@@ -93,6 +96,9 @@ class Learned:
         self._outcomes = Outcomes()
         self._shown_lately = np.zeros(self._n)
         self._cursor: Cursor = served.trained_to
+        self._trained, self._since = served.trained_to.seq, since
+        self._past: int | None = None
+        """Up to where the events of before the training are read, which may answer lists shown since; None: not begun."""
         self._read_to, self._read_at = since, set[str]()
         """Lists before this moment are read, and of this moment itself these."""
         self._recent: OrderedDict[str, tuple[tuple[str, int, bool], ...] | _Places] = OrderedDict()
@@ -178,15 +184,17 @@ class Learned:
             self._take_rows()
         if until > self._read_to:
             self._read_to, self._read_at = until, set()
+        if not self._read_past(ended):
+            return True
         while True:
             changes = self.records.changes(self._cursor)
-            places = {e.recommendation_id: self._places(e.recommendation_id) for _, e in changes.events if e.recommendation_id}
+            places = self._places_of(changes.events)
             self.outdated |= self._caught_up and bool(changes.forgotten)
             if self.tastes is not None and (changes.events or changes.forgotten):  # the last that may find the store away
                 self.tastes.take([event for _, event in changes.events], changes.forgotten)
             if changes.events:
                 with self._lock:
-                    self._take_events([event for _, event in changes.events], places)
+                    self._take_events(changes.events, places)
                 read = True
             self._cursor = changes.cursor
             if not changes.more:
@@ -206,6 +214,21 @@ class Learned:
             bias, demotion = self.biases.bias(now), self.feedback.demotion(now)
             self.adjustment = np.asarray(bias - demotion, np.float32) if bias.any() or demotion.any() else None
         return read
+
+    def _read_past(self, ended: threading.Event) -> bool:
+        """Read the answers that the training knows already, to lists that were shown not too long ago; False where that was broken off."""
+        if self._past is None:
+            self._past = self.records.received_before(self._since)
+        if self._past < self._trained:
+            for piece in self.records.events(self._past, self._trained):
+                places = self._places_of(piece)
+                with self._lock:
+                    self._take_events(piece, places)
+                self._past = piece[-1][0]
+                if ended.is_set():
+                    return False
+            self._past = self._trained
+        return True
 
     def _forgotten_since(self, cursor: Cursor) -> bool:
         """Whether anybody has been."""
@@ -228,7 +251,7 @@ class Learned:
         positions += [position for _, position in plain]
         when += [shown.timestamp] * len(plain)
         who += [person_key(shown.user_id if shown.user_id is not None else shown.recommendation_id)] * len(plain)
-        for told in shown.context.get("explored", ()):
+        for told in shown.context.get("explored", ()) if self.settings.explore.share > 0 else ():
             slot = Slot.from_json(told)
             self._outcomes.shown(shown.recommendation_id, slot.pool[slot.choice], slot.features[slot.choice], shown.timestamp)
 
@@ -239,8 +262,11 @@ class Learned:
             self.feedback.shown(*self._rows)
             self._listed, self._rows = [], ([], [], [], [])
 
+    def _places_of(self, events: Sequence[tuple[int, Event]]) -> dict[str, _Places]:
+        return {e.recommendation_id: self._places(e.recommendation_id) for _, e in events if e.recommendation_id}
+
     def _places(self, recommendation_id: str) -> _Places:
-        """Item id -> place and whether it explored, of a list that was shown."""
+        """Item id -> place and whether it explored, of a list that was shown; of one that is not counted any more, nothing."""
         found = self._recent.get(recommendation_id)
         if isinstance(found, dict):
             return found
@@ -248,15 +274,16 @@ class Learned:
             self._recent[recommendation_id] = known = {item: (position, explored) for item, position, explored in found}
             return known
         shown = self.records.list_of(recommendation_id)
-        return {} if shown is None else {i.item_id: (i.position, i.explored) for i in shown.items}
+        return {} if shown is None or shown.timestamp < self._since else {i.item_id: (i.position, i.explored) for i in shown.items}
 
-    def _take_events(self, events: Sequence[Event], places: dict[str, _Places]) -> None:
-        known = [(self._codes[e.item_id], sign(e.event, e.value), e.timestamp) for e in events if e.item_id in self._codes]
+    def _take_events(self, events: Sequence[tuple[int, Event]], places: dict[str, _Places]) -> None:
+        came = [e for seq, e in events if seq > self._trained]
+        known = [(self._codes[e.item_id], sign(e.event, e.value), e.timestamp) for e in came if e.item_id in self._codes]
         if known:
             codes, signs, times = (np.array(x) for x in zip(*known, strict=True))
             self.biases.take(codes, signs, times)
         answers: dict[int, list[tuple[int, int, float]]] = {1: [], -1: []}
-        for e in events:
+        for _, e in events:
             self._count(e.timestamp, e.event)
             said = sign(e.event, e.value)
             if not said or not e.recommendation_id or e.item_id not in self._codes:
@@ -267,8 +294,9 @@ class Learned:
             self._answered[showing] = None
             while len(self._answered) > _ANSWERED:
                 self._answered.popitem(last=False)
-            self._outcomes.answered(e.recommendation_id, e.item_id, said > 0)
-            if not place[1]:
+            if place[1] and self.settings.explore.share > 0:
+                self._outcomes.answered(e.recommendation_id, e.item_id, said > 0, e.timestamp)
+            elif not place[1]:
                 answers[said].append((self._codes[e.item_id], place[0], e.timestamp))
         for said, take in ((1, self.feedback.accepted), (-1, self.feedback.rejected)):
             if answers[said]:

@@ -74,7 +74,7 @@ class Lists:
         for person, scores in zip(people, served.contents.scorer.score(histories), strict=True):
             best = np.argpartition(-scores, size - 1)[:size]
             best.sort()  # equal scores are listed in the order of the catalogue
-            person.pool = best, scores[best]
+            person.pool = best.astype(np.int32), scores[best]
 
     def _everything(self, served: Served, person: Person) -> tuple[Ints, Floats]:
         """Every item and its score, by all parts of the model."""

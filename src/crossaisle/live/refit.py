@@ -4,11 +4,11 @@ Imports: forget, history, judge, news; records, store, whole.
 
 The challenger starts with the weights in service and learns what is new, but for the newest events, beside as many old events drawn by
 chance (``refit.replay``); then the newest are asked of both models (`judge`). It has won if the lower end of the interval of what it gains
-is not below a small margin, and if what is lost by it and the swaps before it together (`history.lost`) is not either. Then training is
-done once more by the same recipe, from the same weights, with the newest events too (``refit.again``): what goes into service was not
-judged itself, but differs from what was judged only by having seen those. That costs the training twice; extending the judged challenger
-would be cheaper, and would put a recipe into service that nobody has judged. Otherwise the challenger is kept aside in ``MODEL/rejected``,
-without anybody's histories.
+is not below a small margin, and, where it seems to lose, if that and what the swaps before it have lost (`history.lost`) is not either.
+Then training is done once more by the same recipe, from the same weights, with the newest events too (``refit.again``): what goes into
+service was not judged itself, but differs from what was judged only by having seen those. That costs the training twice; extending the
+judged challenger would be cheaper, and would put a recipe into service that nobody has judged. Otherwise the challenger is kept aside in
+``MODEL/rejected``, without anybody's histories.
 
 One run at a time holds the folder; a version is written whole before anything points to it, so a kill at any moment leaves the model that
 served before, or the new one. Last of all, old versions are taken away (``refit.versions``), but never the one in service, nor the one that
@@ -85,9 +85,10 @@ class Outcome:
 
 
 def cursor_of(report: Mapping[str, Any], records: Records) -> Cursor:
-    """Up to where a version knows the records, by its report; a version that no refit wrote knows nothing of them."""
-    known = report.get("records")
-    return records.start() if known is None else Cursor.from_json(known)
+    """Up to where a version knows the records, by its report; one of no refit, or of a refit from another store, knows nothing of them."""
+    known, start = report.get("records"), records.start()
+    cursor = start if known is None else Cursor.from_json(known)
+    return cursor if cursor.store == start.store else start
 
 
 def refit(
@@ -209,9 +210,10 @@ def _refit(
         base.scorer.net.reader.folder = files
     challenger = warm_contents(base, news.before(held), training, learn=learn, stale=news.stale, progress=progress)
     verdict = compare(now, challenger.scorer, asked, news, settings.seed, served.catalogue.event_names, progress)
-    gone = lost(folder)
+    gone = lost(folder, name)
     together = verdict.test.difference + gone * verdict.in_service
-    won = min(verdict.test.low, together) >= -chosen.margin * verdict.in_service
+    least = -chosen.margin * verdict.in_service
+    won = verdict.test.low >= least and (verdict.test.difference >= 0 or together >= least)
     entry: dict[str, Any] = {
         "what": SWAPPED if won else KEPT_ASIDE,
         "from": name,
@@ -282,8 +284,9 @@ def rollback(folder: str | Path) -> Outcome:
         If another run is writing the folder, or it cannot be written.
     """
     folder = Path(folder)
-    name = current_version(folder)
+    current_version(folder)  # before the lock, which would make the folder of a mistyped path
     with folder_lock(folder):
+        name = current_version(folder)
         report = _report(folder / name)
         mend(folder, report)
         to = before(folder)

@@ -97,9 +97,8 @@ def pool_scores(
     """
     settings, version = settings or LiveSettings(), open_version(folder)
     contents = Contents.read(version, device)
-    cursor = cursor_of(contents.report, records)
     whole = dataclasses.replace(settings, exact_items=sys.maxsize)  # no index is made for a quick look that nobody takes
-    served = Served.of(version.name, contents, whole, cursor if cursor.store == records.start().store else records.start())
+    served = Served.of(version.name, contents, whole, cursor_of(contents.report, records))
     served = served.put(records.items()[0])[0]
     codes = np.array([served.codes.get(item, -1) for item in log.ids], np.int64)
     keep = log.summed((codes >= 0).astype(np.float64)) > 0

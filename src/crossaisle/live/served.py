@@ -305,6 +305,9 @@ class Served:
         """With what these rows say of known items; they are back if they were gone."""
         catalogue = self.catalogue
         places = [catalogue.codes[str(row[schema.ITEM])] for row in rows]
+        # a refit may have learned of an item that was gone that it was not to be had
+        back = [{schema.AVAILABLE: True} if self.gone[place] else {} for place in places]
+        rows = [before | {name: value for name, value in row.items() if value is not None} for before, row in zip(back, rows, strict=True)]
         columns = {}
         for name in _CHANGEABLE:
             told = [(p, row[name]) for p, row in zip(places, rows, strict=True) if row.get(name) is not None]

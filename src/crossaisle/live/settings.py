@@ -26,7 +26,12 @@ class LiveSettings(Settings):
         "twice the square of the items, in bytes); otherwise it scores one after the other",
         low=0,
     )
-    people: int = setting(50_000, "people whose histories are held ready; others are read from the store when they ask", low=1)
+    people: int = setting(
+        50_000,
+        "people whose histories are held ready, with some 4 kB each, or 16 kB (live.exact_pool) where every part scores everything; others "
+        "are read from the store when they ask",
+        low=1,
+    )
     sink: float = setting(4.0, "by how much (in log-odds) what is just like a hidden or disliked item sinks for that person", low=0.0)
     sink_from: float = setting(
         0.5, "cosine of two item vectors from which they are near; at 1 the whole of live.sink applies", low=0.0, high=0.99

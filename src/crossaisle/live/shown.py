@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections import deque
@@ -17,8 +18,12 @@ from crossaisle.records import Cursor, Records, Shown, ShownList
 
 __all__ = ["ListLog", "ListPruner"]
 
+log = logging.getLogger("crossaisle.live")
+
 _MOST = 20_000
 """Lists held while the store is away; the oldest go first."""
+_AT_ONCE = 500
+"""Lists written in one transaction: a store that comes back takes them within its time limit, and others write in between."""
 _AGAIN = 1.0
 """Seconds until a store that was away is written to again."""
 PRUNE_FIRST, PRUNE_EVERY = 60.0, 3600.0
@@ -60,13 +65,16 @@ class ListLog:
             If the store cannot be reached; the lists wait on.
         """
         with self._writing:
-            taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            try:
-                if taken:
+            for left in range(len(self._waiting), 0, -_AT_ONCE):
+                taken = [self._waiting.popleft() for _ in range(min(left, len(self._waiting), _AT_ONCE))]
+                try:
                     self.records.add_lists([_shown(*one) for one in taken])
-            except StoreAway:
-                self._waiting.extendleft(reversed(taken))
-                raise
+                except StoreAway:
+                    self._waiting.extendleft(reversed(taken))
+                    raise
+                except BaseException:
+                    self.lost += len(taken)
+                    raise
 
     def close(self) -> None:
         """Write what waits and end."""
@@ -81,6 +89,9 @@ class ListLog:
             try:
                 self.flush()
             except StoreAway:
+                self._wake.wait(_AGAIN)
+            except Exception as error:  # such as a store without its tables: the next ones may get through
+                log.error("fault in writing lists: %s", type(error).__name__)
                 self._wake.wait(_AGAIN)
 
 

@@ -193,13 +193,31 @@ class Records:
         sql = f"SELECT {_EVENT} FROM events WHERE user_hash = ? AND seq > ? ORDER BY timestamp, seq"
         return [_event(row) for row in self._database.read(lambda hand: hand.rows(sql, (hash_of(user_id), after)))]
 
-    def events(self, after: int = 0) -> Iterator[list[tuple[int, Event]]]:
-        """All events in the order of commits, in pieces, from `after` to what was there when the reading began."""
-        until = self.head().seq
+    def events(self, after: int = 0, until: int | None = None) -> Iterator[list[tuple[int, Event]]]:
+        """All events in the order of commits, in pieces, from behind `after` up to `until`, or to what was there when the reading began."""
+        until = self.head().seq if until is None else until
         sql = f"SELECT seq, {_EVENT} FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
         while piece := self._long(sql, (after, until, PIECE)):
             yield [(row[0], _event(row[1:])) for row in piece]
             after = piece[-1][0]
+
+    def received_before(self, moment: float) -> int:
+        """The sequence number behind which the events are that came at a moment (unix seconds) or later, if no clock went back."""
+
+        def work(hand: Hand) -> int:
+            row = hand.one("SELECT seq FROM store")
+            assert row is not None
+            low, high = 0, int(row[0])
+            while low < high:
+                middle = (low + high) // 2
+                found = hand.one("SELECT seq, received FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT 1", (middle, high))
+                if found is None or found[1] >= moment:
+                    high = middle
+                else:
+                    low = int(found[0])
+            return low
+
+        return self._database.read(work)
 
     def _long(self, sql: str, values: Sequence[Any]) -> list[Row]:
         return self._database.read(lambda hand: hand.rows(sql, values), self._database.settings.long_patience)
@@ -275,8 +293,11 @@ class Records:
         def work(hand: Hand) -> None:
             last = _advance(hand, len(written))  # from here on nobody else puts
             keys = [key for key, _, told in written if told is not None]
-            sql = f"SELECT item_hash, body FROM items WHERE body IS NOT NULL AND item_hash IN ({', '.join('?' * len(keys))})"
-            said: dict[bytes, dict[str, Any]] = {bytes(key): read_json(body) for key, body in (hand.rows(sql, keys) if keys else ())}
+            sql = f"SELECT item_hash, body FROM items WHERE item_hash IN ({', '.join('?' * len(keys))})"
+            # of one that was gone nothing is left but that it was not to be had, which a refit may have learned
+            said: dict[bytes, dict[str, Any]] = {
+                bytes(key): {"available": True} if body is None else read_json(body) for key, body in (hand.rows(sql, keys) if keys else ())
+            }
             rows = []
             for n, (key, item_id, told) in enumerate(written, start=1):
                 body = None
@@ -371,8 +392,9 @@ class Records:
         """Those of some people who were forgotten -> the number that it got, of the last time."""
         if not users or hand.one("SELECT 1 FROM forgotten LIMIT 1") is None:
             return {}
-        found = {user: hand.one("SELECT seq FROM forgotten WHERE user_hash = ?", (hash_of(user, self._salt),)) for user in users}
-        return {user: row[0] for user, row in found.items() if row is not None}
+        hashes = {hash_of(user, self._salt): user for user in users}
+        sql = f"SELECT user_hash, seq FROM forgotten WHERE user_hash IN ({', '.join('?' * len(hashes))})"
+        return {hashes[bytes(key)]: seq for key, seq in hand.rows(sql, list(hashes))}
 
     def list_of(self, recommendation_id: str) -> ShownList | None:
         """A list that was shown, if it is kept."""
@@ -382,11 +404,11 @@ class Records:
     def lists(self, since: float = 0.0, until: float = math.inf) -> Iterator[ShownList]:
         """Lists shown from `since` on and before `until`, in the order of their time."""
         sql = (
-            "SELECT timestamp, list_hash, body FROM lists WHERE (timestamp > ? OR (timestamp = ? AND list_hash > ?)) AND timestamp < ? "
+            "SELECT timestamp, list_hash, body FROM lists WHERE (timestamp, list_hash) > (?, ?) AND timestamp < ? "
             "ORDER BY timestamp, list_hash LIMIT ?"
         )
         at, key = since, b""
-        while piece := self._long(sql, (at, at, key, until, PIECE)):
+        while piece := self._long(sql, (at, key, until, PIECE)):
             for row in piece:
                 yield _list(row[2])
             at, key = piece[-1][0], bytes(piece[-1][1])

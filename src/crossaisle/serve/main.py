@@ -35,6 +35,8 @@ __all__ = ["Plan", "start", "worker"]
 log = logging.getLogger("crossaisle.serve")
 _PLAN = "CROSSAISLE_SERVE_PLAN"
 _BAD = 2
+_SAID = "error"
+"""A file beside the arrays: why no worker can serve has been said."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ class _Keeper:
         self._environment = {**os.environ, _PLAN: json.dumps(content), "PROMETHEUS_MULTIPROC_DIR": self._counts}
         self._workers: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
         self._number, self._stopped_by = plan.workers, 0
+        self._first = min(plan.workers, os.cpu_count() or 1)
+        """So many load at once; the others when one serves, so that it serves soon."""
 
     def _start(self) -> None:
         inherited = (self._shared, self._life, self._tells, self._go)
@@ -142,7 +146,7 @@ class _Keeper:
         try:
             for _ in range(self._number):
                 self._start()
-            self._let_go(1)  # the others load when it serves: what is wrong with the plan is said once
+            self._let_go(self._first)
             code = self._watch()
         finally:
             self._end()
@@ -160,7 +164,7 @@ class _Keeper:
             with contextlib.suppress(BlockingIOError):
                 before, ready = ready, ready + len(os.read(self._told, 64))
                 if not before and ready:
-                    self._let_go(self._number - 1)
+                    self._let_go(self._number - self._first)
                 if before < self._number <= ready:
                     self._tell()
             for pid, (process, since) in list(self._workers.items()):
@@ -168,11 +172,14 @@ class _Keeper:
                     continue
                 del self._workers[pid]
                 forget_worker(pid, self._counts)
-                if ready < self._number:  # it never served: what is wrong would be wrong again, and it has said so
+                if ready < self._number:  # it never served: what is wrong would be wrong again
+                    if code < 0:  # and it could not say so: by far the most often the system that runs out of memory ends it
+                        log.error("worker %d was ended by signal %d before it served", pid, -code)
                     return code if code > 0 else 1
                 log.error("worker %d ended with %d; another is started", pid, code)
                 if time.monotonic() - since < 60.0:  # one that does not last is not started again and again at once
                     time.sleep(1.0)
+                Path(self._arrays, _SAID).unlink(missing_ok=True)
                 self._start()
                 self._let_go(1)
         return 0
@@ -210,12 +217,17 @@ def worker() -> int:
 
     import crossaisle.live.engine  # noqa: F401 - takes seconds, which need not wait for the first worker
 
-    os.read(content["go"], 1)
     try:
+        os.read(content["go"], 1)
         return _serve(plan, settings, address, content["shared"], content["arrays"], ready)
     except CrossAisleError as error:
-        print(f"error: {error}", file=sys.stderr)
+        with contextlib.suppress(FileExistsError):  # another worker has said so
+            with contextlib.suppress(FileNotFoundError):
+                os.close(os.open(Path(content["arrays"], _SAID), os.O_CREAT | os.O_EXCL))
+            print(f"error: {error}", file=sys.stderr)
         return _BAD
+    except KeyboardInterrupt:  # before the server listens to signals
+        return 130
 
 
 if __name__ == "__main__":

@@ -97,8 +97,8 @@ def protocol_class(settings: ServeSettings) -> type[HttpToolsProtocol]:
                 return
             if self._clock is None:
                 self._set_clock(settings.head_seconds)
-            super().data_received(data)
             self._size += len(data)
+            super().data_received(data)
             if self.transport.is_closing():
                 self._stop_clock()
             elif self._inside:

@@ -58,6 +58,7 @@ function Walk({ data, start }) {
     const way = strongestWay(view.edges.filter((e) => e.kind === "bought"), here, to) ?? strongestWay(view.edges, here, to);
     setNoWay(!way);
     if (way) setWalk(way.nodes);
+    if (way) setTo("");
   };
   return html`
     <div class="two graphview">
@@ -70,7 +71,7 @@ function Walk({ data, start }) {
           </p>
           <div class="tools">
             ${data.levels > 1
-              ? html`<label class="pick">${t("level")}<select value=${level} onChange=${(e) => (setWalk([]), setLevel(Number(e.target.value)))}>
+              ? html`<label class="pick">${t("level")}<select value=${level} onChange=${(e) => (setWalk([]), setTo(""), setNoWay(false), setLevel(Number(e.target.value)))}>
                   ${Array.from({ length: data.levels }, (_, i) => html`<option value=${i + 1}>${t(i ? "levelN" : "level1", { n: i + 1 })}</option>`)}
                 </select></label>`
               : null}
@@ -93,7 +94,7 @@ function Walk({ data, start }) {
                 <button class="button" disabled=${!to}>${t("wayGo")}</button>
               </form>
               ${noWay ? html`<p class="notice" role="status">${t("noWay")}</p>` : null}`
-          : html`<h2>${t("surest")}</h2><${Surest} edges=${view.edges} go=${(e) => setWalk([e.source, e.target])} />`}
+          : html`<h2>${t("surest")}</h2><${Surest} edges=${view.edges} go=${(e) => (setNoWay(false), setWalk([e.source, e.target]))} />`}
       </aside>
     </div>`;
 }

@@ -17,7 +17,7 @@ export function Invent() {
   const found = useLoad((signal) => searchItems(q, 12, signal), [q]);
   const ids = chosen.map((i) => i.item_id);
   const preview = useLoad(
-    (signal) => (ids.length ? recommendFor({ history: ids, n: 12, max_per_category: 4, explain: true, lang }, signal) : Promise.resolve({ items: [] })),
+    (signal) => (ids.length ? recommendFor({ history: ids, n: 12, max_per_category: 4, explain: true, lang }, signal) : Promise.resolve(null)),
     [ids.join("\n"), lang],
   );
   const add = (item) => {

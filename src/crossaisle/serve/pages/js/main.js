@@ -39,7 +39,10 @@ function App() {
   const started = useRef(false);
 
   useEffect(() => {
-    const moved = () => setAt(route());
+    const moved = () => {
+      setAt(route());
+      setLocked(""); // whoever was asked for another key and goes elsewhere goes on with the one there is
+    };
     addEventListener("hashchange", moved);
     whenLocked(setLocked);
     return () => removeEventListener("hashchange", moved);
@@ -55,7 +58,7 @@ function App() {
     if (started.current) document.querySelector("main h1")?.focus({ preventScroll: true });
     if (started.current) scrollTo(0, 0);
     started.current = true;
-  }, [at.name, at.id]);
+  }, [at.name, at.id, locked]);
   useEffect(() => {
     document.title = [at.name === "shopper" ? at.id : t(`title_${at.name || "home"}`), "CrossAisle"].join(" · ");
   }, [at, lang]);

@@ -64,12 +64,17 @@ export function Shopper({ id }) {
     const before = list.data?.items ?? [];
     const mine = asked.current;
     const [after] = await Promise.all([list.reload(), known.reload()]);
-    setBusy("");
+    setBusy((now) => (now === item.item_id ? "" : now)); // another act may have begun meanwhile
     const had = new Set(before.map((i) => i.item_id));
     const has = new Set((after?.items ?? []).map((i) => i.item_id));
     if (mine !== asked.current) {
       announce(t(`did_it_${event}`, { title: titleOf(item) }));
       return; // another list was asked for meanwhile
+    }
+    if (!after) {
+      setLast({ item, event }); // the list did not come, or a newer one was asked for: nobody knows what this act changed
+      announce(t(`did_it_${event}`, { title: titleOf(item) }));
+      return;
     }
     const fresh = new Set([...has].filter((i) => !had.has(i)));
     const gone = before.filter((i) => !has.has(i.item_id)).length;
@@ -80,6 +85,13 @@ export function Shopper({ id }) {
     // where the button that was pressed has gone with its card, the keyboard goes on at the undo, or at the head of the list
     if (last && !last.error && document.activeElement === document.body) (undoButton.current ?? heading.current)?.focus();
   }, [last]);
+
+  function forgotten() {
+    setLast(null);
+    setLikedHere([]);
+    known.reload();
+    list.reload();
+  }
 
   function open(item) {
     setPanel(item);
@@ -116,13 +128,13 @@ export function Shopper({ id }) {
           ? html`<${Trouble} error=${last.error} retry=${() => act(last.item, last.event, last.sent)} />`
           : last
             ? html`<div class="lastact">
-                <p><strong>${t(`did_it_${last.event}`, { title: titleOf(last.item) })}</strong> <span class="soft">${t("changed", { fresh: last.fresh.size, gone: last.gone })}</span></p>
+                <p><strong>${t(`did_it_${last.event}`, { title: titleOf(last.item) })}</strong> ${last.fresh ? html`<span class="soft">${t("changed", { fresh: last.fresh.size, gone: last.gone })}</span>` : null}</p>
                 ${last.event === "hide" ? html`<button ref=${undoButton} class="act" onClick=${() => act(last.item, "unhide")}><${Icon} name="undo" />${t("undo")}</button>` : null}
               </div>`
             : null}
         <${Loaded} load=${list} rows=${6} empty=${(d) => !d.items.length} emptyText=${t(wish || beyond || aisle ? "noneFits" : "noRecommendations")}>
           ${(data) => html`${(data.notes ?? []).map((note) => html`<p class="soft small">${note}</p>`)}
-            <${ByAisle} items=${data.items} fresh=${last?.fresh} known=${aisles} liked=${liked} busy=${busy} act=${act} open=${open} />`}
+            <${ByAisle} items=${data.items} fresh=${last?.fresh} known=${known.data && aisles} liked=${liked} busy=${busy} act=${act} open=${open} />`}
         <//>
       </section>
       <aside aria-labelledby="history" class="side">
@@ -130,7 +142,7 @@ export function Shopper({ id }) {
         <${Loaded} load=${known} rows=${5}>
           ${(data) => html`<${History} known=${data} liked=${liked} busy=${busy} undo=${(item) => act(item, "unhide")} open=${open} />`}
         <//>
-        <${Forget} id=${id} />
+        <${Forget} id=${id} gone=${forgotten} />
       </aside>
     </div>
     ${panel ? html`<${ItemPanel} item=${panel} act=${act} liked=${liked} close=${() => setPanel(null)} />` : null}`;
@@ -152,11 +164,11 @@ function useChoices(data, aisles) {
 }
 
 /** Everything about a person can be removed; it is asked for twice. */
-function Forget({ id }) {
+function Forget({ id, gone }) {
   const { t } = useApp();
   const [sure, setSure] = useState(false);
   const [done, setDone] = useState(null);
-  const go = () => forget(id).then((removed) => setDone({ removed }), (error) => setDone({ error }));
+  const go = () => forget(id).then((removed) => (setDone({ removed }), gone()), (error) => setDone({ error }));
   if (done?.error) return html`<${Trouble} error=${done.error} retry=${go} />`;
   if (done) return html`<p class="notice" role="status">${t("forgotten")} <a href="#/">${t("nav_shoppers")}</a></p>`;
   if (!sure) return html`<button class="quiet" onClick=${() => setSure(true)}>${t("forget")}</button>`;

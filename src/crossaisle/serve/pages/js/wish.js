@@ -29,7 +29,7 @@ export function Wish({ query }) {
   const { t, lang } = useApp();
   const [wish, setWish] = useState(query.get("q") ?? "");
   const [panel, setPanel] = useState(null);
-  const list = useLoad((signal) => (wish ? recommendFor({ wish, n: 18, explain: true, lang }, signal) : Promise.resolve({ items: [] })), [wish, lang]);
+  const list = useLoad((signal) => (wish ? recommendFor({ wish, n: 18, explain: true, lang }, signal) : Promise.resolve(null)), [wish, lang]);
   return html`
     <div class="pagehead"><div>
       <p class="crumb"><a href="#/">${t("nav_shoppers")}</a></p>

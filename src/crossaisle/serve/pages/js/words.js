@@ -120,6 +120,8 @@ const SAID = {
   "{found}: N@10 {new} against {old}, difference {difference} [{low}, {high}]": "{found}：N@10 为 {new}，现用模型 {old}，差值 {difference} [{low}, {high}]",
   "its lower end is not below the margin {margin}": "下限不低于容许界限 {margin}",
   "its lower end is below the margin {margin}": "下限低于容许界限 {margin}",
+  "but the swaps before it have lost {lost} since the best model, and with it that would be more than {margin}":
+    "但此前的替换自最佳模型以来已损失 {lost}，再加上这一次将超过 {margin}",
   "{questions} questions about {people} people could have shown a difference of {seen}": "就 {people} 人提出的 {questions} 个问题，足以看出 {seen} 的差异",
   "{version} was rolled back": "{version} 已回退",
   "items are read by {reader} because their text is in Latin letters": "商品文本为拉丁字母，由 {reader} 读取",
