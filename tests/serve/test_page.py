@@ -337,6 +337,10 @@ def test_a_key_that_may_only_read(chromium: Any) -> None:
         assert seen.axe() == []
         refusal.get_by_role("button", name="Use another key").click()
         expect(page.locator(".lead")).to_contain_text("allowed to do more")
+        page.get_by_role("link", name="Graph").click()  # one may also go on with the key that one has
+        expect(page.locator(".node").first).to_be_visible()
+        page.get_by_role("link", name="Operator").click()
+        refusal.get_by_role("button", name="Use another key").click()
         page.get_by_label("Key", exact=True).fill("ca_all")
         page.keyboard.press("Enter")
         expect(page.locator(".bars").first).to_be_visible()
@@ -362,6 +366,47 @@ def test_a_store_that_is_away(chromium: Any) -> None:
         expect(page.locator(".lastact")).to_contain_text("Liked")
         expect(page.locator(".notice")).to_have_count(0)
         assert [e["event_id"] for e in api.seen_events] == [sent[0]["events"][0]["event_id"]]
+
+
+def test_what_an_act_changed_is_said_only_where_it_is_known(chromium: Any) -> None:
+    with FakeApi() as api, opened(chromium) as seen:
+        seen.expected.add("503")
+        page = seen.page
+        seen.go(f"{api.url}#/shopper/shopper-03")
+        expect(page.locator(".card")).to_have_count(18)
+        api.away, api.retry_after = {"recommend"}, 1
+        page.locator(".card").first.get_by_role("button", name="Like ").click()
+        said = page.locator(".lastact")
+        expect(said).to_contain_text("Liked")
+        assert "in the list" not in said.inner_text()
+        expect(page.locator(".card")).to_have_count(18)
+
+
+def test_a_first_wish_is_waited_for_and_not_said_to_fit_nothing(chromium: Any) -> None:
+    with FakeApi() as api, opened(chromium) as seen:
+        page, held = seen.page, []
+        seen.go(f"{api.url}#/wish")
+        page.route("**/api/v1/recommend", lambda route: held.append(route))
+        page.locator("#wish").fill("a gift for a runner")
+        page.keyboard.press("Enter")
+        expect(page.locator(".waiting")).to_be_visible()
+        expect(page.locator(".empty")).to_have_count(0)
+        held[0].continue_()
+        expect(page.locator(".card").first).to_be_visible()
+
+
+def test_nothing_of_a_shopper_who_was_forgotten_stays_on_the_page(chromium: Any) -> None:
+    with FakeApi() as api, opened(chromium) as seen:
+        page = seen.page
+        seen.go(f"{api.url}#/shopper/shopper-03")
+        expect(page.locator(".past .pastitem").first).to_be_visible()
+        page.locator(".card").first.get_by_role("button", name="Like ").click()
+        expect(page.locator(".lastact")).to_be_visible()
+        page.get_by_role("button", name="Forget this shopper").click()
+        page.get_by_role("button", name="Remove everything").click()
+        expect(page.get_by_text("Everything about this shopper is removed.")).to_be_visible()
+        expect(page.locator(".past .pastitem")).to_have_count(0)
+        expect(page.locator(".lastact")).to_have_count(0)
 
 
 def test_an_event_that_is_sent_again_keeps_its_id(chromium: Any) -> None:

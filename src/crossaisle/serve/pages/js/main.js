@@ -1,5 +1,5 @@
 // The frame: which view, which language, the key when the service wants one, and the voice for screen readers.
-import { AppContext, html, render, useApp, useEffect, useMemo, useRef, useState } from "./ui.js";
+import { AppContext, html, render, useApp, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./ui.js";
 import { setKey, whenLocked } from "./api.js";
 import { LANGUAGES, teller, translator } from "./words.js";
 import { Graph } from "./graph.js";
@@ -58,7 +58,7 @@ function App() {
     if (started.current) document.querySelector("main h1")?.focus({ preventScroll: true });
     if (started.current) scrollTo(0, 0);
     started.current = true;
-  }, [at.name, at.id, locked]);
+  }, [at.name, at.id]);
   useEffect(() => {
     document.title = [at.name === "shopper" ? at.id : t(`title_${at.name || "home"}`), "CrossAisle"].join(" · ");
   }, [at, lang]);
@@ -107,12 +107,14 @@ function makeApp(lang, setVoice) {
 function KeyField({ why, use }) {
   const { t } = useApp();
   const [key, setField] = useState("");
+  const heading = useRef(null);
+  useLayoutEffect(() => heading.current.focus({ preventScroll: true }), []);
   const go = (e) => {
     e.preventDefault();
     if (key.trim()) use(key.trim());
   };
   return html`<section class="narrow">
-    <h1 tabindex="-1">${t("keyTitle")}</h1>
+    <h1 ref=${heading} tabindex="-1">${t("keyTitle")}</h1>
     <p class="lead">${t(why)}</p>
     <form class="line" onSubmit=${go}>
       <label class="grow">${t("keyLabel")}<input type="password" autocomplete="off" spellcheck=${false} value=${key} onInput=${(e) => setField(e.target.value)} /></label>
