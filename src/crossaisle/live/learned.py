@@ -225,7 +225,7 @@ class Learned:
                 with self._lock:
                     self._take_events(piece, places)
                 self._past = piece[-1][0]
-                if ended.is_set():
+                if ended.wait(0.05):  # lists go on between two pieces of a long log
                     return False
             self._past = self._trained
         return True
