@@ -139,7 +139,9 @@ def test_answers_come_in_the_order_of_their_time_and_may_be_read_before_their_li
     for n, name in enumerate("abc"):
         waiting.shown(f"r{n + 1}", name, [float(n)], float(n))
     waiting.answered("r3", "c", True, 3.0)
-    assert [(float(f[0]), r) for f, r in waiting.known(15.0)] == [(2.0, 1.0), (1.0, 1.0), (0.0, 0.0)]
+    waiting.shown("r4", "d", [9.0], 0.5)
+    waiting.answered("r4", "d", True, 99.0)  # silence has answered before
+    assert [(float(f[0]), r) for f, r in waiting.known(15.0)] == [(2.0, 1.0), (1.0, 1.0), (0.0, 0.0), (9.0, 0.0)]
 
 
 def test_a_slot_is_json():

@@ -113,6 +113,33 @@ def test_kinds_that_the_model_never_learned_are_named_and_move_no_score(made, re
     engine.close()
 
 
+def test_what_is_learned_of_items_moves_a_newcomers_list_no_further_than_it_says(made, records):
+    engine = Engine(made, records, LiveSettings(log_lists=False, learn_seconds=3600.0))
+    try:
+        before = listed(engine)
+        adjustment = np.zeros(engine._served.catalogue.n_items, np.float32)
+        adjustment[engine._served.codes[before[0]]] = -0.05  # in log-odds: a twentieth less
+        engine._learned.adjustment = adjustment
+        assert before[0] in listed(engine)[:3]
+        adjustment[:] = 0.0
+        adjustment[engine._served.codes[before[0]]] = -4.0
+        assert before[0] not in listed(engine)
+    finally:
+        engine.close()
+
+
+def test_a_model_of_ids_refuses_new_items_and_goes_on(records, tmp_path):
+    folder = tmp_path / "ids.model"
+    Recommender.preset("quick", settings={**TINY, "model.senses": "id", "blend.parts": "markov"}).fit(DATA).save(folder)
+    for _ in range(2):  # the second one finds in the store what the first refused, or nothing
+        engine = Engine(folder, records, LiveSettings(log_lists=False))
+        taken, refused = engine.put_items([{"item_id": "new", "title": "a thing", "category": "Books"}])
+        assert (taken, [row["item_id"] for row in refused]) == (0, ["new"])
+        assert "items by id only" in refused[0]["reason"]
+        engine.close()
+        records.put_items([{"item_id": "from elsewhere", "title": "a thing", "category": "Books"}])
+
+
 def test_impressions_say_nothing(engine, records):
     user = DATA.users[0]
     before = listed(engine, user_id=user)
@@ -504,6 +531,10 @@ def test_some_places_explore_with_the_chance_that_is_logged(made, records):
     weights = [1 / item["propensity"] / 5 for answer in answers for item in answer.items if item["propensity"] < 1]
     assert np.mean(weights) == pytest.approx(1.0, abs=4 * np.std(weights) / len(weights) ** 0.5)
     assert any([i["item_id"] for i in answer.items] != greedy for answer in answers)
+    (told,) = engine.recommend([Ask(user_id=user, explain=True)])
+    tried = {item["reason"] for item in told.items if item["propensity"] < 1}
+    assert tried == {"It is shown to learn whether people like it."}
+    assert not tried & {item["reason"] for item in told.items if item["propensity"] == 1}
     engine.close()
 
 

@@ -183,9 +183,12 @@ def test_what_is_done_with_an_item_that_another_process_put_is_not_overlooked(ma
     try:
         here.put_items([{"item_id": "new", "title": "a thing", "category": "Books"}])
         records.add_events([Event("e", "p", "new", "purchase", time.time())], time.time())
-        there._learn()  # before it has answered anything
-        assert there._learned.biases.events == 1
+        there._learn()  # before it has looked for items
         assert there.find_items("new")
+        for _ in range(2):
+            there._learn()
+            assert there._learned.biases.events == 1
+        assert [day.get("purchase") for day in there._learned.days.values()] == [1]
     finally:
         here.close()
         there.close()

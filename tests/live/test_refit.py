@@ -231,6 +231,9 @@ def test_histories_left_out_stay_out_and_the_store_is_read_whole(model: Path, re
     (model / "v0001" / "histories.parquet").unlink()
     assert refitted(model, records).what == SWAPPED
     assert not (model / "v0002" / "histories.parquet").exists()
+    engine, user = Engine(model, records, LiveSettings(log_lists=False)), EVENTS[0].user_id
+    assert engine.user(user)["n_events"] == sum(e.user_id == user for e in EVENTS)  # who was there stays known
+    engine.close()
     new = contents(model)
     assert new.people is None
     assert int(new.scorer.counts.sum()) == len(EVENTS)
@@ -356,6 +359,49 @@ def test_an_item_that_went_is_back_when_it_is_put_again_after_a_refit(model: Pat
     records.add_events(later, 0.0)
     assert refitted(model, records, refit_margin="1").what == SWAPPED
     assert contents(model).catalogue.items.filter(pl.col("item_id") == "item0001")["available"].to_list() == [True]
+
+
+def test_what_was_done_with_an_item_before_anybody_described_it_is_not_lost(model: Path, records: Records) -> None:
+    user = EVENTS[0].user_id
+    records.add_events([Event("early", user, "new9", "purchase", EVENTS[0].timestamp)], 0.0)
+    assert refitted(model, records).facts["new"]["events of items that nobody described"] == 1
+    engine = Engine(model, records, LiveSettings(log_lists=False))
+    engine.put_items([{"item_id": "new9", "title": "classic red books lamp", "category": "Books"}])
+    assert "new9" in [event["item_id"] for event in engine.user(user)["events"]]
+    engine.close()
+    later = [dataclasses.replace(e, event_id=f"later {e.event_id}", timestamp=e.timestamp + 1e6) for e in EVENTS]
+    records.add_events([dataclasses.replace(e, item_id=f"item{(int(e.item_id[4:]) + 37) % 80:04}") for e in later], 0.0)
+    assert refitted(model, records, refit_margin="1").what == SWAPPED
+    assert (user, "new9") in pairs(held(model))
+
+
+def test_what_a_fit_had_from_elsewhere_is_not_read_twice(model: Path, empty: Records) -> None:
+    user, own = DATA.users[0], DATA.histories[np.array([0])]
+    code, kind, when = int(own.items[0]), int(own.events[0]), float(own.times[0])
+    empty.add_events([Event("same", user, DATA.items["item_id"][code], DATA.event_names[kind], when)], 0.0)
+    engine = Engine(model, empty, LiveSettings(log_lists=False))
+    assert engine.user(user)["n_events"] == len(own.items)
+    engine.close()
+
+
+def test_items_added_begin_no_new_line_of_versions(model: Path, records: Records) -> None:
+    assert refitted(model, records).version == "v0002"
+    note(model, {"what": SWAPPED, "from": "v0001", "to": "v0002", "in service": 0.1, "difference": -0.0995})
+    loaded = Recommender.load(model)
+    loaded.add_items(pl.DataFrame({"item_id": ["added"], "title": ["classic red books lamp"], "category": ["Books"]}))
+    loaded.save(model)
+    records.add_events(
+        [dataclasses.replace(EVENTS[-1], event_id=f"more {n}", user_id=f"u{n}", item_id=f"item00{n:02}") for n in range(40)], 0.0
+    )
+    records.add_events(
+        [
+            dataclasses.replace(EVENTS[-1], event_id=f"then {n}", user_id=f"u{n}", item_id=f"item00{n + 2:02}", timestamp=3e9)
+            for n in range(40)
+        ],
+        0.0,
+    )
+    out = refitted(model, records, refit_margin="1", **{k.replace(".", "_"): v for k, v in WORSE.items()})
+    assert (out.facts["from"], out.facts["lost before"]) == ("v0003", -0.995)
 
 
 def test_a_model_that_learned_from_another_store_knows_nothing_of_this_one(model: Path, records: Records, tmp_path: Path) -> None:
@@ -565,9 +611,10 @@ def test_two_refits_at_once(model: Path, records: Records) -> None:
     thread.start()
     inside.wait(30)
     try:
-        for run in (lambda: refitted(model, records), lambda: rollback(model)):
-            with pytest.raises(OutputError, match="another run is writing"):
-                run()
+        with pytest.raises(OutputError, match="another run is writing"):
+            refitted(model, records)
+        with pytest.raises(OutputError, match=r"another run is writing.*stop the refit that is running"):
+            rollback(model)
     finally:
         leave.set()
         thread.join()

@@ -228,6 +228,14 @@ def test_refits_and_a_rollback_under_a_running_service_drop_no_request(folder: P
 def test_two_services_on_one_store_are_one(folder: Path, tmp_path: Path, store_url: str) -> None:
     served = Served(folder, tmp_path / "log", "--store", store_url, *QUICK, forked=True)
     other = Served(folder, tmp_path / "other", "--store", store_url, *QUICK, forked=True)
+    try:
+        _are_one(served, other)
+    finally:
+        stopped = served.stop(), other.stop()
+    assert stopped == (0, 0)
+
+
+def _are_one(served: Served, other: Served) -> None:
     listed = served.shop.recommend("bob", n=5)
     first = listed["items"][0]["item_id"]
     served.shop.send([{"user_id": "bob", "item_id": first, "event": "hide"}])
@@ -237,7 +245,6 @@ def test_two_services_on_one_store_are_one(folder: Path, tmp_path: Path, store_u
     assert {row["item_id"] for row in served.shop.user("ann")["events"]} == {"item0003", "item0004"}
     other.shop.put_items([{"item_id": "new", "category": "Books", "title": "a new book"}])
     assert served.shop.similar("new", n=3)
-    assert (served.stop(), other.stop()) == (0, 0)
 
 
 def test_events_in_any_order_of_anybody_and_anything(served: Served) -> None:

@@ -263,8 +263,9 @@ class Outcomes:
         """An event that is credited to a place that explored; of one that was answered before nothing is made."""
         found = self._waiting.pop((recommendation_id, item_id), None)
         if found is not None:
-            shown, features = found  # a sender's clock may say anything
-            self._known.append((min(max(time, shown), shown + self.window), features, float(accepted)))
+            shown, features = found
+            late = time > shown + self.window  # it had been answered by silence
+            self._known.append((min(max(time, shown), shown + self.window), features, float(accepted and not late)))
             return
         self._early[recommendation_id, item_id] = accepted, time
         while len(self._early) > _EARLY:

@@ -133,10 +133,6 @@ class Engine:
             return
         try:
             with contextlib.suppress(StoreAway):
-                with self._lock:  # an item is known before what was done with it is read
-                    self._catch_up()
-                if self._unread:  # which goes on until it is done
-                    return
                 self._learned.step(time.time(), self._ended)
                 self.records.finish_forgetting()
                 self._away_until = 0.0  # it answers: lists may ask it again
@@ -248,12 +244,12 @@ class Engine:
         try:
             forgotten = user_id in served.rows and self.records.is_forgotten(user_id)
             events = self.records.events_of(user_id)
-            since = self.records.events_of(user_id, served.trained_to.seq) if served.trained_to.seq and not forgotten else events
+            newer = self.records.events_of(user_id, served.trained_to.seq) if served.trained_to.seq and not forgotten else events
         except StoreAway:
             self._away_until = time.monotonic() + self.settings.away_seconds
             return trained, False
         person = Person.of_items([]) if forgotten else trained
-        person = after(person, events, since, served.codes, served.kinds)
+        person = after(person, events, served.not_held(person, events, newer), served.codes, served.kinds)
         self._people[user_id] = person
         while len(self._people) > self.settings.people:
             self._people.popitem(last=False)
@@ -318,6 +314,10 @@ class Engine:
                 return False
             except StoreAway:  # what it needs of the store cannot be had: another time
                 self._watcher.again()
+                return False
+            except Exception as error:  # whatever is wrong with it, the version in service goes on, and `model` says why
+                self._watcher.refused[name] = f"{type(error).__name__}: {error}"
+                log.error("version %s cannot be served: %s", name, type(error).__name__)
                 return False
             learned = self._learning(served)
             with contextlib.suppress(StoreAway):  # what was learned before the exchange is not to be missed after it

@@ -91,6 +91,10 @@ def before(folder: str | Path) -> str:
     replaced = [entry["from"] for entry in history if entry["what"] == SWAPPED and entry["to"] == now]
     if replaced and replaced[-1] in names:
         return str(replaced[-1])
+    if not now[1:].isdigit():
+        raise ModelError(
+            f"model {folder} points to {now[:40]!r}, which names no version", "v and a number", "write a version's name into current"
+        )
     bad = {entry["from"] for entry in history if entry["what"] == ROLLED_BACK}
     older = [name for name in names if int(name[1:]) < int(now[1:]) and name not in bad]
     if not older:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -29,7 +29,7 @@ from crossaisle.learn.online import OnlineBiases
 from crossaisle.live.served import Served
 from crossaisle.live.settings import LearnSettings
 from crossaisle.live.tastes import Tastes
-from crossaisle.records import Cursor, Event, Records, ShownList, sign
+from crossaisle.records import Cursor, Event, Forgotten, Records, ShownList, sign
 from crossaisle.schema import Bools, Floats, Ints, Times
 
 __all__ = ["LAG", "Learned"]
@@ -48,6 +48,8 @@ _RECENT = 50_000
 _ANSWERED = 100_000
 """Answers that are remembered, so that what follows one to the same showing is no second answer."""
 
+_UNKNOWN = 10_000
+"""Events of unknown items that wait, the newest."""
 _DAYS = 1_000
 """Days that are counted, the newest."""
 
@@ -97,6 +99,10 @@ class Learned:
         self._shown_lately = np.zeros(self._n)
         self._cursor: Cursor = served.trained_to
         self._trained, self._since = served.trained_to.seq, since
+        self._unknown: deque[tuple[int, Event]] = deque(maxlen=_UNKNOWN)
+        """Events of items that nobody has put as far as this version knows: they are taken once it does."""
+        self._known = self._n
+        """So many items there were when `_unknown` was last looked at."""
         self._past: int | None = None
         """Up to where the events of before the training are read, which may answer lists shown since; None: not begun."""
         self._read_to, self._read_at = since, set[str]()
@@ -186,6 +192,7 @@ class Learned:
             self._read_to, self._read_at = until, set()
         if not self._read_past(ended):
             return True
+        self._take_unknown()
         while True:
             changes = self.records.changes(self._cursor)
             places = self._places_of(changes.events)
@@ -220,15 +227,31 @@ class Learned:
         if self._past is None:
             self._past = self.records.received_before(self._since)
         if self._past < self._trained:
+            began = time.monotonic()
             for piece in self.records.events(self._past, self._trained):
                 places = self._places_of(piece)
                 with self._lock:
                     self._take_events(piece, places)
                 self._past = piece[-1][0]
-                if ended.wait(0.05):  # lists go on between two pieces of a long log
+                if ended.wait(2 * (time.monotonic() - began)):  # lists go on between two pieces of a long log
                     return False
+                began = time.monotonic()
             self._past = self._trained
         return True
+
+    def _take_unknown(self) -> None:
+        """Take events that came before their item did."""
+        n = self._n
+        if n == self._known:
+            return
+        waited = list(self._unknown)
+        places = self._places_of(waited)
+        if self.tastes is not None:
+            self.tastes.take([e for seq, e in waited if seq > self._trained and e.item_id in self._codes], Forgotten())
+        self._unknown.clear()
+        with self._lock:
+            self._take_events(waited, places, counted=True)
+        self._known = n
 
     def _forgotten_since(self, cursor: Cursor) -> bool:
         """Whether anybody has been."""
@@ -276,7 +299,8 @@ class Learned:
         shown = self.records.list_of(recommendation_id)
         return {} if shown is None or shown.timestamp < self._since else {i.item_id: (i.position, i.explored) for i in shown.items}
 
-    def _take_events(self, events: Sequence[tuple[int, Event]], places: dict[str, _Places]) -> None:
+    def _take_events(self, events: Sequence[tuple[int, Event]], places: dict[str, _Places], counted: bool = False) -> None:
+        self._unknown.extend(one for one in events if one[1].item_id not in self._codes)
         came = [e for seq, e in events if seq > self._trained]
         known = [(self._codes[e.item_id], sign(e.event, e.value), e.timestamp) for e in came if e.item_id in self._codes]
         if known:
@@ -284,7 +308,8 @@ class Learned:
             self.biases.take(codes, signs, times)
         answers: dict[int, list[tuple[int, int, float]]] = {1: [], -1: []}
         for _, e in events:
-            self._count(e.timestamp, e.event)
+            if not counted:
+                self._count(e.timestamp, e.event)
             said = sign(e.event, e.value)
             if not said or not e.recommendation_id or e.item_id not in self._codes:
                 continue

@@ -30,6 +30,10 @@ from crossaisle.whole.lists import NO_GRAPH
 __all__ = ["Lists", "sunk"]
 
 
+_TRIED = {"en": "It is shown to learn whether people like it.", "zh": "展示此商品是为了了解大家是否喜欢。"}
+"""The reason of a place that explored."""
+
+
 class _Chosen(NamedTuple):
     """A list as codes (n,) and scores (n,), and its places that explored."""
 
@@ -80,7 +84,7 @@ class Lists:
         """Every item and its score, by all parts of the model."""
         every = np.arange(served.catalogue.n_items)
         if not len(person.items):
-            return every, served.catalogue.popularity
+            return every, served.newcomer_scores
         return every, served.contents.scorer.score(together([person]))[0]
 
     def special(self, served: Served, learned: Learned, ask: Ask, person: Person, degraded: bool) -> Answer:
@@ -121,6 +125,8 @@ class Lists:
             why = explain(teller, looked_at, asked, first, chosen.items, ask.lang, served.associations, unlearned=unlearned)
             for item, reason in zip(answer.items, why.iter_rows(named=True), strict=True):
                 item.update({name: reason[name] for name in (schema.BECAUSE, schema.PATH, schema.REASON)})
+            for slot in chosen.slots:  # chance has put it there
+                answer.items[slot.position - 1].update({schema.BECAUSE: None, schema.PATH: None, schema.REASON: _TRIED[ask.lang]})
         return dataclasses.replace(answer, notes=notes)
 
     def _choose(
@@ -199,4 +205,4 @@ def sunk(served: Served, person: Person, items: Ints, scores: Floats, settings: 
 def _popular(served: Served, n: int) -> tuple[Ints, Floats]:
     """What somebody without a history is shown: more items than will be listed, best first, and their scores."""
     items = served.by_popularity[: n + 200]
-    return items, served.catalogue.popularity[items]
+    return items, served.newcomer_scores[items]

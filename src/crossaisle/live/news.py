@@ -134,6 +134,8 @@ def gather(start: Contents, records: Records, after: Cursor) -> News:
     forgotten = among(came.forgotten, known)
     events = came.events
     items, joined, stale, gone = _catalogue(start.catalogue.items, *records.items(), events)
+    if joined.height and people is not None:
+        events = pl.concat([_early(records, after, set(joined[schema.ITEM].to_list())), events])
     described = events.join(items.select(schema.ITEM), on=schema.ITEM, how="semi", maintain_order="left")
     names = start.catalogue.event_names
     names = (*names, *sorted(set(described[schema.EVENT].unique().to_list()) - set(names)))
@@ -170,6 +172,14 @@ def _read(records: Records, after: Cursor) -> _Came:
             forgotten.append(part.forgotten)
         cursor, more = part.cursor, part.more
     return _Came(pl.concat(pieces), cursor, tuple(forgotten), other)
+
+
+def _early(records: Records, after: Cursor, items: set[str]) -> pl.DataFrame:
+    """What was done before a cursor with items that have only now joined: nobody had described them, so no training has read of it."""
+    if after.store != records.start().store or not after.seq:
+        return pl.DataFrame(schema=_EVENTS)
+    pieces = records.events(0, after.seq)
+    return _table([e for piece in pieces for _, e in piece if e.item_id in items and sign(e.event, e.value) > 0])
 
 
 def _table(events: Sequence[Event]) -> pl.DataFrame:

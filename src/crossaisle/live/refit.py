@@ -17,6 +17,7 @@ a rollback would bring back.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from crossaisle import schema
@@ -33,7 +35,7 @@ from crossaisle.data.dataset import media_folder
 from crossaisle.data.describe import describe
 from crossaisle.encode.items import ItemReader
 from crossaisle.encode.media import media_lines
-from crossaisle.errors import ModelError, RequestError, SettingError
+from crossaisle.errors import ModelError, OutputError, RequestError, SettingError
 from crossaisle.live.forget import forget_in_versions
 from crossaisle.live.history import KEPT_ASIDE, ROLLED_BACK, SWAPPED, before, lost, mend, note, swaps
 from crossaisle.live.judge import Verdict, ask, compare, held_back
@@ -200,6 +202,10 @@ def _refit(
     asked = ask(news, held, settings.data.target_events, chosen.people, settings.seed)
     if asked.n_people < chosen.least:
         found = f"{news.facts['events']:,} new events hold back answers of {asked.n_people} people, {chosen.least} are needed to judge by"
+        codes, targets = np.unique(news.data.histories.events[news.new]), settings.data.target_events
+        kinds = [news.data.event_names[code] for code in codes[codes >= 0].tolist()]
+        if targets and not set(targets) & set(kinds):
+            found += f" (data.target_events is {', '.join(targets)}, and the new events are {', '.join(kinds)})"
         return Outcome(NO_REFIT, f"{found}: no refit yet; {name} stays", name, facts)
     training = dataclasses.replace(settings.train, epochs=chosen.epochs, learning_rate=chosen.learning_rate * settings.train.learning_rate)
     learn = news.learned(chosen.replay, settings.seed, held)
@@ -210,7 +216,8 @@ def _refit(
         base.scorer.net.reader.folder = files
     challenger = warm_contents(base, news.before(held), training, learn=learn, stale=news.stale, progress=progress)
     verdict = compare(now, challenger.scorer, asked, news, settings.seed, served.catalogue.event_names, progress)
-    gone = lost(folder, name)
+    own = served.report.get("refit", {})  # a version to which items were added says what it was before that
+    gone = lost(folder, str(own.get("to", name)))
     together = verdict.test.difference + gone * verdict.in_service
     least = -chosen.margin * verdict.in_service
     won = verdict.test.low >= least and (verdict.test.difference >= 0 or together >= least)
@@ -285,7 +292,12 @@ def rollback(folder: str | Path) -> Outcome:
     """
     folder = Path(folder)
     current_version(folder)  # before the lock, which would make the folder of a mistyped path
-    with folder_lock(folder):
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(folder_lock(folder))
+        except OutputError as error:
+            next_step = "stop the refit that is running, which leaves the model as it is, and roll back"
+            raise OutputError(error.found, error.expected, next_step) from None
         name = current_version(folder)
         report = _report(folder / name)
         mend(folder, report)
@@ -310,7 +322,8 @@ def _idle(folder: Path, name: str, news: News) -> str:
     """Why there is nothing to do; empty where there is."""
     if not news.facts["events"]:
         return f"nothing new since {name}"
-    tried = [e for e in swaps(folder) if e["what"] in (KEPT_ASIDE, ROLLED_BACK) and e.get("cursor") == news.cursor.to_json()]
+    of = {KEPT_ASIDE: "from", ROLLED_BACK: "to"}
+    tried = [e for e in swaps(folder) if e["what"] in of and e[of[e["what"]]] == name and e.get("cursor") == news.cursor.to_json()]
     if not tried:
         return ""
     what = "a challenger was kept aside" if tried[-1]["what"] == KEPT_ASIDE else f"{tried[-1]['from']} was rolled back"

@@ -119,7 +119,7 @@ def _scores(served: Served, records: Records, log: ExploredLog, codes: Ints, set
         people = list(_people(served, records, some))
         rows = served.contents.scorer.score(together(people))
         for moment, person, row in zip(some, people, rows, strict=True):
-            scores = row if len(person.items) else served.catalogue.popularity
+            scores = row if len(person.items) else served.newcomer_scores
             for place in places[moment]:
                 part = np.arange(log.offsets[place], log.offsets[place + 1])
                 part = part[codes[part] >= 0]
@@ -139,8 +139,8 @@ def _people(served: Served, records: Records, moments: list[tuple[str, float]]) 
         if user not in told:
             forgotten = records.is_forgotten(user)
             events, own = records.events_of(user), Person.of_items([]) if forgotten else served.known_person(user)
-            since = events if forgotten else records.events_of(user, served.trained_to.seq)
-            told[user] = own, events, {event.event_id for event in since}
+            newer = events if forgotten else records.events_of(user, served.trained_to.seq)
+            told[user] = own, events, {event.event_id for event in served.not_held(own, events, newer)}
         own, events, fresh = told[user]
         before = [event for event in events if event.timestamp < when]
         yield after(_until(own, when), before, [e for e in before if e.event_id in fresh], served.codes, served.kinds)

@@ -25,7 +25,7 @@ from crossaisle.rank.catalogue import Catalogue
 from crossaisle.rank.index import choose_index
 from crossaisle.rank.request import Request, eligible_items
 from crossaisle.rank.slate import unit_rows
-from crossaisle.records import KINDS, Cursor
+from crossaisle.records import KINDS, Cursor, Event
 from crossaisle.schema import Bools, Floats, Ints
 from crossaisle.shared import ALONE, Growing, Shared
 from crossaisle.whole.account import facts_of
@@ -61,6 +61,8 @@ class Served:
     tabulate : callable
         Writes out what makes lists faster where every part scores everything; takes seconds, and lists go on meanwhile. It works on the
         version as it was loaded, and helps those to which items have joined as well.
+    n_trained : int
+        Items that the version had when it was loaded.
     """
 
     name: str
@@ -70,11 +72,13 @@ class Served:
     gone: Bools
     shared: Shared = ALONE
     tabulate: Callable[[], None] = lambda: None
+    n_trained: int = 0
 
     @classmethod
     def of(cls, name: str, contents: Contents, settings: LiveSettings, trained_to: Cursor, shared: Shared = ALONE) -> Served:
         """A version as it was loaded, warmed up."""
-        out = cls(name, contents, settings, trained_to, np.zeros(contents.catalogue.n_items, bool), shared)
+        n = contents.catalogue.n_items
+        out = cls(name, contents, settings, trained_to, np.zeros(n, bool), shared, n_trained=n)
         contents.scorer.settle(shared)
         out.warm()
         if out.quick is None:
@@ -121,6 +125,15 @@ class Served:
     def images(self) -> list[str | None]:
         items = self.catalogue.items
         out: list[str | None] = items[schema.IMAGE].to_list() if schema.IMAGE in items.columns else [None] * items.height
+        return out
+
+    @cached_property
+    def newcomer_scores(self) -> Floats:
+        """float32 (N,): the log of popularity, what somebody without a history is shown by: what is learned of items, and what sinks, is
+        added to scores on the scale of the model's, which are log-probabilities."""
+        popularity = self.catalogue.popularity
+        least = popularity[popularity > 0].min(initial=1.0) / 2  # of what was never bought
+        out: Floats = np.log(np.maximum(popularity, least)).astype(np.float32)
         return out
 
     @cached_property
@@ -225,6 +238,32 @@ class Served:
         part = slice(int(h.offsets[row]), int(h.offsets[row + 1]))
         return Person(h.items[part], h.events[part], h.weights[part], h.times[part])
 
+    def not_held(self, trained: Person, events: Sequence[Event], newer: Sequence[Event]) -> list[Event]:
+        """The events that a person's history as the model holds it has not.
+
+        Parameters
+        ----------
+        trained : Person
+            That history.
+        events : sequence of Event
+            All of the person's.
+        newer : sequence of Event
+            Those that came after the training has read the store.
+        """
+        if self.contents.people is None:  # a version that keeps no histories
+            return list(events)
+        new = {event.event_id for event in newer}
+        # a fit on tables may have had them from elsewhere
+        own = zip(trained.items.tolist(), trained.kinds.tolist(), trained.times.tolist(), strict=True)
+        had = set() if self.trained_to.seq else set(own)
+        out = []
+        for event in events:
+            code = self.codes.get(event.item_id, -1)
+            # what was done with an item before anybody described it is in no history
+            if (event.event_id in new or code >= self.n_trained) and (code, self.kinds.get(event.event, -1), event.timestamp) not in had:
+                out.append(event)
+        return out
+
     @property
     def unlearned(self) -> tuple[str, ...]:
         """Kinds of events that the store takes and the model has not learned."""
@@ -273,12 +312,15 @@ class Served:
 
     def _with(self, contents: Contents, gone: Bools, same: Iterable[str], made: Mapping[str, Any] | None = None) -> Served:
         """The same version with other items; of what was made of those before, the ``same`` is taken over; ``made``: what is new."""
-        out = Served(self.name, contents, self.settings, self.trained_to, gone, tabulate=self.tabulate)
+        out = Served(self.name, contents, self.settings, self.trained_to, gone, tabulate=self.tabulate, n_trained=self.n_trained)
         out.__dict__.update({name: self.__dict__[name] for name in same if name in self.__dict__} | dict(made or {}))
         out.warm()
         return out
 
     def _grown(self, rows: list[dict[str, Any]]) -> tuple[Served, list[dict[str, str]]]:
+        if self.contents.scorer.net.reader is None:
+            why = "this model knows items by id only; fit it again with model.senses=id,text,words, or wait for a fit that has the item"
+            return self, [{schema.ITEM: str(row.get(schema.ITEM)), "reason": why} for row in rows]
         joined, refused = _readable(rows, self.catalogue.items)
         if joined is None:
             return self, refused

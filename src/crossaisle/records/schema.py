@@ -85,6 +85,10 @@ def _revision(connection: sa.Connection) -> str | None:
 
 
 def _upgrade(database: Database, connection: sa.Connection) -> None:
+    from alembic import command  # noqa: F401 - takes a second, in which nobody else should wait for the schema
+
+    if database.sqlite:  # whoever makes the schema at this moment takes longer than a lock is waited for otherwise
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={round(1000 * database.settings.long_patience)}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if database.sqlite else "BEGIN")
     try:
         if not database.sqlite:
@@ -103,6 +107,8 @@ def _upgrade(database: Database, connection: sa.Connection) -> None:
                 expected = "one that the user of the URL may create tables in"
                 raise SettingError(f"the database of {database.where}", expected, "have its owner GRANT CREATE ON SCHEMA public") from None
         connection.exec_driver_sql("COMMIT")
+        if database.sqlite:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={round(1000 * database.wait)}")
     except BaseException:
         connection.invalidate()
         raise

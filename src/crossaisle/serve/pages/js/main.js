@@ -41,7 +41,7 @@ function App() {
   useEffect(() => {
     const moved = () => {
       setAt(route());
-      setLocked(""); // whoever was asked for another key and goes elsewhere goes on with the one there is
+      setLocked(""); // whoever was asked for another key and goes on otherwise uses the one there is
     };
     addEventListener("hashchange", moved);
     whenLocked(setLocked);
@@ -65,7 +65,7 @@ function App() {
 
   const View = VIEWS[at.name];
   const section = SECTION[at.name] ?? "shoppers";
-  const link = (name, href) => html`<a href=${href} aria-current=${section === name ? "page" : undefined}>${t(`nav_${name}`)}</a>`;
+  const link = (name, href) => html`<a href=${href} onClick=${() => setLocked("")} aria-current=${section === name ? "page" : undefined}>${t(`nav_${name}`)}</a>`;
   const unlock = (key) => {
     setKey(key);
     setLocked("");
