@@ -209,6 +209,7 @@ refit() {
 }
 replay() { echo "== replay"; "$PY" benchmarks/replay.py "$OUT/replay/simulation.json"; }
 explore() { echo "== explore"; "$PY" benchmarks/explore.py "$OUT/explore/simulation.json" --seeds 16; }
+newcomer() { [ -d "$TABLES/demo/model" ] || "$PY" -m crossaisle demo --out "$TABLES/demo"; echo "== newcomer"; "$PY" benchmarks/newcomer.py "$TABLES/demo/model" "$OUT/newcomer/demo.json"; }
 abnormal() { echo "== abnormal"; "$PY" benchmarks/abnormal.py "$OUT/abnormal/planted.json" --draws 50; }
 # training against popularity, natural questions and evenly asked ones beside each other, when to stop chosen by even ones; only when named
 debias_beauty() {
@@ -227,4 +228,4 @@ debias_beauty() {
     done
 }
 
-for name in ${@:-beauty beauty_controls beauty_refit beauty_best beauty_refit_best toys_best sports_best beauty_dated beauty_shuffled beauty_cold toys toys_cold cold_aisle sports sports_ids food_kitchen hidden_aisle hidden_controls first_visit first_visit_supermarket abxi graph transfer ikea luma video photos chinese kill_nine reviews rerank scale debias adapter prequential replay explore abnormal}; do "$name"; done
+for name in ${@:-beauty beauty_controls beauty_refit beauty_best beauty_refit_best toys_best sports_best beauty_dated beauty_shuffled beauty_cold toys toys_cold cold_aisle sports sports_ids food_kitchen hidden_aisle hidden_controls first_visit first_visit_supermarket abxi graph transfer ikea luma video photos chinese kill_nine reviews rerank scale debias adapter prequential replay explore newcomer abnormal}; do "$name"; done
