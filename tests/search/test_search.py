@@ -164,8 +164,12 @@ def test_a_clean_stop_marks_its_trial_and_the_rest_goes_on(split, whole, tmp_pat
 def test_workers_share_one_search_and_a_killed_one_costs_no_trial(split, tmp_path):
     process = _begin(_material(split, train__epochs="12"), tmp_path, 6, workers=2)
     _wait_for(tmp_path, 1)
-    (one,) = [t for t in load_study(tmp_path).get_trials() if t.state.name == "RUNNING"][:1]
-    os.kill(one.user_attrs["process"], signal.SIGKILL)
+    end, running = time.monotonic() + 60, []
+    while not running and time.monotonic() < end:  # both may be between two trials
+        running = [
+            t.user_attrs["process"] for t in load_study(tmp_path).get_trials() if t.state.name == "RUNNING" and "process" in t.user_attrs
+        ]
+    os.kill(running[0], signal.SIGKILL)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     study = load_study(tmp_path)
