@@ -409,6 +409,18 @@ def test_small_facts(records: Records) -> None:
     assert records.get_value("swaps") is None
 
 
+def test_who_was_forgotten_since_is_told_as_changes_tell_it(records: Records) -> None:
+    records.add_events([event(1), event(2)], NOW)
+    before = records.head()
+    records.forget("ann")
+    records.add_events([event(3)], NOW)
+    cursor, forgotten = records.forgotten_since(before)
+    assert cursor == records.head()
+    assert ("ann" in forgotten, "bob" in forgotten, len(forgotten)) == (True, False, 1)
+    assert len(records.forgotten_since(cursor)[1]) == 0
+    assert len(records.forgotten_since(Cursor("another store", 9))[1]) == len(records.changes(Cursor("another store", 9)).forgotten) == 1
+
+
 def test_a_fact_is_changed_by_one_at_a_time(records: Records) -> None:
     def count() -> None:
         for _ in range(20):

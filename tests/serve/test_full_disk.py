@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_whole_service import TINY, Served
+from test_whole_service import Served
 
 from crossaisle import Recommender
 from crossaisle.client import Client, TooBusy
 from crossaisle.records import Records
 from crossaisle.testing import toy_dataset
 from real_postgres import Postgres
+from small_model import TINY
 
 
 @pytest.fixture(scope="module")

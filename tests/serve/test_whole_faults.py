@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_whole_service import TINY, Served
+from test_whole_service import Served
 
 from crossaisle import Recommender
 from crossaisle.client import Client, ServiceAway, ServiceError, TooBusy
@@ -22,6 +22,7 @@ from crossaisle.records import Records
 from crossaisle.store import version_names
 from crossaisle.testing import toy_dataset
 from real_postgres import Postgres
+from small_model import TINY
 
 ROUNDS = 20
 QUICK = ["--set", "live.learn_seconds=0.2", "--set", "live.poll_seconds=0.1", "--set", "serve.max_wait_seconds=10"]

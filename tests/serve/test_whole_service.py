@@ -20,14 +20,7 @@ from crossaisle.client import Client, Unknown
 from crossaisle.serve.run import listen
 from crossaisle.testing import toy_dataset
 from forks import Command
-
-TINY = {
-    "model.dim": "16",
-    "train.epochs": "1",
-    "model.senses": "id,words",
-    "blend.parts": "markov,word-knn",
-    "train.tokens_per_step": "512",
-}
+from small_model import TINY
 
 
 @pytest.fixture(scope="module")

@@ -323,7 +323,7 @@ class Engine:
             with contextlib.suppress(StoreAway):  # what was learned before the exchange is not to be missed after it
                 learned.step(time.time(), self._ended)
             try:
-                known, forgotten = self._known_since(served.trained_to)
+                known, forgotten = self.records.forgotten_since(served.trained_to)
             except StoreAway:
                 self._watcher.again()
                 return False
@@ -339,15 +339,6 @@ class Engine:
                     self._cursor, self._forgotten = known, self._forgotten | forgotten
             self._prepare(served)
             return True
-
-    def _known_since(self, cursor: Cursor) -> tuple[Cursor, Forgotten]:
-        """Up to where the store goes now, and who was forgotten since a cursor; a long log is gone through here, where no list waits."""
-        forgotten = Forgotten()
-        while True:
-            changes = self.records.changes(cursor)
-            forgotten, cursor = forgotten | changes.forgotten, changes.cursor
-            if not changes.more:
-                return cursor, forgotten
 
     def flush(self) -> None:
         """Write the lists that were shown, now.

@@ -209,7 +209,7 @@ class Learned:
             if ended.is_set():
                 return True
         if not self._caught_up and self._first_head is not None:  # of who was forgotten before reading began nothing was left to read
-            self.outdated, self._caught_up = self._forgotten_since(self._first_head), True
+            self.outdated, self._caught_up = bool(self.records.forgotten_since(self._first_head)[1]), True
         if self.tastes is not None:
             self.tastes.renew(now)
         with self._lock:
@@ -252,14 +252,6 @@ class Learned:
         with self._lock:
             self._take_events(waited, places, counted=True)
         self._known = n
-
-    def _forgotten_since(self, cursor: Cursor) -> bool:
-        """Whether anybody has been."""
-        while True:
-            changes = self.records.changes(cursor)
-            if changes.forgotten or not changes.more:
-                return bool(changes.forgotten)
-            cursor = changes.cursor
 
     def _take_list(self, shown: ShownList) -> None:
         self._recent[shown.recommendation_id] = tuple([(i.item_id, i.position, i.explored) for i in shown.items])

@@ -229,7 +229,7 @@ def _refit(
         "why": _why(verdict, chosen.margin, gone, won),
         **verdict.to_dict(),
         "lost before": round(gone, 6),
-        "margin": round(-chosen.margin * verdict.in_service, 6),
+        "margin": round(least, 6),
         "new": news.facts,
         "settings": chosen.to_dict(),
         "cursor": news.cursor.to_json(),

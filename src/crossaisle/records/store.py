@@ -261,15 +261,28 @@ class Records:
         if more:
             head = events[-1][0]
         items = hand.rows("SELECT item_id, body FROM items WHERE seq > ? AND seq <= ? ORDER BY seq", (seq, head))
-        hashes = hand.rows("SELECT user_hash FROM forgotten WHERE seq > ? AND seq <= ?", (seq, head))
         return Changes(
             Cursor(self._name, head),
             [(row[0], _event(row[1:])) for row in events],
             [read_json(body) for _, body in items if body is not None],
             [read_text(item_id) for item_id, body in items if body is None],
-            Forgotten(self._salt, frozenset(bytes(row[0]) for row in hashes)),
+            self._forgotten_between(hand, seq, head),
             more,
         )
+
+    def _forgotten_between(self, hand: Hand, seq: int, head: int) -> Forgotten:
+        hashes = hand.rows("SELECT user_hash FROM forgotten WHERE seq > ? AND seq <= ?", (seq, head))
+        return Forgotten(self._salt, frozenset(bytes(row[0]) for row in hashes))
+
+    def forgotten_since(self, after: Cursor) -> tuple[Cursor, Forgotten]:
+        """The cursor after everything that is in the store now, and who was forgotten since another one; no event is read for it."""
+
+        def work(hand: Hand) -> tuple[Cursor, Forgotten]:
+            row = hand.one("SELECT seq FROM store")
+            assert row is not None
+            return Cursor(self._name, int(row[0])), self._forgotten_between(hand, self._seq(after), row[0])
+
+        return self._database.read(work)
 
     # items
 
