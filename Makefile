@@ -31,8 +31,8 @@ quick: lint
 
 .PHONY: lint
 lint: $(VENV)/.dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check --no-cache .
+	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/mypy
 
 # torch goes first and alone: the constraint then holds its build, and nothing that follows pulls another one

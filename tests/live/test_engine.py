@@ -9,7 +9,6 @@ import time
 import numpy as np
 import polars as pl
 import pytest
-from small_model import TINY
 
 from crossaisle import Recommender
 from crossaisle.across.ridge import CrossAisleRidge
@@ -24,6 +23,7 @@ from crossaisle.records import Event, Records
 from crossaisle.shared import Shared
 from crossaisle.store import prune, write_version
 from crossaisle.testing import toy_dataset
+from small_model import TINY
 
 DATA = toy_dataset(n_users=200)
 

@@ -5,7 +5,6 @@ import threading
 import time
 
 import pytest
-from small_model import TINY
 
 from crossaisle import Recommender
 from crossaisle.errors import StoreAway
@@ -16,6 +15,7 @@ from crossaisle.live.engine import Engine
 from crossaisle.live.settings import LearnSettings, LiveSettings
 from crossaisle.records import Event, Shown, ShownList, store
 from crossaisle.testing import toy_dataset
+from small_model import TINY
 
 DATA = toy_dataset(n_users=120)
 IDS = DATA.items["item_id"].to_list()

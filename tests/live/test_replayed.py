@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_model import TINY
 
 from crossaisle import Recommender
 from crossaisle.cli.main import run
@@ -27,6 +26,7 @@ from crossaisle.records import Event, Records, Shown, ShownList
 from crossaisle.store import open_version
 from crossaisle.testing import toy_dataset
 from crossaisle.whole.version import Contents
+from small_model import TINY
 
 DATA = toy_dataset(n_users=200)
 IDS: list[str] = DATA.items["item_id"].to_list()

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from small_model import TINY
 
 from crossaisle import Recommender
 from crossaisle.errors import StoreAway
@@ -14,6 +13,7 @@ from crossaisle.live.settings import LearnSettings, LiveSettings
 from crossaisle.records import Event, Forgotten
 from crossaisle.serve.settings import ServiceSettings
 from crossaisle.testing import toy_dataset
+from small_model import TINY
 
 DATA = toy_dataset(n_users=200)
 LIVE = LiveSettings(log_lists=False, learn_seconds=3600.0)
