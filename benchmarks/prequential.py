@@ -160,10 +160,10 @@ def stretch(
         mine = by_user[users[q]]
         rows_fresh.append(mine[mine < q])
         rows_frozen.append(mine[times[mine] < start])
-    return Stretch(data, start, users, codes, times, asked, _histories(rows_frozen, codes, times), _histories(rows_fresh, codes, times))
+    return Stretch(data, start, users, codes, times, asked, histories_of(rows_frozen, codes, times), histories_of(rows_fresh, codes, times))
 
 
-def _histories(rows: list[np.ndarray], codes: np.ndarray, times: np.ndarray) -> Histories:
+def histories_of(rows: list[np.ndarray], codes: np.ndarray, times: np.ndarray) -> Histories:
     offsets = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
     flat = np.concatenate(rows).astype(np.int64)
     return Histories.from_arrays(offsets, codes[flat], times=times[flat])
@@ -182,7 +182,9 @@ def states_before(model: BlendScorer, part: Stretch, which: np.ndarray) -> np.nd
     order = np.argsort(part.users, kind="stable")
     bounds = np.searchsorted(part.users[order], np.arange(int(part.users.max()) + 2))
     mine = [order[bounds[u] : bounds[u + 1]] for u in part.users[which].tolist()]
-    histories = _histories([rows[: np.searchsorted(rows, q)] for rows, q in zip(mine, which.tolist(), strict=True)], part.items, part.times)
+    histories = histories_of(
+        [rows[: np.searchsorted(rows, q)] for rows, q in zip(mine, which.tolist(), strict=True)], part.items, part.times
+    )
     out = np.zeros((len(which), model.item_vectors().shape[1]), np.float32)
     known = np.flatnonzero(histories.lengths > 0)
     for at in range(0, len(known), AT_ONCE):

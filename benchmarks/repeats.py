@@ -1,53 +1,125 @@
-"""What a person had before, and how long ago: a number for each span of time, learned event by event.
+"""What a person had before, how long ago and how often: two numbers for each such item, learned event by event.
 
     python benchmarks/repeats.py TABLES OUT.json [--people 700] [--questions 8000]
 
-The test of `prequential.py` with all events, repeats included, on the last four weeks and on the four before them; only what was taken is
-asked. Items that the person asked about has had are put into spans by the time since the person took them last; those never had are the
-seventh. With t_s how often an item of span s was taken so far and e_s how often the model expected that (the sum of its probabilities),
+The test of `prequential.py` with all events, repeats included, on the last four weeks; only what was taken is asked. What is learned is
+`crossaisle.learn.repeats` as the package has it. The bins of its counts and its prior were chosen on the four weeks before, where all that
+was tried ranked alike; they are reported beside. Arms, each question judged, then learned:
 
-    log (t_s + 10) / (e_s + 10)
-
-is added to the log-scores of the items of span s: the logarithm of a gamma-Poisson posterior mean. Each question is judged, then learned.
-The placebo gives the spans of the person's own items to as many others, drawn by chance. Nothing is chosen.
+- fresh histories: the frozen model, told every event up to the one asked about;
+- biases: the item biases of `crossaisle.learn.online`, by default;
+- again: learned from every question, from nothing at first;
+- from histories on: first from the newest 512 events before the training's end, as the model's own histories have them, then from fewer
+  and fewer questions (`learn.repeats.is_asked`); as in service: with biases beside, by default;
+- never taught: as it stands after those 512 events;
+- placebo: the habits of the person's own items go to as many others, drawn by chance;
+- own items by count: what the person had most often, then what everybody had most often, no model at all: the control that is hard to
+  beat where baskets repeat (GP-TopFreq; Li et al. 2023, "A Next Basket Recommendation Reality Check").
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from prequential import SEED, STRETCH, WEEK, Stretch, catalogue, dataset, fitted, judged, places, read, scored, stretch, summary
+from prequential import (
+    SEED,
+    STRETCH,
+    WEEK,
+    Stretch,
+    catalogue,
+    dataset,
+    fitted,
+    histories_of,
+    judged,
+    places,
+    read,
+    scored,
+    stretch,
+    summary,
+)
 from scipy.special import softmax
 
-SPANS = {"an hour": 1 / 24, "a day": 1, "a week": 7, "two weeks": 14, "four weeks": 28, "longer": np.inf}
-PRIOR = 10.0
+from crossaisle.learn.online import OnlineBiases
+from crossaisle.learn.repeats import Repeats, habits_of, is_asked
+from crossaisle.learn.settings import OnlineSettings
+
+FIRST = 512
+"""As `live.again` has it."""
 
 
-def learning(base: np.ndarray, part: Stretch, placebo: bool = False) -> tuple[np.ndarray, dict[str, list[float]]]:
-    """Ranks, and of each span how often it was taken, how often that was expected, and what is added at the end."""
-    ends = np.array(list(SPANS.values())) * 86_400.0
-    taken, expected = np.zeros(len(ends) + 1), np.zeros(len(ends) + 1)
+def had_before(part: Stretch, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """int (P,), (P, 2): the different items that the person of a question has had, and their habits."""
+    here = slice(int(part.fresh.offsets[row]), int(part.fresh.offsets[row + 1]))
+    own, which, counts = np.unique(part.fresh.items[here], return_inverse=True, return_counts=True)
+    last = np.full(len(own), -np.inf)
+    np.maximum.at(last, which, part.fresh.times[here])
+    return own, habits_of(part.times[part.asked[row]] - last, counts)
+
+
+def learning(
+    base: np.ndarray,
+    part: Stretch,
+    repeats: Repeats | None = None,
+    placebo: bool = False,
+    thinned: bool = False,
+    taught: bool = True,
+    bias: np.ndarray | None = None,
+) -> tuple[np.ndarray, Repeats]:
+    """Ranks, and what was learned.
+
+    Parameters
+    ----------
+    repeats : Repeats, optional
+        Learned before; changed where it is ``taught``.
+    bias : float32 (Q, N), optional
+        What is added to the scores besides, and not expected.
+    """
+    repeats = repeats or Repeats()
     ranks, rng, n = np.empty(len(part.asked)), np.random.default_rng(SEED), base.shape[1]
     for row, q in enumerate(part.asked.tolist()):
-        here = slice(int(part.fresh.offsets[row]), int(part.fresh.offsets[row + 1]))
-        span = np.full(n, len(ends))
-        span[part.fresh.items[here]] = np.searchsorted(ends, part.times[q] - part.fresh.times[here], side="right")  # the last take stays
+        own, habits = had_before(part, row)
         if placebo:
-            own = np.unique(part.fresh.items[here])
-            others = rng.choice(n, len(own), replace=False)
-            told = span[own]
-            span[own] = len(ends)
-            span[others] = told
+            own = rng.choice(n, len(own), replace=False)
         target = int(part.items[q])
-        ranks[row] = places(base[row] + np.log((taken + PRIOR) / (expected + PRIOR))[span], target)
-        expected += np.bincount(span, softmax(base[row].astype(np.float64)), minlength=len(expected))
-        taken[span[target]] += 1
-    found = np.stack([taken, expected, np.log((taken + PRIOR) / (expected + PRIOR))], axis=1).round(3)
-    return ranks, dict(zip([*SPANS, "never"], found.tolist(), strict=True))
+        scores = base[row] + (0.0 if bias is None else bias[row])
+        scores[own] += repeats.adds(habits)
+        ranks[row] = places(scores, target)
+        if taught and len(own) and (not thinned or is_asked(row)):
+            here = np.flatnonzero(own == target)
+            repeats.take(habits, softmax(base[row].astype(np.float64))[own], int(here[0]) if len(here) else -1, float(part.times[q]))
+    return ranks, repeats
+
+
+def by_count(part: Stretch, n: int) -> np.ndarray:
+    """Ranks of own items by how often they were had, then of all by how often everybody has had them in training."""
+    ranks, everybody = np.empty(len(part.asked)), part.data.item_counts / (part.data.item_counts.max() + 1.0)
+    for row, q in enumerate(part.asked.tolist()):
+        own = np.bincount(part.fresh.row(row), minlength=n)
+        ranks[row] = places(own + everybody, int(part.items[q]))
+    return ranks
+
+
+def newest(part: Stretch) -> Stretch:
+    """The newest events before the stretch as questions."""
+    asked = np.arange(part.begin - FIRST, part.begin)
+    by_user = [np.flatnonzero(part.users == u) for u in range(int(part.users.max()) + 1)]
+    rows = [mine[mine < q] for q, mine in ((q, by_user[part.users[q]]) for q in asked.tolist())]
+    return part._replace(asked=asked, fresh=histories_of(rows, part.items, part.times))
+
+
+def biases_at(part: Stretch, n: int) -> np.ndarray:
+    """float32 (Q, N): the item biases before each question, by the package's defaults."""
+    out = np.empty((len(part.asked), n), np.float32)
+    biases, at = OnlineBiases(part.data.item_counts, part.data.item_categories, OnlineSettings(refresh=0.0)), part.begin
+    for row, q in enumerate(part.asked.tolist()):
+        biases.take(part.items[at:q], np.ones(q - at, np.int64), part.times[at:q])
+        out[row], at = biases.bias(float(part.times[q])), q
+    return out
 
 
 def main() -> None:
@@ -61,21 +133,51 @@ def main() -> None:
     asked = parser.parse_args()
     events, items = read(asked.tables, asked.people)
     last = float(events["timestamp"].max()) + 1  # type: ignore[arg-type]
-    out: dict[str, Any] = {"data": asked.tables.name, "seed": SEED, "prior": PRIOR}
+    out: dict[str, Any] = {"data": asked.tables.name, "seed": SEED, "settings": Repeats().settings.to_dict(), "events at first": FIRST}
     for name, end in (("four weeks before", last - STRETCH * WEEK), ("last four weeks", last)):
         start = end - STRETCH * WEEK
         first = start - asked.weeks * WEEK
         table = catalogue(events, items, first, start, end)
         data = dataset(events, table, first, start)
         part = stretch(events, table, data, first, start, end, asked.questions, "all")
-        base = scored(fitted(data, {}, name, asked.tables / "encoded"), part.fresh, None)
-        ranks, spans = learning(base, part)
-        arms = {"fresh histories": judged(base, part), "spans": ranks, "placebo": learning(base, part, placebo=True)[0]}
+        model = fitted(data, {}, name, asked.tables / "encoded")
+        base = scored(model, part.fresh, None)
+        held = newest(part)
+        _, at_first = learning(scored(model, held.fresh, None), held)
+        bias = biases_at(part, data.n_items)
+        fresh, service = "fresh histories", "again, as in service"
+        ranks, learned = learning(base, part)
+        arms = {
+            fresh: judged(base, part),
+            "biases": judged(base + bias, part),
+            "again": ranks,
+            "again and biases": learning(base, part, bias=bias)[0],
+            service: learning(base, part, deepcopy(at_first), thinned=True, bias=bias)[0],
+            "again, from histories on": learning(base, part, deepcopy(at_first), thinned=True)[0],
+            "again, never taught": learning(base, part, deepcopy(at_first), taught=False)[0],
+            "placebo": learning(base, part, placebo=True)[0],
+            "own items by count": by_count(part, data.n_items),
+        }
+        pairs = [
+            ("biases", fresh),
+            ("again", fresh),
+            ("again and biases", "again"),
+            (service, fresh),
+            (service, "biases"),
+            ("again, from histories on", "again, never taught"),
+            ("again, never taught", fresh),
+            ("placebo", fresh),
+            ("again", "placebo"),
+            ("again", "own items by count"),
+            (service, "own items by count"),
+            (fresh, "own items by count"),
+        ]
         owners = part.users[part.asked]
-        found = summary(arms, owners, [("spans", "fresh histories"), ("placebo", "fresh histories"), ("spans", "placebo")])
-        out[name] = {"questions": len(ranks), "people": len(np.unique(owners)), **found, "taken, expected, added": spans}
+        found = summary(arms, owners, pairs)
+        added = {what: round(value, 3) for what, value in learned.weights().items()}
+        out[name] = {"questions": len(ranks), "people": len(np.unique(owners)), **found, "added in the end": added}
         for what, values in {**found["arms"], **found["differences"]}.items():
-            print(f"{name}: {what:30s} " + "  ".join(f"{m} {v[0]:.4f} [{v[1]:.4f}, {v[2]:.4f}]" for m, v in values.items()), flush=True)
+            print(f"{name}: {what:45s} " + "  ".join(f"{m} {v[0]:.4f} [{v[1]:.4f}, {v[2]:.4f}]" for m, v in values.items()), flush=True)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
 

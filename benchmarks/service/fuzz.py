@@ -32,6 +32,7 @@ _OPTIONS = [
     "n",
     "categories",
     "beyond_history",
+    "keep_seen",
     "context_item",
     "max_per_category",
     "diversity",

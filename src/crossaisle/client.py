@@ -105,7 +105,10 @@ class Client:
     # lists
 
     def recommend(self, user_id: str, **options: Any) -> dict[str, Any]:
-        """A list for a user. Options: n, categories, beyond_history, context_item, max_per_category, diversity, explain, lang, where."""
+        """A list for a user.
+
+        Options: n, categories, beyond_history, keep_seen, context_item, max_per_category, diversity, explain, lang, where.
+        """
         return self.call("GET", f"recommend/{_id(user_id)}", options)
 
     def recommend_for(

@@ -637,7 +637,7 @@ def test_whoever_writes_does_not_wait_while_a_new_version_reads_a_long_log(made,
     engine, reads, go_on = Engine(folder, records, LiveSettings(learn_seconds=3600.0)), threading.Event(), threading.Event()
     first = DATA.items["item_id"][0]
 
-    def step(learned, now, ended=None):
+    def step(learned, now, ended=None, everything=False):
         reads.set()
         assert go_on.wait(30)
         return False

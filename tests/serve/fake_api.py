@@ -37,6 +37,7 @@ _BODY = {
     "n",
     "categories",
     "beyond_history",
+    "keep_seen",
     "context_item",
     "max_per_category",
     "diversity",
@@ -103,7 +104,7 @@ class FakeApi:
         zh = query.get("lang") == "zh"
         scored = []
         for place, item in enumerate(self.items):
-            if item.item_id in hidden or item.item_id in history:
+            if item.item_id in hidden or (item.item_id in history and not query.get("keep_seen")):
                 continue
             cause = next((k for k in reversed(known) if k.interest == item.interest), None)
             score = sum(1.0 + 0.02 * n for n, k in enumerate(known) if k.interest == item.interest) - 0.01 * place
@@ -228,6 +229,7 @@ class FakeApi:
             **q,
             "categories": [q["categories"]] if q.get("categories") else [],
             "beyond_history": "beyond_history" in q,
+            "keep_seen": "keep_seen" in q,
         }
         return JSONResponse(self.recommend(*self.of(user_id), query) | {"user_id": user_id})
 

@@ -45,11 +45,12 @@ def test_a_list_has_what_the_contract_names(web: Shop) -> None:
 
 
 def test_every_option_reaches_the_engine(web: Shop) -> None:
-    query = "n=3&beyond_history=1&context_item=i2&max_per_category=2&diversity=0.5&where=price%20%3C%2050"
+    query = "n=3&beyond_history=1&keep_seen=true&context_item=i2&max_per_category=2&diversity=0.5&where=price%20%3C%2050"
     assert web.get(f"/api/v1/recommend/u1?{query}").status_code == 200
     ask = web.engine.asks[0]
-    assert (ask.n, ask.beyond_history, ask.context_item, ask.max_per_category, ask.diversity, ask.where) == (
+    assert (ask.n, ask.beyond_history, ask.keep_seen, ask.context_item, ask.max_per_category, ask.diversity, ask.where) == (
         3,
+        True,
         True,
         "i2",
         2,

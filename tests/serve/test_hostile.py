@@ -24,6 +24,7 @@ JSON = {"content-type": "application/json"}
         ("diversity=2", "diversity"),
         ("lang=fr", "lang"),
         ("beyond_history=maybe", "beyond_history"),
+        ("keep_seen=maybe", "keep_seen"),
         ("context_item=", "context_item"),
         ("context_item=a%00b", "context_item"),
         ("categories=%00", "categories"),

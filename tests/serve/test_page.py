@@ -620,6 +620,29 @@ def test_a_long_history_is_folded(chromium: Any) -> None:
         expect(page.locator(".past")).to_have_count(6)
 
 
+def test_what_somebody_had_is_listed_where_it_is_asked_for(chromium: Any) -> None:
+    with FakeApi() as api, opened(chromium) as seen:
+        page = seen.page
+        seen.go(f"{api.url}#/shopper/shopper-02")
+        had = page.locator(".pastitem").first.inner_text().split("\n")[0]
+        same = page.locator(".card h4").filter(has_text=re.compile(f"^{re.escape(had)}$"))
+        expect(page.locator(".card").first).to_be_visible()
+        expect(same).to_have_count(0)
+        again, new = page.get_by_label("Include what they had"), page.get_by_label("New aisles only")
+        again.check()
+        expect(same).to_have_count(1)
+        new.check()  # what they had is of no new aisle
+        expect(same).to_have_count(0)
+        new.uncheck()
+        expect(same).to_have_count(1)
+        again.uncheck()
+        new.check()
+        expect(again).to_be_disabled()
+        seen.go(f"{api.url}#/shopper/somebody-new")
+        expect(page.locator(".card").first).to_be_visible()
+        expect(again).to_be_disabled()
+
+
 def test_what_is_said_of_an_act_goes_with_its_list(chromium: Any) -> None:
     with FakeApi() as api, opened(chromium) as seen:
         page = seen.page
@@ -629,6 +652,8 @@ def test_what_is_said_of_an_act_goes_with_its_list(chromium: Any) -> None:
             lambda: page.get_by_role("button", name="Clear").click(),
             lambda: page.get_by_label("New aisles only").check(),
             lambda: page.get_by_label("New aisles only").uncheck(),
+            lambda: page.get_by_label("Include what they had").check(),
+            lambda: page.get_by_label("Include what they had").uncheck(),
             lambda: page.locator(".pick select").select_option(index=1),
         ]
         for ask in another:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -89,6 +90,10 @@ def test_the_page_and_the_service_mean_the_same(service: tuple[str, str, Records
         expect(page.locator("dialog")).to_have_count(0)
         expect(page.locator(".past", has_text=looked)).to_be_visible()
 
+        page.get_by_label("Include what they had").check()
+        expect(page.locator(".reason", has_text=re.compile("You bought it|Your history holds it already")).first).to_be_visible()
+        page.get_by_label("Include what they had").uncheck()
+        expect(page.locator(".reason", has_text=re.compile("You bought it|Your history holds it already"))).to_have_count(0)
         page.get_by_label("New aisles only").check()
         expect(page.locator(".badge", has_text="new aisle").first).to_be_visible()
         page.locator("#wish").fill("something for cats")

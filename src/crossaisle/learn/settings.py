@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from crossaisle.errors import SettingError
 from crossaisle.settings import Settings, setting
 
-__all__ = ["STRATEGIES", "AbnormalSettings", "AskSettings", "ExploreSettings", "LastLayerSettings", "OnlineSettings"]
+__all__ = ["STRATEGIES", "AbnormalSettings", "AskSettings", "ExploreSettings", "LastLayerSettings", "OnlineSettings", "RepeatSettings"]
 
 STRATEGIES = ("mixed", "uncertain", "coldest", "diverse", "popular", "random")
 """How questions can be chosen."""
+TAKES = ("view", "click", "cart", "purchase")
+"""Kinds of events that can count as taking an item."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,18 @@ class LastLayerSettings(Settings):
     half_life: float = setting(60.0, "days after which an event counts half", low=0.01, high=36_500.0)
     variance: float = setting(0.3, "prior variance of each number of a correction; larger learns faster", low=1e-6, high=1000.0)
     others: int = setting(50, "last items of other people that stand against the one taken", low=1, high=10_000)
+    limit: float = setting(4.0, "largest change of a score, up or down", low=0.0, high=100.0)
+    leap: float = setting(0.1, "half-lives by which one event may move the clock on", low=0.0001, high=1000.0)
+
+
+@dataclass(frozen=True)
+class RepeatSettings(Settings):
+    """What is learned between trainings of taking the same item again, see `crossaisle.learn.repeats`; only lists with keep_seen use it."""
+
+    on: bool = setting(True, "learn how long after the last time, and how often, items are taken again; not above live.exact_items items")
+    kind: str = setting("purchase", "the kind of event that counts as taking an item", choices=TAKES)
+    half_life: float = setting(60.0, "days after which an event counts half", low=0.01, high=36_500.0)
+    prior: float = setting(1.0, "precision of the belief that nothing is to be added; larger learns slower", low=0.01)
     limit: float = setting(4.0, "largest change of a score, up or down", low=0.0, high=100.0)
     leap: float = setting(0.1, "half-lives by which one event may move the clock on", low=0.0001, high=1000.0)
 

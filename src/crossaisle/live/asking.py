@@ -22,7 +22,7 @@ class Ask:
         What is looked for, in words; the newest event of all.
     context_item : str, optional
         The item that is looked at right now: it counts as the newest event, and is not listed.
-    n, categories, beyond_history, max_per_category, diversity, where, explain, lang
+    n, categories, beyond_history, keep_seen, max_per_category, diversity, where, explain, lang
         As in `crossaisle.rank.request.Request`.
     """
 
@@ -32,6 +32,7 @@ class Ask:
     n: int = 10
     categories: tuple[str, ...] = ()
     beyond_history: bool = False
+    keep_seen: bool = False
     context_item: str | None = None
     max_per_category: int | None = None
     diversity: float = 0.0
@@ -42,7 +43,7 @@ class Ask:
     @property
     def plain(self) -> bool:
         """Whether it is answered without reading a text, filtering the catalogue or giving reasons: in milliseconds."""
-        return not (self.wish or self.categories or self.beyond_history or self.diversity or self.where or self.explain)
+        return not (self.wish or self.categories or self.beyond_history or self.keep_seen or self.diversity or self.where or self.explain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The model in service. Imports: asking, learned, lists, overview, person, refit, repeated, served,
+"""The model in service. Imports: asking, known, learned, lists, overview, person, refit, repeated, served,
 settings, shown, swap.
 
 One request's way: `recommend` -> `_catch_up` (what the store took since) -> `_person` (history and refusals) -> `Lists.plain` or
@@ -21,10 +21,11 @@ import numpy as np
 from crossaisle import schema
 from crossaisle.errors import CrossAisleError, ModelError, StoreAway, UnknownItem
 from crossaisle.live.asking import Answer, Ask
+from crossaisle.live.known import Known
 from crossaisle.live.learned import Learned
 from crossaisle.live.lists import Lists
 from crossaisle.live.overview import overview
-from crossaisle.live.person import Person, after
+from crossaisle.live.person import Person
 from crossaisle.live.refit import cursor_of
 from crossaisle.live.repeated import Repeated
 from crossaisle.live.served import Served
@@ -147,7 +148,7 @@ class Engine:
             return
         with contextlib.suppress(StoreAway), self._stepping:
             anew = self._learning(self._served)
-            anew.step(time.time(), self._ended)
+            anew.step(time.time(), self._ended, everything=True)
             with self._lock:
                 if self._learned is old and not self._ended.is_set():  # and not what another version has learned, or only a part
                     anew.follow(self._served)
@@ -242,14 +243,10 @@ class Engine:
         if time.monotonic() < self._away_until:
             return trained, False
         try:
-            forgotten = user_id in served.rows and self.records.is_forgotten(user_id)
-            events = self.records.events_of(user_id)
-            newer = self.records.events_of(user_id, served.trained_to.seq) if served.trained_to.seq and not forgotten else events
+            person = Known.of(served, self.records, user_id).now(served)
         except StoreAway:
             self._away_until = time.monotonic() + self.settings.away_seconds
             return trained, False
-        person = Person.of_items([]) if forgotten else trained
-        person = after(person, events, served.not_held(person, events, newer), served.codes, served.kinds)
         self._people[user_id] = person
         while len(self._people) > self.settings.people:
             self._people.popitem(last=False)
@@ -321,7 +318,7 @@ class Engine:
                 return False
             learned = self._learning(served)
             with contextlib.suppress(StoreAway):  # what was learned before the exchange is not to be missed after it
-                learned.step(time.time(), self._ended)
+                learned.step(time.time(), self._ended, everything=True)
             try:
                 known, forgotten = self.records.forgotten_since(served.trained_to)
             except StoreAway:

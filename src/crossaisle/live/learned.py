@@ -1,9 +1,10 @@
-"""What a service learns from feedback between two trainings. Imports: served, settings, tastes.
+"""What a service learns from feedback between two trainings. Imports: again, served, settings, tastes.
 
 One thread reads lists shown and events in the order of the store and keeps four things from them: item and aisle biases (`learn.online`),
 items that most people reject (`learn.abnormal`), what exploring has taught (`learn.explore`) and how often each item was shown lately. What
 follows from that for the scores is one array, `Learned.adjustment`, replaced about once a second; what one person did counts for that
-person at once and is not this file's business. Where the setting asks for it, the network's last layer is corrected, too (`live.tastes`).
+person at once and is not this file's business. What people take again is learned for lists that hold what
+somebody had (`live.again`). Where the setting asks for it, the network's last layer is corrected, too (`live.tastes`).
 
 Biases are of what came after the training, which knows the rest; rejections and exploring are of lists shown and of the answers to these
 lists, whenever the model was trained, so that another version goes on where the one before it stood.
@@ -26,6 +27,7 @@ import numpy as np
 from crossaisle.learn.abnormal import Feedback, person_key
 from crossaisle.learn.explore import Explorer, Outcomes, Slot, base_features, places_to_explore, pool_of
 from crossaisle.learn.online import OnlineBiases
+from crossaisle.live.again import Again
 from crossaisle.live.served import Served
 from crossaisle.live.settings import LearnSettings
 from crossaisle.live.tastes import Tastes
@@ -80,6 +82,8 @@ class Learned:
         Added to every score; None where nothing has been learned.
     tastes : Tastes or None
         The corrections of the last layer; None where they are off.
+    again : Again or None
+        What people take again; None where that is off, or there are too many items.
     outdated : bool
         Somebody has been forgotten after something may have been learned from them: only learning anew is without them.
     days : dict
@@ -93,6 +97,7 @@ class Learned:
         self._aisles, self._counts = aisles, counts
         self.biases = OnlineBiases(counts, aisles, settings.online)
         self.tastes = Tastes(served, records, settings.last_layer) if settings.last_layer.on else None
+        self.again = Again(served, records, settings.repeats) if settings.repeats.on and Again.possible(served) else None
         self.feedback = Feedback(self._n, settings.abnormal)
         self.explorer = Explorer(settings.explore)
         self._outcomes = Outcomes()
@@ -127,6 +132,8 @@ class Learned:
         """Items joined: go on with them."""
         if self.tastes is not None:
             self.tastes.follow(served)
+        if self.again is not None:
+            self.again.follow(served)
         with self._lock:
             more = served.catalogue.n_items - self._n
             self._codes = served.codes
@@ -142,7 +149,7 @@ class Learned:
 
     # reading the log
 
-    def step(self, now: float, ended: threading.Event | None = None) -> bool:
+    def step(self, now: float, ended: threading.Event | None = None, everything: bool = False) -> bool:
         """Read what came, and work out what follows; False where there was nothing.
 
         Parameters
@@ -151,6 +158,8 @@ class Learned:
             Unix seconds.
         ended : threading.Event, optional
             Once set, what is left to read is left to the next call.
+        everything : bool
+            What takes long is done at once, too, where the next calls would do a part of it each.
 
         Raises
         ------
@@ -212,6 +221,8 @@ class Learned:
             self.outdated, self._caught_up = bool(self.records.forgotten_since(self._first_head)[1]), True
         if self.tastes is not None:
             self.tastes.renew(now)
+        if self.again is not None:
+            self.again.work(ended, everything)
         with self._lock:
             if self.settings.explore.share > 0:
                 known = self._outcomes.known(now)
@@ -298,6 +309,8 @@ class Learned:
         if known:
             codes, signs, times = (np.array(x) for x in zip(*known, strict=True))
             self.biases.take(codes, signs, times)
+            if self.again is not None:
+                self.again.take(came)
         answers: dict[int, list[tuple[int, int, float]]] = {1: [], -1: []}
         for _, e in events:
             if not counted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -32,6 +33,14 @@ __all__ = ["Lists", "sunk"]
 
 _TRIED = {"en": "It is shown to learn whether people like it.", "zh": "展示此商品是为了了解大家是否喜欢。"}
 """The reason of a place that explored."""
+
+
+_HAD = {"en": "Your history holds it already. ", "zh": "您的历史记录里已有此商品。"}
+_BOUGHT = {
+    "en": ("You bought it today. ", "You bought it yesterday. ", "You bought it {} days ago. "),
+    "zh": ("您今天买过此商品。", "您昨天买过此商品。", "您 {} 天前买过此商品。"),
+}
+"""What is said before the reason for something that the person has had."""
 
 
 class _Chosen(NamedTuple):
@@ -125,6 +134,9 @@ class Lists:
             why = explain(teller, looked_at, asked, first, chosen.items, ask.lang, served.associations, unlearned=unlearned)
             for item, reason in zip(answer.items, why.iter_rows(named=True), strict=True):
                 item.update({name: reason[name] for name in (schema.BECAUSE, schema.PATH, schema.REASON)})
+            for item, code in zip(answer.items, chosen.items.tolist(), strict=True):
+                if code in person.items:
+                    item[schema.REASON] = _had(served, person, code, ask.lang) + item[schema.REASON]
             for slot in chosen.slots:  # chance has put it there
                 answer.items[slot.position - 1].update({schema.BECAUSE: None, schema.PATH: None, schema.REASON: _TRIED[ask.lang]})
         return dataclasses.replace(answer, notes=notes)
@@ -142,7 +154,10 @@ class Lists:
             What the request allows; by default what is available.
         """
         listable = served.catalogue.available & ~served.gone if allowed is None else allowed.copy()
-        listable[person.items] = False
+        if not ask.keep_seen:
+            listable[person.items] = False
+        elif ask.context_item is not None:
+            listable[served.codes[ask.context_item]] = False
         listable[list(person.hidden)] = False
         free = listable[items]
         adjustment = learned.adjustment
@@ -153,6 +168,8 @@ class Lists:
             if person.state is None:
                 person.state = served.contents.scorer.net.states(together([person]))[0][0]
             scores = scores + corrections.scores(person.state, items)
+        if ask.keep_seen and learned.again is not None:
+            scores = scores + learned.again.adds(person, items, time.time())
         scores = sunk(served, person, items, scores, self.settings)
         columns = slate(
             scores[None],
@@ -200,6 +217,15 @@ def sunk(served: Served, person: Person, items: Ints, scores: Floats, settings: 
         return scores
     nearest, s = (served.units[items] @ served.units[np.array(refused)].T).max(axis=1), settings
     return np.asarray(scores - s.sink * np.clip((nearest - s.sink_from) / (1 - s.sink_from), 0.0, 1.0), dtype=np.float32)
+
+
+def _had(served: Served, person: Person, code: int, lang: str) -> str:
+    """A sentence on when a person bought an item last, or that it is in the history at all."""
+    bought = person.times[(person.items == code) & (person.kinds == served.kinds["purchase"])]
+    if not len(bought) or np.isnan(bought[-1]):
+        return _HAD[lang]
+    days, said = max(int((time.time() - bought[-1]) // 86_400), 0), _BOUGHT[lang]
+    return said[min(days, 2)].format(days)
 
 
 def _popular(served: Served, n: int) -> tuple[Ints, Floats]:

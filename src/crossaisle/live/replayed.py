@@ -1,5 +1,5 @@
-"""What another saved model makes of the places that explored, for ``crossaisle replay --model``. Imports: lists, person, refit, served,
-settings.
+"""What another saved model makes of the places that explored, for ``crossaisle replay --model``. Imports: known, lists, person, refit,
+served, settings.
 
 Of a place that explored the log holds the pool, the probability of what was shown, who saw it and when, so another model can be put in
 the place of the one that served: it scores the same pool, knowing of the person what was known at that moment (its own histories, and the
@@ -28,12 +28,13 @@ import numpy as np
 
 from crossaisle.errors import RequestError
 from crossaisle.learn.replay import ExploredLog
+from crossaisle.live.known import Known
 from crossaisle.live.lists import sunk
-from crossaisle.live.person import Person, after, together
+from crossaisle.live.person import Person, together
 from crossaisle.live.refit import cursor_of
 from crossaisle.live.served import Served
 from crossaisle.live.settings import LiveSettings
-from crossaisle.records import Event, Records, ShownList
+from crossaisle.records import Records, ShownList
 from crossaisle.schema import Ints, Times
 from crossaisle.store import open_version
 from crossaisle.whole.version import Contents
@@ -134,22 +135,11 @@ def _parts(moments: list[tuple[str, float]]) -> Iterator[list[tuple[str, float]]
 
 def _people(served: Served, records: Records, moments: list[tuple[str, float]]) -> Iterator[Person]:
     """Each of these people as they were known then, as `engine.Engine` knows them now."""
-    told: dict[str, tuple[Person, list[Event], set[str]]] = {}
+    told: dict[str, Known] = {}
     for user, when in moments:
         if user not in told:
-            forgotten = records.is_forgotten(user)
-            events, own = records.events_of(user), Person.of_items([]) if forgotten else served.known_person(user)
-            newer = events if forgotten else records.events_of(user, served.trained_to.seq)
-            told[user] = own, events, {event.event_id for event in served.not_held(own, events, newer)}
-        own, events, fresh = told[user]
-        before = [event for event in events if event.timestamp < when]
-        yield after(_until(own, when), before, [e for e in before if e.event_id in fresh], served.codes, served.kinds)
-
-
-def _until(person: Person, when: float) -> Person:
-    """The person without what they did later; what has no time counts as having been before."""
-    known = ~(person.times >= when)
-    return Person(person.items[known], person.kinds[known], person.weights[known], person.times[known])
+            told[user] = Known.of(served, records, user)
+        yield told[user].before(served, when)
 
 
 def _notes(name: str, contents: Contents, log: ExploredLog, unknown: int, dropped: int) -> list[str]:

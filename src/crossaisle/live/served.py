@@ -238,8 +238,8 @@ class Served:
         part = slice(int(h.offsets[row]), int(h.offsets[row + 1]))
         return Person(h.items[part], h.events[part], h.weights[part], h.times[part])
 
-    def not_held(self, trained: Person, events: Sequence[Event], newer: Sequence[Event]) -> list[Event]:
-        """The events that a person's history as the model holds it has not.
+    def not_held(self, trained: Person, events: Sequence[Event], newer: Sequence[Event]) -> list[bool]:
+        """Which events a person's history as the model holds it has not.
 
         Parameters
         ----------
@@ -251,17 +251,17 @@ class Served:
             Those that came after the training has read the store.
         """
         if self.contents.people is None:  # a version that keeps no histories
-            return list(events)
+            return [True] * len(events)
         new = {event.event_id for event in newer}
         # a fit on tables may have had them from elsewhere
         own = zip(trained.items.tolist(), trained.kinds.tolist(), trained.times.tolist(), strict=True)
         had = set() if self.trained_to.seq else set(own)
-        out = []
+        out = list[bool]()
         for event in events:
             code = self.codes.get(event.item_id, -1)
             # what was done with an item before anybody described it is in no history
-            if (event.event_id in new or code >= self.n_trained) and (code, self.kinds.get(event.event, -1), event.timestamp) not in had:
-                out.append(event)
+            later = event.event_id in new or code >= self.n_trained
+            out.append(later and (code, self.kinds.get(event.event, -1), event.timestamp) not in had)
         return out
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from crossaisle.errors import SettingError
-from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, LastLayerSettings, OnlineSettings
+from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, LastLayerSettings, OnlineSettings, RepeatSettings
 from crossaisle.settings import Settings, setting
 
 __all__ = ["LearnSettings", "LiveSettings"]
@@ -66,3 +66,4 @@ class LearnSettings(Settings):
     abnormal: AbnormalSettings = field(default_factory=AbnormalSettings)
     explore: ExploreSettings = field(default_factory=ExploreSettings)
     last_layer: LastLayerSettings = field(default_factory=LastLayerSettings)
+    repeats: RepeatSettings = field(default_factory=RepeatSettings)

@@ -84,6 +84,7 @@ class RecommendQuery(_Query):
         Field(description="Only these categories, with commas between; a name that holds a comma: POST recommend."),
     ] = ()
     beyond_history: bool = Field(False, description="Only categories that the history does not touch.")
+    keep_seen: bool = Field(False, description="Items of the history, too: what could be bought again.")
     context_item: Id | None = Field(None, description="The item that is being looked at.")
     max_per_category: Annotated[int, Field(ge=1, le=MAX_N)] | None = Field(None, description="At most so many items of a category.")
     diversity: float = Field(0.0, ge=0, le=1, description="0: the best scores, to 1: as unlike each other as possible.")
@@ -107,6 +108,7 @@ class RecommendBody(_Body):
     n: N = 10
     categories: Annotated[list[Name], Field(max_length=200)] = Field([], description="Only these categories.")
     beyond_history: bool = False
+    keep_seen: bool = False
     context_item: Id | None = None
     max_per_category: Annotated[int, Field(ge=1, le=MAX_N)] | None = None
     diversity: float = Field(0.0, ge=0, le=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, LastLayerSettings, OnlineSettings
+from crossaisle.learn.settings import AbnormalSettings, ExploreSettings, LastLayerSettings, OnlineSettings, RepeatSettings
 from crossaisle.live.settings import LearnSettings, LiveSettings
 from crossaisle.records.settings import RecordsSettings
 from crossaisle.settings import Settings, setting
@@ -52,8 +52,9 @@ class ServiceSettings(Settings):
     abnormal: AbnormalSettings = field(default_factory=AbnormalSettings)
     explore: ExploreSettings = field(default_factory=ExploreSettings)
     last_layer: LastLayerSettings = field(default_factory=LastLayerSettings)
+    repeats: RepeatSettings = field(default_factory=RepeatSettings)
 
     @property
     def learn(self) -> LearnSettings:
         """What is learned from feedback, together."""
-        return LearnSettings(self.online, self.abnormal, self.explore, self.last_layer)
+        return LearnSettings(self.online, self.abnormal, self.explore, self.last_layer, self.repeats)

@@ -13,6 +13,7 @@ const PER_AISLE = 6;
 export function Shopper({ id }) {
   const { t, lang, number, announce } = useApp();
   const [beyond, setBeyond] = useState(false);
+  const [again, setAgain] = useState(false);
   const [aisle, setAisle] = useState("");
   const [wish, setWish] = useState("");
   const [last, setLast] = useState(null); // the last act: { item, event, sent, fresh, gone, error }
@@ -20,7 +21,7 @@ export function Shopper({ id }) {
   const [panel, setPanel] = useState(null);
   const known = useLoad((signal) => user(id, signal), [id]);
   const fewAisles = useRef(false); // a shop of one or two aisles is not held to so many of each
-  const query = { n: SHOWN, categories: aisle, beyond_history: beyond, explain: true, lang };
+  const query = { n: SHOWN, categories: aisle, beyond_history: beyond, keep_seen: again && !beyond, explain: true, lang };
   if (!aisle && !fewAisles.current) query.max_per_category = PER_AISLE;
   const ask = async (signal) => {
     if (!wish && !aisle.includes(",")) {
@@ -34,9 +35,9 @@ export function Shopper({ id }) {
     // a wish, and the name of an aisle that holds a comma, have no place in an address
     return recommendFor({ ...query, user_id: id, categories: aisle ? [aisle] : [], ...(wish ? { wish } : {}) }, signal);
   };
-  const list = useLoad(ask, [id, lang, beyond, aisle, wish]);
+  const list = useLoad(ask, [id, lang, beyond, again, aisle, wish]);
   const asked = useRef("");
-  asked.current = [wish, aisle, beyond].join("\n");
+  asked.current = [wish, aisle, beyond, again].join("\n");
   useEffect(() => setLast(null), [asked.current]); // what is said of an act is said of the list that it was done in
   const undoButton = useRef(null);
   const heading = useRef(null);
@@ -50,8 +51,8 @@ export function Shopper({ id }) {
   }, [known.data, likedHere]);
   const choices = useChoices(list.data, aisles);
 
-  async function act(item, event, again) {
-    const sent = again ?? newEvent(id, item.item_id, event, list.data?.recommendation_id ?? null);
+  async function act(item, event, unsent) {
+    const sent = unsent ?? newEvent(id, item.item_id, event, list.data?.recommendation_id ?? null);
     setBusy(item.item_id);
     try {
       await sendEvents([sent]);
@@ -117,6 +118,7 @@ export function Shopper({ id }) {
           <h2 id="foryou" ref=${heading} tabindex="-1">${wish ? t("forWish", { wish }) : t("forShopper")}</h2>
           <div class="tools">
             <label class="check"><input type="checkbox" checked=${beyond} disabled=${(!aisles.size || choices.length < 2) && !beyond} onChange=${(e) => setBeyond(e.target.checked)} />${t("beyond")}</label>
+            <label class="check"><input type="checkbox" checked=${again} disabled=${(!aisles.size || beyond) && !again} onChange=${(e) => setAgain(e.target.checked)} />${t("again")}</label>
             <label class="pick"><span class="sr">${t("aisleChoice")}</span><select value=${aisle} onChange=${(e) => setAisle(e.target.value)}>
               <option value="">${t("allAisles")}</option>
               ${choices.map((name) => html`<option key=${name} value=${name}>${spoken(name)}</option>`)}

@@ -1,0 +1,255 @@
+"""Lists that hold what somebody has had: only where asked for, by how such things are taken again, and the same in every worker."""
+
+import threading
+import time
+
+import pytest
+
+from crossaisle import Recommender
+from crossaisle.errors import StoreAway
+from crossaisle.learn.repeats import habits_of
+from crossaisle.learn.settings import OnlineSettings, RepeatSettings
+from crossaisle.live import again as module
+from crossaisle.live.asking import Answer, Ask
+from crossaisle.live.engine import Engine
+from crossaisle.live.settings import LearnSettings, LiveSettings
+from crossaisle.records import Event
+from crossaisle.serve.settings import ServiceSettings
+from crossaisle.testing import toy_dataset
+from small_model import TINY
+
+DATA = toy_dataset(n_users=200)
+IDS = DATA.items["item_id"].to_list()
+SOLD = DATA.items.filter("available")["item_id"].to_list()
+DAY = 86_400.0
+LIVE = LiveSettings(log_lists=False, learn_seconds=3600.0)
+ON = LearnSettings(online=OnlineSettings(on=False))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("again") / "toy.model"
+    Recommender.preset("quick", settings=TINY).fit(DATA).save(folder)
+    return folder
+
+
+@pytest.fixture
+def now():
+    return time.time()
+
+
+@pytest.fixture
+def make(made):
+    """Makes engines that learn when the test says so, of the log alone unless it says otherwise."""
+    engines = []
+
+    def engine(records, live=LIVE, learn=ON, held=False):
+        out = Engine(made, records, live, learn)
+        out._learner.close()
+        engines.append(out)
+        if out._learned.again is not None:
+            if held:
+                out._learned.again._waiting = module.deque(out._learned.again._held())
+            else:
+                out._learned.again._waiting.clear()
+                out._learned.again.repeats = module.Repeats(learn.repeats)
+        return out
+
+    yield engine
+    for engine in engines:
+        engine.close()
+
+
+def _answer(engine, **ask):
+    (answer,) = engine.recommend([Ask(**ask)])
+    assert isinstance(answer, Answer), answer
+    return answer
+
+
+def _scores(engine, **ask):
+    return {row["item_id"]: row["score"] for row in _answer(engine, n=len(IDS), **ask).items}
+
+
+def _weights(engine):
+    return list(engine._learned.again.repeats.weights().values())
+
+
+def _week_after_week(now, people=30, weeks=4):
+    """Everybody buys one thing of their own every week, and nothing else."""
+    return [
+        Event(f"{p} {w}", f"weekly{p}", SOLD[p % len(SOLD)], "purchase", now - (weeks - w) * 6 * DAY + p)
+        for w in range(weeks)
+        for p in range(people)
+    ]
+
+
+def test_what_somebody_has_had_is_listed_only_where_it_is_asked_for(make, records, now):
+    engine = make(records)
+    records.add_events([Event(f"e{k}", "ann", IDS[k], "purchase", now - 90 * DAY) for k in (3, 4, 5)], now)
+    records.add_events([Event("h", "ann", IDS[4], "hide", now - DAY)], now)
+    assert not {IDS[k] for k in (3, 4, 5)} & _scores(engine, user_id="ann").keys()
+    kept = _scores(engine, user_id="ann", keep_seen=True)
+    assert kept.keys() >= {IDS[3], IDS[5]}
+    assert IDS[4] not in kept, "hidden is hidden"
+    assert IDS[3] not in _scores(engine, user_id="ann", keep_seen=True, context_item=IDS[3])
+    assert IDS[7] in _scores(engine, history=(IDS[7],), keep_seen=True)
+    assert IDS[7] not in _scores(engine, history=(IDS[7],))
+
+
+def test_what_people_buy_again_each_week_rises_for_whoever_bought_it_last_week(make, records, now):
+    engine = make(records)
+    records.add_events([Event("a", "ann", IDS[3], "purchase", now - 6 * DAY), Event("b", "ann", IDS[5], "purchase", now - 300 * DAY)], now)
+    plain, before = _scores(engine, user_id="ann"), _scores(engine, user_id="ann", keep_seen=True)
+    records.add_events(_week_after_week(now), now)
+    for _ in range(3):
+        engine._learn()
+    again = engine._learned.again
+    # three of the four of each person, those of ann being no return
+    assert again.repeats.events == 91
+    after = _scores(engine, user_id="ann", keep_seen=True)
+    for item, days in ((IDS[3], 6.0), (IDS[5], 300.0)):
+        (added,) = again.repeats.adds(habits_of([days * DAY], [1]))
+        assert after[item] == pytest.approx(before[item] + added, abs=1e-4)
+    assert after[IDS[8]] == pytest.approx(before[IDS[8]], abs=1e-4), "of what somebody never had nothing is known here"
+    assert after[IDS[3]] > before[IDS[3]] + 1
+    assert _scores(engine, user_id="ann") == pytest.approx(plain), "other lists are as they were"
+
+
+def test_lists_are_right_before_anything_has_happened(make, records, now, monkeypatch):
+    """The model's own histories teach, each event with what came before it there."""
+    engine, asked = make(records, held=True), []
+    again = engine._learned.again
+    people, learn = DATA.users.to_list(), again._learn
+    monkeypatch.setattr(again, "_learn", lambda some: asked.extend(some) or learn(some))
+    engine._learned.step(now, everything=True)
+    assert len(asked) > 100
+    for one, person in asked[::17]:
+        history = DATA.histories.row(people.index(one.user_id))
+        assert person.items.tolist() == history[: one.place].tolist()
+        assert history[one.place] == one.item
+    assert [one.time for one, _ in asked] == sorted(one.time for one, _ in asked)
+    records.forget(asked[-1][0].user_id)
+    other, fewer = make(records, held=True), []
+    other_learn = other._learned.again._learn
+    monkeypatch.setattr(other._learned.again, "_learn", lambda some: fewer.extend(some) or other_learn(some))
+    other._learned.step(now, everything=True)
+    assert {one.user_id for one, _ in asked} - {one.user_id for one, _ in fewer} == {asked[-1][0].user_id}
+
+
+def test_only_what_counts_as_taking_is_learned(make, records, now):
+    engine = make(records)
+    views = [Event(f"v{e.event_id}", e.user_id, e.item_id, "view", e.timestamp) for e in _week_after_week(now)]
+    records.add_events(views, now)
+    engine._learned.step(now, everything=True)
+    assert not any(_weights(engine))
+    viewed = make(records, learn=LearnSettings(online=OnlineSettings(on=False), repeats=RepeatSettings(kind="view")))
+    viewed._learned.again._read, viewed._learned._cursor = 0, viewed._served.trained_to
+    viewed._learned.step(now, everything=True)
+    assert _weights(viewed)[2] > 1
+
+
+def test_workers_that_read_the_log_in_other_pieces_learn_the_same(make, records, now):
+    early, late = make(records), make(records)
+    events = _week_after_week(now)
+    for at in range(0, len(events), 11):
+        records.add_events(events[at : at + 11], now)
+        early._learn()
+    for _ in range(3):  # some of a long log at a time
+        late._learn()
+    assert any(_weights(late))
+    assert _weights(late) == pytest.approx(_weights(early), abs=1e-5)
+
+
+def test_a_store_that_goes_away_is_gone_on_with(make, records, now, monkeypatch):
+    engine, whole = make(records), make(records)
+    records.add_events(_week_after_week(now), now)
+    ask, asked = module.Known.of, []
+
+    def once(served, store, user):
+        asked.append(user)
+        if len(asked) == 20:
+            raise StoreAway("a store", "it is gone")
+        return ask(served, store, user)
+
+    whole._learned.step(now, everything=True)
+    monkeypatch.setattr(module.Known, "of", once)
+    with pytest.raises(StoreAway):
+        engine._learned.step(now, everything=True)
+    engine._learned.step(now, everything=True)
+    assert _weights(engine) == pytest.approx(_weights(whole), abs=1e-6)
+
+
+def test_some_at_a_time_so_that_a_long_log_does_not_keep_lists_waiting(make, records, now, monkeypatch):
+    monkeypatch.setattr(module, "_AT_ONCE", 10)
+    engine = make(records)
+    records.add_events(_week_after_week(now), now)
+    again = engine._learned.again
+    engine._learned.step(now)
+    assert len(again._waiting) == 110
+    ended = threading.Event()
+    ended.set()
+    again.work(ended, everything=True)
+    assert len(again._waiting) == 110, "whoever ends waits for nothing"
+    again.work(threading.Event(), everything=True)
+    assert again.repeats.events == 90, "the first of each person has no history before it"
+
+
+def test_what_somebody_did_who_was_forgotten_is_not_in_it(make, records, now):
+    engine = make(records, held=True)
+    records.add_events(_week_after_week(now, people=10), now)
+    engine._learned.step(now, everything=True)
+    with_all = _weights(engine)
+    for p in range(5):
+        records.forget(f"weekly{p}")
+    other = make(records, held=True)
+    other._learned.step(now, everything=True)
+    engine._learn_on()
+    assert _weights(engine) == pytest.approx(_weights(other), abs=1e-6)
+    assert _weights(engine) != pytest.approx(with_all, abs=1e-3)
+
+
+def test_items_that_joined_count_too(make, records, now):
+    engine = make(records)
+    engine.put_items([{"item_id": "fresh", "title": "running socks", "category": DATA.items["category"][0]}])
+    events = [Event(f"f{p} {w}", f"f{p}", "fresh", "purchase", now - (3 - w) * 6 * DAY) for w in range(3) for p in range(20)]
+    records.add_events(events, now)
+    engine._learned.step(now, everything=True)
+    assert _weights(engine)[2] > 0.5
+    assert _answer(engine, user_id="f1", keep_seen=True).items[0]["item_id"] == "fresh"
+
+
+@pytest.mark.parametrize("off", ["setting", "size"])
+def test_where_it_is_off_lists_are_made_without(make, records, now, off):
+    learn = LearnSettings(online=OnlineSettings(on=False), repeats=RepeatSettings(on=off != "setting"))
+    engine = make(records, LIVE if off == "setting" else LiveSettings(log_lists=False, learn_seconds=3600.0, exact_items=0, pool=80), learn)
+    records.add_events(_week_after_week(now), now)
+    before = _scores(engine, user_id="weekly3", keep_seen=True)
+    engine._learn()
+    assert engine._learned.again is None
+    assert _scores(engine, user_id="weekly3", keep_seen=True) == before
+    assert IDS[3] in before
+
+
+@pytest.mark.parametrize(
+    ("lang", "ago", "said"),
+    [
+        ("en", 0.1, "You bought it today. "),
+        ("en", 1.5, "You bought it yesterday. "),
+        ("zh", 9.5, "您 9 天前买过此商品。"),
+    ],
+)
+def test_a_reason_says_when_it_was_bought(make, records, now, lang, ago, said):
+    engine = make(records)
+    records.add_events([Event("a", "ann", IDS[3], "purchase", now - ago * DAY), Event("b", "ann", IDS[5], "view", now)], now)
+    answer = _answer(engine, user_id="ann", n=len(IDS), keep_seen=True, explain=True, lang=lang)
+    reasons = {row["item_id"]: row["reason"] for row in answer.items}
+    assert reasons[IDS[3]].startswith(said)
+    assert len(reasons[IDS[3]]) > len(said)
+    had = {"en": "Your history holds it already. ", "zh": "您的历史记录里已有此商品。"}[lang]
+    assert reasons[IDS[5]].startswith(had)
+    assert not any(reason.startswith((said, had)) for item, reason in reasons.items() if item not in (IDS[3], IDS[5]))
+
+
+def test_the_setting_of_the_service_is_that_of_what_is_learned():
+    assert ServiceSettings(repeats=RepeatSettings(kind="view")).learn.repeats.kind == "view"
+    assert ServiceSettings().learn.repeats.on
