@@ -47,9 +47,7 @@ from scipy.special import softmax
 from crossaisle.learn.online import OnlineBiases
 from crossaisle.learn.repeats import Repeats, habits_of, is_asked
 from crossaisle.learn.settings import OnlineSettings
-
-FIRST = 512
-"""As `live.again` has it."""
+from crossaisle.live.again import FIRST
 
 
 def had_before(part: Stretch, row: int) -> tuple[np.ndarray, np.ndarray]:

@@ -24,22 +24,24 @@ def _stretch(users, items, times, start):
     users, items, times = np.array(users), np.array(items), np.array(times, float)
     asked = np.flatnonzero(times >= start)
     mine = [np.flatnonzero((users == users[q]) & (np.arange(len(users)) < q)) for q in asked]
-    known = prequential._histories(mine, items, times)
+    known = prequential.histories_of(mine, items, times)
     data = SimpleNamespace(n_items=N, item_categories=np.zeros(N, int), item_counts=np.zeros(N, int))
     return prequential.Stretch(data, start, users, items, times, asked, known, known)
 
 
-def test_spans_are_learned_after_they_are_judged():
+def test_what_is_taken_again_is_learned_after_it_is_judged():
     # item 0 at first, then again after three days, again and again; the model expects every item alike
     part = _stretch([0] * 5, [0] * 5, np.arange(5) * 3 * DAY, DAY)
     base = np.zeros((4, N), np.float32)
-    ranks, spans = repeats.learning(base, part)
+    ranks, learned = repeats.learning(base, part)
     assert ranks[0] == (N - 1) / 2  # nothing was learned: all items share their places
     assert ranks[1:].tolist() == [0, 0, 0]
-    taken, expected, added = spans["a week"]
-    assert (taken, expected) == (4, round(4 / N, 3))
-    assert added == round(np.log((4 + 10) / (4 / N + 10)), 3)
-    assert spans["never"][:2] == [0, round(4 * (N - 1) / N, 3)]
+    assert learned.events == 4
+    assert {what for what, added in learned.weights().items() if added > 0} == {"a week", "once", "2 or 3 times", "4 to 7 times"}
+    assert repeats.by_count(part, N).tolist() == [0, 0, 0, 0]
+    frozen, same = repeats.learning(base, part, learned, taught=False)
+    assert same.events == 4
+    assert frozen.tolist() == [0, 0, 0, 0]
     assert repeats.learning(base, part, placebo=True)[0].mean() > 1
 
 

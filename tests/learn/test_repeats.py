@@ -60,11 +60,15 @@ def test_what_is_long_ago_counts_less_so_that_habits_may_change():
     assert fading.adds(np.array([[2, 6]]))[0] < steady.adds(np.array([[2, 6]]))[0] - 0.5
 
 
-def test_no_more_is_added_than_the_limit():
-    repeats = Repeats(RepeatSettings(limit=0.5))
+def test_no_number_goes_beyond_the_limit_and_comes_back_from_it_at_once():
+    repeats, both = Repeats(RepeatSettings(limit=0.5)), np.array([[2, 6], [3, 7]])
     for k in range(200):
-        repeats.take([[2, 6], [3, 7]], [0.01, 0.3], 0, NOW + k)
-    assert repeats.adds(np.array([[2, 6], [3, 7]])).tolist() == [0.5, -0.5]
+        repeats.take(both, [0.01, 0.3], 0, NOW + k)
+    assert repeats.adds(both).tolist() == [1.0, -1.0]
+    repeats.take(both, [0.01, 0.3], -1, NOW + 300)
+    assert repeats.adds(both)[0] < 1.0
+    repeats.take(both, [0.01, 0.3], 1, NOW + 301)
+    assert repeats.adds(both)[1] > -1.0
 
 
 def test_of_a_long_log_fewer_and_fewer_are_asked():

@@ -1,17 +1,21 @@
 """Lists that hold what somebody has had: only where asked for, by how such things are taken again, and the same in every worker."""
 
+import dataclasses
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from crossaisle import Recommender
 from crossaisle.errors import StoreAway
 from crossaisle.learn.repeats import habits_of
-from crossaisle.learn.settings import OnlineSettings, RepeatSettings
+from crossaisle.learn.settings import ExploreSettings, OnlineSettings, RepeatSettings
 from crossaisle.live import again as module
+from crossaisle.live.again import Again
 from crossaisle.live.asking import Answer, Ask
 from crossaisle.live.engine import Engine
+from crossaisle.live.learned import Learned
 from crossaisle.live.settings import LearnSettings, LiveSettings
 from crossaisle.records import Event
 from crossaisle.serve.settings import ServiceSettings
@@ -48,11 +52,10 @@ def make(made):
         out._learner.close()
         engines.append(out)
         if out._learned.again is not None:
-            if held:
-                out._learned.again._waiting = module.deque(out._learned.again._held())
-            else:
-                out._learned.again._waiting.clear()
-                out._learned.again.repeats = module.Repeats(learn.repeats)
+            again = Again(out._served, records, learn.repeats)  # whatever the learner has done by now
+            if not held:
+                again._waiting.clear()
+            out._learned.again, out._learned._cursor = again, out._served.trained_to
         return out
 
     yield engine
@@ -72,6 +75,12 @@ def _scores(engine, **ask):
 
 def _weights(engine):
     return list(engine._learned.again.repeats.weights().values())
+
+
+def _learn(engine, n=10_000):
+    """All that waits."""
+    engine._learned.step(time.time())
+    engine._learned.again.work(threading.Event(), n)
 
 
 def _week_after_week(now, people=30, weeks=4):
@@ -101,8 +110,7 @@ def test_what_people_buy_again_each_week_rises_for_whoever_bought_it_last_week(m
     records.add_events([Event("a", "ann", IDS[3], "purchase", now - 6 * DAY), Event("b", "ann", IDS[5], "purchase", now - 300 * DAY)], now)
     plain, before = _scores(engine, user_id="ann"), _scores(engine, user_id="ann", keep_seen=True)
     records.add_events(_week_after_week(now), now)
-    for _ in range(3):
-        engine._learn()
+    _learn(engine)
     again = engine._learned.again
     # three of the four of each person, those of ann being no return
     assert again.repeats.events == 91
@@ -120,8 +128,8 @@ def test_lists_are_right_before_anything_has_happened(make, records, now, monkey
     engine, asked = make(records, held=True), []
     again = engine._learned.again
     people, learn = DATA.users.to_list(), again._learn
-    monkeypatch.setattr(again, "_learn", lambda some: asked.extend(some) or learn(some))
-    engine._learned.step(now, everything=True)
+    monkeypatch.setattr(again, "_learn", lambda some: asked.extend((one, again._before(one, {})) for one in some) or learn(some))
+    _learn(engine)
     assert len(asked) > 100
     for one, person in asked[::17]:
         history = DATA.histories.row(people.index(one.user_id))
@@ -130,21 +138,22 @@ def test_lists_are_right_before_anything_has_happened(make, records, now, monkey
     assert [one.time for one, _ in asked] == sorted(one.time for one, _ in asked)
     records.forget(asked[-1][0].user_id)
     other, fewer = make(records, held=True), []
-    other_learn = other._learned.again._learn
-    monkeypatch.setattr(other._learned.again, "_learn", lambda some: fewer.extend(some) or other_learn(some))
-    other._learned.step(now, everything=True)
-    assert {one.user_id for one, _ in asked} - {one.user_id for one, _ in fewer} == {asked[-1][0].user_id}
+    late = other._learned.again
+    learn_late = late._learn
+    monkeypatch.setattr(late, "_learn", lambda some: fewer.extend((one, late._before(one, {})) for one in some) or learn_late(some))
+    _learn(other)
+    assert [one for one, person in fewer if person is None] == [one for one, _ in asked if one.user_id == asked[-1][0].user_id]
+    assert other._learned.again.repeats.events < again.repeats.events
 
 
 def test_only_what_counts_as_taking_is_learned(make, records, now):
     engine = make(records)
     views = [Event(f"v{e.event_id}", e.user_id, e.item_id, "view", e.timestamp) for e in _week_after_week(now)]
     records.add_events(views, now)
-    engine._learned.step(now, everything=True)
+    _learn(engine)
     assert not any(_weights(engine))
     viewed = make(records, learn=LearnSettings(online=OnlineSettings(on=False), repeats=RepeatSettings(kind="view")))
-    viewed._learned.again._read, viewed._learned._cursor = 0, viewed._served.trained_to
-    viewed._learned.step(now, everything=True)
+    _learn(viewed)
     assert _weights(viewed)[2] > 1
 
 
@@ -153,9 +162,8 @@ def test_workers_that_read_the_log_in_other_pieces_learn_the_same(make, records,
     events = _week_after_week(now)
     for at in range(0, len(events), 11):
         records.add_events(events[at : at + 11], now)
-        early._learn()
-    for _ in range(3):  # some of a long log at a time
-        late._learn()
+        _learn(early)
+    _learn(late)
     assert any(_weights(late))
     assert _weights(late) == pytest.approx(_weights(early), abs=1e-5)
 
@@ -171,39 +179,46 @@ def test_a_store_that_goes_away_is_gone_on_with(make, records, now, monkeypatch)
             raise StoreAway("a store", "it is gone")
         return ask(served, store, user)
 
-    whole._learned.step(now, everything=True)
+    _learn(whole)
     monkeypatch.setattr(module.Known, "of", once)
     with pytest.raises(StoreAway):
-        engine._learned.step(now, everything=True)
-    engine._learned.step(now, everything=True)
+        _learn(engine)
+    _learn(engine)
     assert _weights(engine) == pytest.approx(_weights(whole), abs=1e-6)
 
 
-def test_some_at_a_time_so_that_a_long_log_does_not_keep_lists_waiting(make, records, now, monkeypatch):
-    monkeypatch.setattr(module, "_AT_ONCE", 10)
+def test_some_at_a_time_and_of_a_long_log_the_newest(make, records, now, monkeypatch):
     engine = make(records)
     records.add_events(_week_after_week(now), now)
     again = engine._learned.again
-    engine._learned.step(now)
+    _learn(engine, 10)
     assert len(again._waiting) == 110
     ended = threading.Event()
     ended.set()
-    again.work(ended, everything=True)
+    again.work(ended, 1000)
     assert len(again._waiting) == 110, "whoever ends waits for nothing"
-    again.work(threading.Event(), everything=True)
+    again.work(threading.Event(), 1000)
     assert again.repeats.events == 90, "the first of each person has no history before it"
+    monkeypatch.setattr(module, "_WAITING", 20)
+    engine._learned.again = Again(engine._served, records, RepeatSettings())
+    engine._learned._cursor = engine._served.trained_to
+    engine._learned.step(now)
+    newest = [e.event_id for e in _week_after_week(now)][-20:]
+    assert [one.place for one in engine._learned.again._waiting] == newest
 
 
 def test_what_somebody_did_who_was_forgotten_is_not_in_it(make, records, now):
     engine = make(records, held=True)
     records.add_events(_week_after_week(now, people=10), now)
-    engine._learned.step(now, everything=True)
+    _learn(engine)
     with_all = _weights(engine)
     for p in range(5):
         records.forget(f"weekly{p}")
     other = make(records, held=True)
-    other._learned.step(now, everything=True)
+    _learn(other)
     engine._learn_on()
+    while engine._learned.again._waiting:
+        engine._learn_on()
     assert _weights(engine) == pytest.approx(_weights(other), abs=1e-6)
     assert _weights(engine) != pytest.approx(with_all, abs=1e-3)
 
@@ -213,7 +228,7 @@ def test_items_that_joined_count_too(make, records, now):
     engine.put_items([{"item_id": "fresh", "title": "running socks", "category": DATA.items["category"][0]}])
     events = [Event(f"f{p} {w}", f"f{p}", "fresh", "purchase", now - (3 - w) * 6 * DAY) for w in range(3) for p in range(20)]
     records.add_events(events, now)
-    engine._learned.step(now, everything=True)
+    _learn(engine)
     assert _weights(engine)[2] > 0.5
     assert _answer(engine, user_id="f1", keep_seen=True).items[0]["item_id"] == "fresh"
 
@@ -233,8 +248,8 @@ def test_where_it_is_off_lists_are_made_without(make, records, now, off):
 @pytest.mark.parametrize(
     ("lang", "ago", "said"),
     [
-        ("en", 0.1, "You bought it today. "),
-        ("en", 1.5, "You bought it yesterday. "),
+        ("en", 0.1, "You bought it within the last day. "),
+        ("en", 1.5, "You bought it a day ago. "),
         ("zh", 9.5, "您 9 天前买过此商品。"),
     ],
 )
@@ -248,6 +263,97 @@ def test_a_reason_says_when_it_was_bought(make, records, now, lang, ago, said):
     had = {"en": "Your history holds it already. ", "zh": "您的历史记录里已有此商品。"}[lang]
     assert reasons[IDS[5]].startswith(had)
     assert not any(reason.startswith((said, had)) for item, reason in reasons.items() if item not in (IDS[3], IDS[5]))
+
+
+def test_what_was_disliked_does_not_rise(make, records, now):
+    engine = make(records)
+    records.add_events(_week_after_week(now), now)
+    _learn(engine)
+    before = _scores(engine, user_id="weekly3", keep_seen=True)[SOLD[3]]
+    person = engine._person("weekly3")[0]
+    (raised,) = engine._learned.again.adds(person, np.array([IDS.index(SOLD[3])]), now)
+    assert raised > 1
+    records.add_events([Event("no", "weekly3", SOLD[3], "dislike", now)], now)
+    after = _scores(engine, user_id="weekly3", keep_seen=True)[SOLD[3]]
+    assert after == pytest.approx(before - raised - LIVE.sink, abs=1e-3)
+
+
+def test_a_fault_in_one_event_does_not_stop_the_others(make, records, now, monkeypatch, caplog):
+    engine = make(records)
+    records.add_events(_week_after_week(now), now)
+    again, calls = engine._learned.again, []
+    before = again._before
+
+    def once(one, known):
+        calls.append(one)
+        if len(calls) == 50:
+            raise MemoryError
+        return before(one, known)
+
+    monkeypatch.setattr(again, "_before", once)
+    _learn(engine)
+    assert not again._waiting
+    assert 60 < again.repeats.events < 90
+    assert "MemoryError" in caplog.text
+
+
+def test_an_event_that_the_models_own_histories_hold_is_learned_once(make, records, now):
+    """The tables that it was fitted on are put into the store as well."""
+    engine = make(records, held=True)
+    user = engine._learned.again._waiting[-1].user_id
+    row = DATA.users.to_list().index(user)
+    h = DATA.histories
+    part = slice(int(h.offsets[row]), int(h.offsets[row + 1]))
+    names = DATA.event_names
+    same = [
+        Event(f"s{k}", user, IDS[item], names[kind], when)
+        for k, (item, kind, when) in enumerate(zip(h.items[part].tolist(), h.events[part].tolist(), h.times[part].tolist(), strict=True))
+    ]
+    assert any(e.event == "purchase" for e in same)
+    records.add_events(same, now)
+    _learn(engine)
+    other = make(records, held=True)
+    other._learned.again.work(threading.Event(), 10_000)
+    assert engine._learned.again.repeats.events == other._learned.again.repeats.events
+
+
+def test_such_lists_teach_nothing_of_what_is_rejected_and_do_not_explore(make, records, now):
+    learn = LearnSettings(explore=ExploreSettings(share=0.5))
+    engine = make(records, LiveSettings(log_seconds=0.01, learn_seconds=3600.0), learn)
+    records.add_events([Event("a", "ann", IDS[3], "purchase", now - 6 * DAY)], now)
+    kept, plain = _answer(engine, user_id="ann", keep_seen=True), _answer(engine, user_id="ann")
+    assert all(row["propensity"] == 1 for row in kept.items)
+    assert any(row["propensity"] < 1 for row in plain.items)
+    engine.flush()
+    clicks = [Event(f"c{k}", "ann", kept.items[k]["item_id"], "click", now, None, kept.recommendation_id) for k in range(5)]
+    records.add_events(clicks, now)
+    assert records.list_of(kept.recommendation_id).context["beside"] == ["keep_seen"]
+    engine._learned.step(time.time() + 60)
+    assert engine._learned.feedback._taken.sum() == 0
+    assert engine._learned.feedback._shown.sum() == pytest.approx(sum(row["propensity"] == 1 for row in plain.items), rel=1e-3)
+    late = Learned(engine._served, records, learn, now - 1000)  # which reads the events before it has the list
+    late._take_events([(10**9, click) for click in clicks], late._places_of([(0, click) for click in clicks]))
+    assert late.feedback._taken.sum() == 0
+
+
+def test_items_that_join_beyond_the_limit_end_it_everywhere(make, records, now):
+    engine = make(records, LiveSettings(log_lists=False, learn_seconds=3600.0, exact_items=len(IDS)))
+    assert engine._learned.again is not None
+    engine.put_items([{"item_id": "fresh", "title": "running socks", "category": DATA.items["category"][0]}])
+    assert engine._learned.again is None
+    assert "fresh" in _scores(engine, user_id="ann", keep_seen=True)
+
+
+def test_kinds_of_the_tables_that_are_no_taking_are_not_taken(made, records):
+    engine = Engine(made, records, LIVE, ON)
+    engine.close()
+    again = engine._learned.again
+    names = engine._served.catalogue.event_names
+    assert again._kinds() == [names.index("purchase")]
+    other = dataclasses.replace(engine._served.catalogue, event_names=("purchase", "remove_from_cart", "interaction"))
+    engine._served.contents = dataclasses.replace(engine._served.contents, catalogue=other)
+    engine._served.__dict__.pop("kinds", None)
+    assert again._kinds() == [0, 2]
 
 
 def test_the_setting_of_the_service_is_that_of_what_is_learned():

@@ -321,6 +321,9 @@ def test_the_item_looked_at_counts_and_is_not_listed(engine):
     with_it = listed(engine, user_id=DATA.users[5], context_item=item)
     assert item not in with_it
     assert with_it != listed(engine, user_id=DATA.users[5])
+    (answer,) = engine.recommend([Ask(context_item=item, explain=True)])
+    assert any("you looked at" in row["reason"] for row in answer.items), "and nobody is told of a history"
+    assert not any("your history holds" in row["reason"] for row in answer.items)
     good, bad = engine.recommend([Ask(user_id="x"), Ask(context_item="nothing")])
     assert isinstance(good, Answer)
     assert isinstance(bad, UnknownItem)

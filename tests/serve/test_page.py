@@ -545,6 +545,7 @@ def test_a_shop_of_one_aisle(chromium: Any) -> None:
         seen.go(f"{api.url}#/shopper/shopper-02")
         expect(page.locator(".card")).to_have_count(18)
         expect(page.get_by_label("New aisles only")).to_be_disabled()
+        expect(page.get_by_label("Include what they had")).to_be_enabled()
         seen.go(f"{api.url}#/graph")
         expect(page.locator(".node")).to_have_count(2)
         page.locator(".stepto").first.click()
@@ -641,6 +642,12 @@ def test_what_somebody_had_is_listed_where_it_is_asked_for(chromium: Any) -> Non
         seen.go(f"{api.url}#/shopper/somebody-new")
         expect(page.locator(".card").first).to_be_visible()
         expect(again).to_be_disabled()
+        api.items = [i.moved("") for i in api.items]  # a shop without aisles
+        api.by_id = {i.item_id: i for i in api.items}
+        seen.go(f"{api.url}#/shopper/shopper-03")
+        expect(page.locator(".card").first).to_be_visible()
+        expect(again).to_be_enabled()
+        expect(new).to_be_disabled()
 
 
 def test_what_is_said_of_an_act_goes_with_its_list(chromium: Any) -> None:

@@ -100,7 +100,7 @@ def recommend(
         if given is not None:
             lists = loaded.recommend_histories(given, progress=progress, **request)
         else:
-            lists = loaded.recommend("all" if all_users else user or None, progress=progress, **request)
+            lists = loaded.recommend("all" if all_users else list(dict.fromkeys(user or ())) or None, progress=progress, **request)
     if out is not None:
         path = write_frame(lists, out)
         if as_json:

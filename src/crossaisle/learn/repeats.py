@@ -7,9 +7,9 @@ items that it belongs to, towards what was taken:
 
     w_k += (x_k - q_k) / (h_k + k),     h_k the sum of q_k (1 - q_k) over the events, fading with time,
 
-x_k = 1 where it belongs to the item taken. That is the multinomial logit model learned online by a Gaussian with a diagonal precision, of
-mean 0 and precision k at first, one Newton step an event (Chapelle and Li 2011, "An Empirical Evaluation of Thompson Sampling",
-algorithm 3).
+x_k = 1 where it belongs to the item taken; no number goes beyond the limit. That is the multinomial logit model learned online by a
+Gaussian with a diagonal precision, of mean 0 and precision k at first, one Newton step an event (Chapelle and Li 2011, "An Empirical
+Evaluation of Thompson Sampling", algorithm 3).
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ def habits_of(seconds: npt.ArrayLike, counts: npt.ArrayLike) -> Ints:
 
 def is_asked(n: int) -> bool:
     """Whether the n-th event of a log, from 0, is learned from: what the model expected before it is the work of a list.
+
+    Which ones follows from their place in the log, so whoever reads the same log asks about the same.
 
     Examples
     --------
@@ -117,12 +119,12 @@ class Repeats:
             told[which[taken]] = 1.0
         worth, shrink = self._clock.take(np.array([time]))
         self._seen = self._seen * shrink + worth[0] * expected * (1.0 - np.minimum(expected, 1.0))
-        self._weights += (told - expected) / (self._seen * self._clock.present(-np.inf) + self.settings.prior)
+        step, limit = (told - expected) / (self._seen * self._clock.present(-np.inf) + self.settings.prior), self.settings.limit
+        self._weights = np.clip(self._weights + step, -limit, limit)
         self.events += 1
 
     def _of(self, habits: Ints) -> Times:
-        limit = self.settings.limit
-        return np.asarray(np.clip(self._weights[habits].sum(axis=1), -limit, limit))
+        return np.asarray(self._weights[habits].sum(axis=1))
 
     def adds(self, habits: Ints) -> Floats:
         """float32 (P,): what is added to the log-scores of items of these habits (P, 2)."""

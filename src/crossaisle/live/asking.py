@@ -59,7 +59,7 @@ class Answer:
         The store could not be reached: events of the last moments may be missing.
     context : dict
         How the list came about, for the log: the policy, of explored places the pool with its scores and probabilities, and under
-        ``beside`` the names of what came along with the request (history, wish, context_item), without saying what it was.
+        ``beside`` the names of what came along with the request (history, wish, context_item, keep_seen), without saying what it was.
     """
 
     recommendation_id: str

@@ -1,4 +1,4 @@
-"""The model in service. Imports: asking, known, learned, lists, overview, person, refit, repeated, served,
+"""The model in service. Imports: again, asking, known, learned, lists, overview, person, refit, repeated, served,
 settings, shown, swap.
 
 One request's way: `recommend` -> `_catch_up` (what the store took since) -> `_person` (history and refusals) -> `Lists.plain` or
@@ -20,6 +20,7 @@ import numpy as np
 
 from crossaisle import schema
 from crossaisle.errors import CrossAisleError, ModelError, StoreAway, UnknownItem
+from crossaisle.live.again import AT_ONCE, FIRST
 from crossaisle.live.asking import Answer, Ask
 from crossaisle.live.known import Known
 from crossaisle.live.learned import Learned
@@ -143,17 +144,25 @@ class Engine:
     def _learn_on(self) -> None:
         """`_learn`, again and again; and anew from the beginning where somebody it was learned from has been forgotten."""
         self._learn()
+        self._learn_again(self._learned)
         old, began = self._learned, time.monotonic()
         if not old.outdated or began < self._learn_anew_from:
             return
         with contextlib.suppress(StoreAway), self._stepping:
             anew = self._learning(self._served)
-            anew.step(time.time(), self._ended, everything=True)
+            anew.step(time.time(), self._ended)
+            self._learn_again(anew, FIRST)
             with self._lock:
                 if self._learned is old and not self._ended.is_set():  # and not what another version has learned, or only a part
                     anew.follow(self._served)
                     self._learned = anew
         self._learn_anew_from = time.monotonic() + _EASE * (time.monotonic() - began)
+
+    def _learn_again(self, learned: Learned, n: int = AT_ONCE) -> None:
+        """Work in up to n events of what people take again; nobody waits for it."""
+        if learned.again is not None:
+            with contextlib.suppress(StoreAway):
+                learned.again.work(self._ended, n)
 
     def _made(self, name: str, contents: Contents) -> Served:
         """A version ready to answer, with the items that the store has besides."""
@@ -291,7 +300,7 @@ class Engine:
         if codes:
             person = person.then(codes, [-1] * len(codes), [np.nan] * len(codes))
         if ask.context_item is not None:
-            person = person.then([served.catalogue.code(ask.context_item)], [-1], [np.nan])
+            person = person.then([served.catalogue.code(ask.context_item)], [served.kinds["view"]], [np.nan])
         return person, there
 
     # another version
@@ -318,7 +327,8 @@ class Engine:
                 return False
             learned = self._learning(served)
             with contextlib.suppress(StoreAway):  # what was learned before the exchange is not to be missed after it
-                learned.step(time.time(), self._ended, everything=True)
+                learned.step(time.time(), self._ended)
+            self._learn_again(learned, FIRST)
             try:
                 known, forgotten = self.records.forgotten_since(served.trained_to)
             except StoreAway:

@@ -54,9 +54,12 @@ class Known(NamedTuple):
         return self._after(served, _until(self.own, when), n)
 
     def before_event(self, served: Served, event_id: str) -> Person | None:
-        """As known when an event happened; what came before it at the same moment counts as before. None where there is no such event."""
-        for n, event in enumerate(self.events):
-            if event.event_id == event_id:
+        """As known when an event happened; what came before it at the same moment counts as before.
+
+        None where there is no such event, or the model's own histories hold it.
+        """
+        for n, (event, fresh) in enumerate(zip(self.events, self.fresh, strict=True)):
+            if event.event_id == event_id and fresh:
                 return self._after(served, _until(self.own, event.timestamp), n)
         return None
 

@@ -10,7 +10,8 @@ Biases are of what came after the training, which knows the rest; rejections and
 lists, whenever the model was trained, so that another version goes on where the one before it stood.
 
 A list counts as shown when it was made. Lists are read with a delay of `LAG` seconds, because they are written in the background and by
-several processes; every worker that reads the same store comes to the same state.
+several processes; every worker that reads the same store comes to the same state (`live.again` apart: nearly to the same). Lists that may
+hold what a person had teach nothing of what is rejected.
 """
 
 from __future__ import annotations
@@ -62,6 +63,11 @@ _Places = dict[str, tuple[int, bool]]
 def _day(days: int) -> str:
     """ISO 8601 of so many days after the first of 1970."""
     return str(np.datetime64(days, "D"))
+
+
+def _counts(shown: ShownList) -> bool:
+    """Whether a list says what its places are worth: what somebody has had is taken so much more often that the others seem rejected."""
+    return "keep_seen" not in shown.context.get("beside", ())
 
 
 class Learned:
@@ -134,6 +140,8 @@ class Learned:
             self.tastes.follow(served)
         if self.again is not None:
             self.again.follow(served)
+            if not Again.possible(served):
+                self.again = None
         with self._lock:
             more = served.catalogue.n_items - self._n
             self._codes = served.codes
@@ -149,7 +157,7 @@ class Learned:
 
     # reading the log
 
-    def step(self, now: float, ended: threading.Event | None = None, everything: bool = False) -> bool:
+    def step(self, now: float, ended: threading.Event | None = None) -> bool:
         """Read what came, and work out what follows; False where there was nothing.
 
         Parameters
@@ -158,8 +166,6 @@ class Learned:
             Unix seconds.
         ended : threading.Event, optional
             Once set, what is left to read is left to the next call.
-        everything : bool
-            What takes long is done at once, too, where the next calls would do a part of it each.
 
         Raises
         ------
@@ -221,8 +227,6 @@ class Learned:
             self.outdated, self._caught_up = bool(self.records.forgotten_since(self._first_head)[1]), True
         if self.tastes is not None:
             self.tastes.renew(now)
-        if self.again is not None:
-            self.again.work(ended, everything)
         with self._lock:
             if self.settings.explore.share > 0:
                 known = self._outcomes.known(now)
@@ -265,13 +269,14 @@ class Learned:
         self._known = n
 
     def _take_list(self, shown: ShownList) -> None:
-        self._recent[shown.recommendation_id] = tuple([(i.item_id, i.position, i.explored) for i in shown.items])
+        counts = _counts(shown)
+        self._recent[shown.recommendation_id] = tuple([(i.item_id, i.position, i.explored) for i in shown.items]) if counts else ()
         while len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
         self._count(shown.timestamp, "lists")
         known = [(code, i) for i in shown.items if (code := self._codes.get(i.item_id)) is not None]
         self._listed += [code for code, _ in known]
-        plain = [(code, i.position) for code, i in known if not i.explored]
+        plain = [(code, i.position) for code, i in known if counts and not i.explored]
         codes, positions, when, who = self._rows
         codes += [code for code, _ in plain]
         positions += [position for _, position in plain]
@@ -300,17 +305,21 @@ class Learned:
             self._recent[recommendation_id] = known = {item: (position, explored) for item, position, explored in found}
             return known
         shown = self.records.list_of(recommendation_id)
-        return {} if shown is None or shown.timestamp < self._since else {i.item_id: (i.position, i.explored) for i in shown.items}
+        return (
+            {}
+            if shown is None or shown.timestamp < self._since or not _counts(shown)
+            else {i.item_id: (i.position, i.explored) for i in shown.items}
+        )
 
     def _take_events(self, events: Sequence[tuple[int, Event]], places: dict[str, _Places], counted: bool = False) -> None:
         self._unknown.extend(one for one in events if one[1].item_id not in self._codes)
-        came = [e for seq, e in events if seq > self._trained]
-        known = [(self._codes[e.item_id], sign(e.event, e.value), e.timestamp) for e in came if e.item_id in self._codes]
+        came = [(seq, e) for seq, e in events if seq > self._trained]
+        known = [(self._codes[e.item_id], sign(e.event, e.value), e.timestamp) for _, e in came if e.item_id in self._codes]
         if known:
             codes, signs, times = (np.array(x) for x in zip(*known, strict=True))
             self.biases.take(codes, signs, times)
             if self.again is not None:
-                self.again.take(came)
+                self.again.take([(seq - self._trained, self._codes[e.item_id], e) for seq, e in came if e.item_id in self._codes])
         answers: dict[int, list[tuple[int, int, float]]] = {1: [], -1: []}
         for _, e in events:
             if not counted:

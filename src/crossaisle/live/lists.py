@@ -37,8 +37,8 @@ _TRIED = {"en": "It is shown to learn whether people like it.", "zh": "展示此
 
 _HAD = {"en": "Your history holds it already. ", "zh": "您的历史记录里已有此商品。"}
 _BOUGHT = {
-    "en": ("You bought it today. ", "You bought it yesterday. ", "You bought it {} days ago. "),
-    "zh": ("您今天买过此商品。", "您昨天买过此商品。", "您 {} 天前买过此商品。"),
+    "en": ("You bought it within the last day. ", "You bought it a day ago. ", "You bought it {} days ago. "),
+    "zh": ("您在过去一天内买过此商品。", "您 1 天前买过此商品。", "您 {} 天前买过此商品。"),
 }
 """What is said before the reason for something that the person has had."""
 
@@ -168,8 +168,9 @@ class Lists:
             if person.state is None:
                 person.state = served.contents.scorer.net.states(together([person]))[0][0]
             scores = scores + corrections.scores(person.state, items)
-        if ask.keep_seen and learned.again is not None:
-            scores = scores + learned.again.adds(person, items, time.time())
+        again = learned.again
+        if ask.keep_seen and again is not None:
+            scores = scores + again.adds(person, items, time.time())
         scores = sunk(served, person, items, scores, self.settings)
         columns = slate(
             scores[None],
@@ -181,7 +182,7 @@ class Lists:
             vectors=served.units[items] if ask.diversity > 0 else None,
         )[0]
         columns, slots = columns[columns >= 0], list[Slot]()
-        if self.learn.explore.share > 0 and len(columns) and ask.max_per_category is None:
+        if self.learn.explore.share > 0 and len(columns) and ask.max_per_category is None and not ask.keep_seen:
             touched = np.unique(served.catalogue.item_aisles[person.items])
             with self._drawing:
                 columns, slots = learned.explore(served, items, scores, free, columns, touched, self._rng)
@@ -203,7 +204,7 @@ class Lists:
         ]
         context: dict[str, Any] = {"n": ask.n, "policy": "explore" if chosen.slots else "greedy"}
         # what it was is nobody's business; that there was something matters to whoever wants to make the list again
-        if beside := [name for name in ("history", "wish", "context_item") if getattr(ask, name)]:
+        if beside := [name for name in ("history", "wish", "context_item", "keep_seen") if getattr(ask, name)]:
             context["beside"] = beside
         if chosen.slots:
             context["explored"] = [slot.to_json() for slot in chosen.slots]
@@ -222,9 +223,9 @@ def sunk(served: Served, person: Person, items: Ints, scores: Floats, settings: 
 def _had(served: Served, person: Person, code: int, lang: str) -> str:
     """A sentence on when a person bought an item last, or that it is in the history at all."""
     bought = person.times[(person.items == code) & (person.kinds == served.kinds["purchase"])]
-    if not len(bought) or np.isnan(bought[-1]):
+    if np.isnan(bought).all():
         return _HAD[lang]
-    days, said = max(int((time.time() - bought[-1]) // 86_400), 0), _BOUGHT[lang]
+    days, said = max(int((time.time() - np.nanmax(bought)) // 86_400), 0), _BOUGHT[lang]
     return said[min(days, 2)].format(days)
 
 

@@ -118,7 +118,7 @@ export function Shopper({ id }) {
           <h2 id="foryou" ref=${heading} tabindex="-1">${wish ? t("forWish", { wish }) : t("forShopper")}</h2>
           <div class="tools">
             <label class="check"><input type="checkbox" checked=${beyond} disabled=${(!aisles.size || choices.length < 2) && !beyond} onChange=${(e) => setBeyond(e.target.checked)} />${t("beyond")}</label>
-            <label class="check"><input type="checkbox" checked=${again} disabled=${(!aisles.size || beyond) && !again} onChange=${(e) => setAgain(e.target.checked)} />${t("again")}</label>
+            <label class="check"><input type="checkbox" checked=${again} disabled=${beyond || !known.data?.events.length} onChange=${(e) => setAgain(e.target.checked)} />${t("again")}</label>
             <label class="pick"><span class="sr">${t("aisleChoice")}</span><select value=${aisle} onChange=${(e) => setAisle(e.target.value)}>
               <option value="">${t("allAisles")}</option>
               ${choices.map((name) => html`<option key=${name} value=${name}>${spoken(name)}</option>`)}
