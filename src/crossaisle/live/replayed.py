@@ -9,11 +9,11 @@ the best of the pool: a place that explored is decided alone, with the rest of i
 top one, and a model that only serves draws nothing. ``eps:SHARE`` gives the same model a share of even choices, as exploring has; its
 weights are smaller and its intervals narrower. With the scores and the share of what filled the log, the answer is what was earned.
 
-Left out are lists that the log cannot repeat: asked for by nobody in particular, with a history, a wish or an item beside, of which only the
-name is logged, or with what the person had before; and places of whose pool the other model knows no item. An item that it does not know
-is one that it would not show. Not in its scores is what the service learns between two trainings (`live.learned`), which belongs to the
-model that served. Every part of the model scores, as for a list with reasons; the quick look that the service takes at a large catalogue
-may put items of aisles that are new to a person in another order.
+Left out are lists that the log cannot repeat: asked for by nobody in particular, with a history, a wish or an item beside, of which only
+the name is logged, or with what the person had before; and places of whose pool the other model knows no item. An item that it does not
+know is one that it would not show. Not in its scores is what the service learns between two trainings (`live.learned`), which belongs to
+the model that served. Every part of the model scores, as for a list with reasons; the quick look that the service takes at a large
+catalogue may put items of aisles that are new to a person in another order.
 """
 
 from __future__ import annotations
