@@ -251,11 +251,14 @@ def test_where_it_is_off_lists_are_made_without(make, records, now, off):
         ("en", 0.1, "You bought it within the last day. "),
         ("en", 1.5, "You bought it a day ago. "),
         ("zh", 9.5, "您 9 天前买过此商品。"),
+        ("en", None, "You bought it on 2017-12-31. "),
+        ("zh", None, "您于 2017-12-31 买过此商品。"),
     ],
 )
 def test_a_reason_says_when_it_was_bought(make, records, now, lang, ago, said):
     engine = make(records)
-    records.add_events([Event("a", "ann", IDS[3], "purchase", now - ago * DAY), Event("b", "ann", IDS[5], "view", now)], now)
+    when = now - ago * DAY if ago else 1_514_678_400.0 + 3600
+    records.add_events([Event("a", "ann", IDS[3], "purchase", when), Event("b", "ann", IDS[5], "view", now)], now)
     answer = _answer(engine, user_id="ann", n=len(IDS), keep_seen=True, explain=True, lang=lang)
     reasons = {row["item_id"]: row["reason"] for row in answer.items}
     assert reasons[IDS[3]].startswith(said)

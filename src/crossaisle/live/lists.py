@@ -37,10 +37,12 @@ _TRIED = {"en": "It is shown to learn whether people like it.", "zh": "展示此
 
 _HAD = {"en": "Your history holds it already. ", "zh": "您的历史记录里已有此商品。"}
 _BOUGHT = {
-    "en": ("You bought it within the last day. ", "You bought it a day ago. ", "You bought it {} days ago. "),
-    "zh": ("您在过去一天内买过此商品。", "您 1 天前买过此商品。", "您 {} 天前买过此商品。"),
+    "en": ("You bought it within the last day. ", "You bought it a day ago. ", "You bought it {} days ago. ", "You bought it on {}. "),
+    "zh": ("您在过去一天内买过此商品。", "您 1 天前买过此商品。", "您 {} 天前买过此商品。", "您于 {} 买过此商品。"),
 }
 """What is said before the reason for something that the person has had."""
+_LONG = 60
+"""Days after which the day is named (ISO 8601)."""
 
 
 class _Chosen(NamedTuple):
@@ -225,8 +227,9 @@ def _had(served: Served, person: Person, code: int, lang: str) -> str:
     bought = person.times[(person.items == code) & (person.kinds == served.kinds["purchase"])]
     if np.isnan(bought).all():
         return _HAD[lang]
-    days, said = max(int((time.time() - np.nanmax(bought)) // 86_400), 0), _BOUGHT[lang]
-    return said[min(days, 2)].format(days)
+    last, said = float(np.nanmax(bought)), _BOUGHT[lang]
+    days = max(int((time.time() - last) // 86_400), 0)
+    return said[3].format(np.datetime64(int(last), "s").astype("datetime64[D]")) if days > _LONG else said[min(days, 2)].format(days)
 
 
 def _popular(served: Served, n: int) -> tuple[Ints, Floats]:
