@@ -10,7 +10,7 @@ import pytest
 from crossaisle import Recommender
 from crossaisle.errors import StoreAway
 from crossaisle.learn.repeats import habits_of
-from crossaisle.learn.settings import ExploreSettings, OnlineSettings, RepeatSettings
+from crossaisle.learn.settings import ExploreSettings, LastLayerSettings, OnlineSettings, RepeatSettings
 from crossaisle.live import again as module
 from crossaisle.live.again import Again
 from crossaisle.live.asking import Answer, Ask
@@ -300,9 +300,10 @@ def test_a_fault_in_one_event_does_not_stop_the_others(make, records, now, monke
     assert "MemoryError" in caplog.text
 
 
-def test_an_event_that_the_models_own_histories_hold_is_learned_once(make, records, now):
-    """The tables that it was fitted on are put into the store as well."""
-    engine = make(records, held=True)
+def test_events_that_the_tables_and_the_store_hold_are_learned_once(make, records, now):
+    """The tables that a model was fitted on are put into its store as well."""
+    learn = LearnSettings(last_layer=LastLayerSettings(on=True, others=10))
+    engine = make(records, learn=learn, held=True)
     user = engine._learned.again._waiting[-1].user_id
     row = DATA.users.to_list().index(user)
     h = DATA.histories
@@ -315,9 +316,16 @@ def test_an_event_that_the_models_own_histories_hold_is_learned_once(make, recor
     assert any(e.event == "purchase" for e in same)
     records.add_events(same, now)
     _learn(engine)
-    other = make(records, held=True)
+    other = make(records, learn=learn, held=True)
     other._learned.again.work(threading.Event(), 10_000)
     assert engine._learned.again.repeats.events == other._learned.again.repeats.events
+    assert engine._learned.biases.events == 0
+    assert engine._learned.tastes.layer.events == 0
+    later = [dataclasses.replace(same[0], event_id="later", timestamp=now), dataclasses.replace(same[0], event_id="early", timestamp=1e9)]
+    records.add_events(later, now)
+    _learn(engine)
+    assert engine._learned.biases.events == 2
+    assert engine._learned.tastes.layer.events == 2
 
 
 def test_such_lists_teach_nothing_of_what_is_rejected_and_do_not_explore(make, records, now):

@@ -127,6 +127,34 @@ def test_somebody_who_is_forgotten_between_two_tries_to_read_the_log_is_not_over
         engine.close()
 
 
+def test_lists_that_waited_for_the_store_are_learned_once_it_is_back(made, records, monkeypatch):
+    now = time.time()
+    engine, away = Engine(made, records, LIVE), []
+    engine.close()
+    learned, read = module.Learned(engine._served, records, LearnSettings(), now - 1000), records.get_value
+    learned.step(now)
+
+    def value(name):
+        if away:
+            raise StoreAway("a store", "it is gone")
+        return read(name)
+
+    monkeypatch.setattr(records, "get_value", value)
+    away.append(True)
+    for second in (5, 6, 7):
+        with pytest.raises(StoreAway):
+            learned.step(now + second)
+    away.clear()
+    learned.step(now + 8)
+    waited = [dataclasses.replace(shown, timestamp=now + 6) for shown in _lists(3, now)]
+    records.add_lists(waited)  # made while it was away, written when it had been back for a while
+    learned.step(now + 15)
+    assert not learned.shown_lately().any()
+    learned.step(now + 30)
+    learned.step(now + 31)
+    assert learned.shown_lately().sum() == sum(len(shown.items) for shown in waited)
+
+
 def _learned(made, records, since, learn=None, **changes):
     """What a version learns that was trained on what the store holds now, or on nothing of it."""
     engine = Engine(made, records, LIVE)

@@ -1,13 +1,13 @@
 """What a service learns from feedback between two trainings. Imports: again, served, settings, tastes.
 
 One thread reads lists shown and events in the order of the store and keeps four things from them: item and aisle biases (`learn.online`),
-items that most people reject (`learn.abnormal`), what exploring has taught (`learn.explore`) and how often each item was shown lately. What
-follows from that for the scores is one array, `Learned.adjustment`, replaced about once a second; what one person did counts for that
-person at once and is not this file's business. What people take again is learned for lists that hold what
-somebody had (`live.again`). Where the setting asks for it, the network's last layer is corrected, too (`live.tastes`).
+items that most people reject (`learn.abnormal`), what exploring has taught (`learn.explore`) and how often each item was shown lately.
+What follows from that for the scores is one array, `Learned.adjustment`, replaced about once a second; what one person did counts for
+that person at once and is not this file's business. What people take again is learned for lists that hold what somebody had
+(`live.again`). Where the setting asks for it, the network's last layer is corrected, too (`live.tastes`).
 
-Biases are of what came after the training, which knows the rest; rejections and exploring are of lists shown and of the answers to these
-lists, whenever the model was trained, so that another version goes on where the one before it stood.
+Biases are of what the training does not know; rejections and exploring are of lists shown and of the answers to these lists, whenever the
+model was trained, so that another version goes on where the one before it stood.
 
 A list counts as shown when it was made. Lists are read with a delay of `LAG` seconds, because they are written in the background and by
 several processes; every worker that reads the same store comes to the same state (`live.again` apart: nearly to the same). Lists that may
@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from crossaisle.errors import StoreAway
 from crossaisle.learn.abnormal import Feedback, person_key
 from crossaisle.learn.explore import Explorer, Outcomes, Slot, base_features, places_to_explore, pool_of
 from crossaisle.learn.online import OnlineBiases
@@ -38,6 +39,8 @@ from crossaisle.schema import Bools, Floats, Ints, Times
 __all__ = ["LAG", "Learned"]
 
 LAG = 3.0
+_LATE = 20.0
+"""Seconds after the store was away until lists are read on: by then all that waited in every process is written."""
 _BREATH = 16
 """Lists that are read in one go."""
 _FEW = 2_000
@@ -98,7 +101,7 @@ class Learned:
 
     def __init__(self, served: Served, records: Records, settings: LearnSettings, since: float) -> None:
         self.records, self.settings = records, settings
-        self._codes, self._n = served.codes, served.catalogue.n_items
+        self._served, self._codes, self._n = served, served.codes, served.catalogue.n_items
         aisles, counts = served.catalogue.item_aisles, served.contents.scorer.counts
         self._aisles, self._counts = aisles, counts
         self.biases = OnlineBiases(counts, aisles, settings.online)
@@ -118,6 +121,8 @@ class Learned:
         """Up to where the events of before the training are read, which may answer lists shown since; None: not begun."""
         self._read_to, self._read_at = since, set[str]()
         """Lists before this moment are read, and of this moment itself these."""
+        self._away_from = self._away_until = -np.inf
+        """When the store was first and last found away, the last time that it was."""
         self._recent: OrderedDict[str, tuple[tuple[str, int, bool], ...] | _Places] = OrderedDict()
         """Item, place and whether it explored; plain tuples, which the garbage collector does not go through again and again."""
         self._answered: OrderedDict[int, None] = OrderedDict()
@@ -144,7 +149,7 @@ class Learned:
                 self.again = None
         with self._lock:
             more = served.catalogue.n_items - self._n
-            self._codes = served.codes
+            self._served, self._codes = served, served.codes
             if more <= 0:
                 return
             self._aisles, self._counts = served.catalogue.item_aisles, served.contents.scorer.counts
@@ -172,7 +177,17 @@ class Learned:
         StoreAway
             If the store cannot be reached; the next call goes on.
         """
-        until, ended = now - LAG, ended or threading.Event()
+        try:
+            return self._step(now, ended or threading.Event())
+        except StoreAway:
+            if now - self._away_until > _LATE:
+                self._away_from = now
+            self._away_until = now
+            raise
+
+    def _step(self, now: float, ended: threading.Event) -> bool:
+        # lists that were made while the store was away are written once it is back: they are waited for
+        until = (now if now - self._away_until > _LATE else self._away_from) - LAG
         read = False
         if not self._caught_up:  # a call that found the store away may have read of somebody who was forgotten since
             self._first_head = self._first_head or self.records.head()
@@ -213,7 +228,7 @@ class Learned:
             places = self._places_of(changes.events)
             self.outdated |= self._caught_up and bool(changes.forgotten)
             if self.tastes is not None and (changes.events or changes.forgotten):  # the last that may find the store away
-                self.tastes.take([event for _, event in changes.events], changes.forgotten)
+                self.tastes.take([event for _, event in changes.events if not self._served.holds(event)], changes.forgotten)
             if changes.events:
                 with self._lock:
                     self._take_events(changes.events, places)
@@ -313,7 +328,7 @@ class Learned:
 
     def _take_events(self, events: Sequence[tuple[int, Event]], places: dict[str, _Places], counted: bool = False) -> None:
         self._unknown.extend(one for one in events if one[1].item_id not in self._codes)
-        came = [(seq, e) for seq, e in events if seq > self._trained]
+        came = [(seq, e) for seq, e in events if seq > self._trained and not self._served.holds(e)]
         known = [(self._codes[e.item_id], sign(e.event, e.value), e.timestamp) for _, e in came if e.item_id in self._codes]
         if known:
             codes, signs, times = (np.array(x) for x in zip(*known, strict=True))

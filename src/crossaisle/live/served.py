@@ -35,7 +35,7 @@ __all__ = ["Served"]
 
 _CHANGEABLE = (schema.TITLE, schema.BRAND, schema.DESCRIPTION, schema.PRICE, schema.AVAILABLE, schema.IMAGE, schema.VIDEO)
 """What of a known item is taken over from a row that is put again; its category and its vectors stay until the next training."""
-_OF_PEOPLE = ("rows", "kinds", "kind_names", "counted", "graph", "facts")
+_OF_PEOPLE = ("rows", "kinds", "kind_names", "counted", "graph", "facts", "_newest")
 """What a version has made of people, what they did and what it learned: still right where items join."""
 _SHOWN = ("ids", "titles", "aisle_names", "images", "folded")
 """Lists of what a page shows of the items, in their order."""
@@ -253,16 +253,33 @@ class Served:
         if self.contents.people is None:  # a version that keeps no histories
             return [True] * len(events)
         new = {event.event_id for event in newer}
-        # a fit on tables may have had them from elsewhere
-        own = zip(trained.items.tolist(), trained.kinds.tolist(), trained.times.tolist(), strict=True)
-        had = set() if self.trained_to.seq else set(own)
         out = list[bool]()
         for event in events:
             code = self.codes.get(event.item_id, -1)
             # what was done with an item before anybody described it is in no history
             later = event.event_id in new or code >= self.n_trained
-            out.append(later and (code, self.kinds.get(event.event, -1), event.timestamp) not in had)
+            out.append(later and not self.holds(event, trained))
         return out
+
+    def holds(self, event: Event, trained: Person | None = None) -> bool:
+        """Whether the model's own histories have an event of the store from elsewhere: from the tables that it was fitted on.
+
+        Parameters
+        ----------
+        trained : Person, optional
+            What they are taken to tell of its person; by default what they do.
+        """
+        if self.trained_to.seq or event.timestamp > self._newest:
+            return False
+        trained = self.known_person(event.user_id) if trained is None else trained
+        there = (trained.times == event.timestamp) & (trained.items == self.codes.get(event.item_id, -1))
+        return bool((there & (trained.kinds == self.kinds.get(event.event, -1))).any())
+
+    @cached_property
+    def _newest(self) -> float:
+        """The newest time of the model's histories, unix seconds."""
+        times = np.empty(0) if self.contents.people is None else self.contents.people.histories.times
+        return float(np.nanmax(times)) if np.isfinite(times).any() else -np.inf
 
     @property
     def unlearned(self) -> tuple[str, ...]:
