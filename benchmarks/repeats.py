@@ -1,10 +1,10 @@
-"""What a person had before, how long ago and how often: two numbers for each such item, learned event by event.
+"""What a person had before, how long ago and how often: what is added to the scores of such items, learned event by event.
 
     python benchmarks/repeats.py TABLES OUT.json [--people 700] [--questions 8000]
 
 The test of `prequential.py` with all events, repeats included, on the last four weeks; only what was taken is asked. What is learned is
-`crossaisle.learn.repeats` as the package has it. The bins of its counts and its prior were chosen on the four weeks before, where all that
-was tried ranked alike; they are reported beside. Arms, each question judged, then learned:
+`crossaisle.learn.repeats` as the package has it. Its features and its prior were chosen on the four weeks before, which are reported
+beside. Arms, each question judged, then learned:
 
 - fresh histories: the frozen model, told every event up to the one asked about;
 - biases: the item biases of `crossaisle.learn.online`, by default;
@@ -12,9 +12,9 @@ was tried ranked alike; they are reported beside. Arms, each question judged, th
 - from histories on: first from the newest 512 events before the training's end, as the model's own histories have them, then from fewer
   and fewer questions (`learn.repeats.is_asked`); as in service: with biases beside, by default;
 - never taught: as it stands after those 512 events;
-- placebo: the habits of the person's own items go to as many others, drawn by chance;
-- own items by count: what the person had most often, then what everybody had most often, no model at all: the control that is hard to
-  beat where baskets repeat (GP-TopFreq; Li et al. 2023, "A Next Basket Recommendation Reality Check").
+- placebo: what is known of the person's own items goes to as many others, drawn by chance;
+- own items by count: what the person had most often but for the last hour, then what everybody had most often, no model at all: the
+  control that is hard to beat where baskets repeat (GP-TopFreq; Li et al. 2023, "A Next Basket Recommendation Reality Check").
 """
 
 from __future__ import annotations
@@ -42,21 +42,22 @@ from prequential import (
     stretch,
     summary,
 )
-from scipy.special import softmax
+from scipy.special import logsumexp
 
 from crossaisle.learn.online import OnlineBiases
-from crossaisle.learn.repeats import Repeats, habits_of, is_asked
+from crossaisle.learn.repeats import Repeats, features, is_asked
 from crossaisle.learn.settings import OnlineSettings
 from crossaisle.live.again import FIRST
 
 
-def had_before(part: Stretch, row: int) -> tuple[np.ndarray, np.ndarray]:
-    """int (P,), (P, 2): the different items that the person of a question has had, and their habits."""
+def had_before(part: Stretch, row: int, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """int (P,), float (P, 8), (P,): the different items that the person of a question has had, what is known of them, their chances."""
     here = slice(int(part.fresh.offsets[row]), int(part.fresh.offsets[row + 1]))
     own, which, counts = np.unique(part.fresh.items[here], return_inverse=True, return_counts=True)
     last = np.full(len(own), -np.inf)
     np.maximum.at(last, which, part.fresh.times[here])
-    return own, habits_of(part.times[part.asked[row]] - last, counts)
+    logs = scores[own].astype(np.float64) - logsumexp(scores.astype(np.float64))
+    return own, features(part.times[part.asked[row]] - last, counts, logs + np.log(len(scores))), np.exp(logs)
 
 
 def learning(
@@ -66,6 +67,7 @@ def learning(
     placebo: bool = False,
     thinned: bool = False,
     taught: bool = True,
+    trained: bool = False,
     bias: np.ndarray | None = None,
 ) -> tuple[np.ndarray, Repeats]:
     """Ranks, and what was learned.
@@ -74,30 +76,37 @@ def learning(
     ----------
     repeats : Repeats, optional
         Learned before; changed where it is ``taught``.
+    trained : bool
+        The model was trained on the questions.
     bias : float32 (Q, N), optional
         What is added to the scores besides, and not expected.
     """
     repeats = repeats or Repeats()
     ranks, rng, n = np.empty(len(part.asked)), np.random.default_rng(SEED), base.shape[1]
     for row, q in enumerate(part.asked.tolist()):
-        own, habits = had_before(part, row)
+        own, known, chances = had_before(part, row, base[row])
         if placebo:
             own = rng.choice(n, len(own), replace=False)
         target = int(part.items[q])
         scores = base[row] + (0.0 if bias is None else bias[row])
-        scores[own] += repeats.adds(habits)
+        scores[own] += repeats.adds(known)
         ranks[row] = places(scores, target)
         if taught and len(own) and (not thinned or is_asked(row)):
             here = np.flatnonzero(own == target)
-            repeats.take(habits, softmax(base[row].astype(np.float64))[own], int(here[0]) if len(here) else -1, float(part.times[q]))
+            repeats.take(known, chances, int(here[0]) if len(here) else -1, float(part.times[q]), trained)
     return ranks, repeats
 
 
 def by_count(part: Stretch, n: int) -> np.ndarray:
-    """Ranks of own items by how often they were had, then of all by how often everybody has had them in training."""
+    """Ranks of own items by how often they were had, then of all by how often everybody has had them in training.
+
+    What was taken within the hour comes last: it is in the same basket already.
+    """
     ranks, everybody = np.empty(len(part.asked)), part.data.item_counts / (part.data.item_counts.max() + 1.0)
     for row, q in enumerate(part.asked.tolist()):
-        own = np.bincount(part.fresh.row(row), minlength=n)
+        here = slice(int(part.fresh.offsets[row]), int(part.fresh.offsets[row + 1]))
+        own = np.bincount(part.fresh.items[here], minlength=n).astype(np.float64)
+        own[part.fresh.items[here][part.times[q] - part.fresh.times[here] < 3600]] = -1.0
         ranks[row] = places(own + everybody, int(part.items[q]))
     return ranks
 
@@ -141,7 +150,7 @@ def main() -> None:
         model = fitted(data, {}, name, asked.tables / "encoded")
         base = scored(model, part.fresh, None)
         held = newest(part)
-        _, at_first = learning(scored(model, held.fresh, None), held)
+        _, at_first = learning(scored(model, held.fresh, None), held, trained=True)
         bias = biases_at(part, data.n_items)
         fresh, service = "fresh histories", "again, as in service"
         ranks, learned = learning(base, part)

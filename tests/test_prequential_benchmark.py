@@ -37,8 +37,10 @@ def test_what_is_taken_again_is_learned_after_it_is_judged():
     assert ranks[0] == (N - 1) / 2  # nothing was learned: all items share their places
     assert ranks[1:].tolist() == [0, 0, 0]
     assert learned.events == 4
-    assert {what for what, added in learned.weights().items() if added > 0} == {"a week", "once", "2 or 3 times", "4 to 7 times"}
+    assert {what for what, added in learned.weights().items() if added > 0} == {"a week", "count"}
     assert repeats.by_count(part, N).tolist() == [0, 0, 0, 0]
+    at_once = _stretch([0] * 5, [0] * 5, np.arange(5.0), 1.0)
+    assert repeats.by_count(at_once, N).tolist() == [N - 1] * 4, "it is in the basket already"
     frozen, same = repeats.learning(base, part, learned, taught=False)
     assert same.events == 4
     assert frozen.tolist() == [0, 0, 0, 0]

@@ -9,7 +9,7 @@ import pytest
 
 from crossaisle import Recommender
 from crossaisle.errors import StoreAway
-from crossaisle.learn.repeats import habits_of
+from crossaisle.learn.repeats import features
 from crossaisle.learn.settings import ExploreSettings, LastLayerSettings, OnlineSettings, RepeatSettings
 from crossaisle.live import again as module
 from crossaisle.live.again import Again
@@ -105,30 +105,53 @@ def test_what_somebody_has_had_is_listed_only_where_it_is_asked_for(make, record
     assert IDS[7] not in _scores(engine, history=(IDS[7],))
 
 
-def test_what_people_buy_again_each_week_rises_for_whoever_bought_it_last_week(make, records, now):
+def _without(engine, monkeypatch, **ask):
+    """Scores as the model has them."""
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._learned, "again", None)
+        return _scores(engine, keep_seen=True, **ask)
+
+
+def test_what_people_buy_again_each_week_rises_for_whoever_bought_it_last_week(make, records, now, monkeypatch):
     engine = make(records)
-    records.add_events([Event("a", "ann", IDS[3], "purchase", now - 6 * DAY), Event("b", "ann", IDS[5], "purchase", now - 300 * DAY)], now)
-    plain, before = _scores(engine, user_id="ann"), _scores(engine, user_id="ann", keep_seen=True)
+    bought = (SOLD[5], 300.0), (SOLD[3], 6.0), (SOLD[3], 5.5)
+    records.add_events([Event(f"a{k}", "ann", item, "purchase", now - days * DAY) for k, (item, days) in enumerate(bought)], now)
+    plain, model = _scores(engine, user_id="ann"), _without(engine, monkeypatch, user_id="ann")
     records.add_events(_week_after_week(now), now)
     _learn(engine)
     again = engine._learned.again
-    # three of the four of each person, those of ann being no return
-    assert again.repeats.events == 91
+    # three of the four of each person, and the two of ann that are not her first
+    assert again.repeats.events == 92
     after = _scores(engine, user_id="ann", keep_seen=True)
-    for item, days in ((IDS[3], 6.0), (IDS[5], 300.0)):
-        (added,) = again.repeats.adds(habits_of([days * DAY], [1]))
-        assert after[item] == pytest.approx(before[item] + added, abs=1e-4)
-    assert after[IDS[8]] == pytest.approx(before[IDS[8]], abs=1e-4), "of what somebody never had nothing is known here"
-    assert after[IDS[3]] > before[IDS[3]] + 1
+    told = np.array([model[item] for item in IDS if item in model], np.float64)
+    chance = dict(zip((item for item in IDS if item in model), np.exp(told - told.max()) / np.exp(told - told.max()).sum(), strict=True))
+    for item, days, count in ((SOLD[3], 5.5, 2), (SOLD[5], 300.0, 1)):
+        (added,) = again.repeats.adds(features([days * DAY], [count], [np.log(len(told) * chance[item])]))
+        assert after[item] == pytest.approx(model[item] + added, abs=1e-4)
+    assert after[SOLD[8]] == pytest.approx(model[SOLD[8]], abs=1e-4), "of what somebody never had nothing is known here"
+    assert after[SOLD[3]] > model[SOLD[3]] + 1
     assert _scores(engine, user_id="ann") == pytest.approx(plain), "other lists are as they were"
+    wish = {"user_id": "ann", "wish": DATA.items["title"][9]}
+    assert _scores(engine, keep_seen=True, **wish) == pytest.approx(_without(engine, monkeypatch, **wish)), "a wish is a wish"
+
+
+def _watched(again, monkeypatch):
+    """Of each event that is asked about, what is taken to have been before it."""
+    out, before = [], again._before
+
+    def told(served, one, known):
+        person = before(served, one, known)
+        out.append((one, person))
+        return person
+
+    monkeypatch.setattr(again, "_before", told)
+    return out
 
 
 def test_lists_are_right_before_anything_has_happened(make, records, now, monkeypatch):
     """The model's own histories teach, each event with what came before it there."""
-    engine, asked = make(records, held=True), []
-    again = engine._learned.again
-    people, learn = DATA.users.to_list(), again._learn
-    monkeypatch.setattr(again, "_learn", lambda some: asked.extend((one, again._before(one, {})) for one in some) or learn(some))
+    engine = make(records, held=True)
+    asked, people = _watched(engine._learned.again, monkeypatch), DATA.users.to_list()
     _learn(engine)
     assert len(asked) > 100
     for one, person in asked[::17]:
@@ -136,14 +159,13 @@ def test_lists_are_right_before_anything_has_happened(make, records, now, monkey
         assert person.items.tolist() == history[: one.place].tolist()
         assert history[one.place] == one.item
     assert [one.time for one, _ in asked] == sorted(one.time for one, _ in asked)
-    records.forget(asked[-1][0].user_id)
-    other, fewer = make(records, held=True), []
-    late = other._learned.again
-    learn_late = late._learn
-    monkeypatch.setattr(late, "_learn", lambda some: fewer.extend((one, late._before(one, {})) for one in some) or learn_late(some))
+    user = asked[-1][0].user_id
+    records.forget(user)
+    other = make(records, held=True)
+    fewer = _watched(other._learned.again, monkeypatch)
     _learn(other)
-    assert [one for one, person in fewer if person is None] == [one for one, _ in asked if one.user_id == asked[-1][0].user_id]
-    assert other._learned.again.repeats.events < again.repeats.events
+    assert [one for one, person in fewer if person is None] == [one for one, _ in asked if one.user_id == user]
+    assert other._learned.again.repeats.events < engine._learned.again.repeats.events
 
 
 def test_only_what_counts_as_taking_is_learned(make, records, now):
@@ -151,7 +173,7 @@ def test_only_what_counts_as_taking_is_learned(make, records, now):
     views = [Event(f"v{e.event_id}", e.user_id, e.item_id, "view", e.timestamp) for e in _week_after_week(now)]
     records.add_events(views, now)
     _learn(engine)
-    assert not any(_weights(engine))
+    assert _weights(engine) == list(module.Repeats().weights().values())
     viewed = make(records, learn=LearnSettings(online=OnlineSettings(on=False), repeats=RepeatSettings(kind="view")))
     _learn(viewed)
     assert _weights(viewed)[2] > 1
@@ -164,7 +186,7 @@ def test_workers_that_read_the_log_in_other_pieces_learn_the_same(make, records,
         records.add_events(events[at : at + 11], now)
         _learn(early)
     _learn(late)
-    assert any(_weights(late))
+    assert _weights(late)[2] > 0.5
     assert _weights(late) == pytest.approx(_weights(early), abs=1e-5)
 
 
@@ -185,6 +207,35 @@ def test_a_store_that_goes_away_is_gone_on_with(make, records, now, monkeypatch)
         _learn(engine)
     _learn(engine)
     assert _weights(engine) == pytest.approx(_weights(whole), abs=1e-6)
+
+
+def test_events_that_a_store_never_answers_about_are_given_up(make, records, now, monkeypatch):
+    engine = make(records)
+    records.add_events(_week_after_week(now), now)
+    ask = module.Known.of
+
+    def never(served, store, user):
+        if user == "weekly3":
+            raise StoreAway("a store", "it takes too long")
+        return ask(served, store, user)
+
+    monkeypatch.setattr(module.Known, "of", never)
+    engine._learned.step(now)
+    for _ in range(40):
+        engine._learned.learn_again(threading.Event(), 10_000)
+    assert not engine._learned.again._waiting
+    assert engine._learned.again.repeats.events > 20
+
+
+def test_whoever_has_very_many_events_is_no_example(make, records, now, monkeypatch):
+    monkeypatch.setattr(module, "_MANY", 20)
+    engine = make(records)
+    many = [Event(f"m{k}", "guest", SOLD[k % 5], "purchase", now - 90 * DAY + k) for k in range(60)]
+    records.add_events([*many, *_week_after_week(now, people=2)], now)
+    asked = _watched(engine._learned.again, monkeypatch)
+    _learn(engine)
+    assert {one.user_id for one, person in asked if person is None} == {"guest"}
+    assert engine._learned.again.repeats.events == 6
 
 
 def test_some_at_a_time_and_of_a_long_log_the_newest(make, records, now, monkeypatch):
@@ -268,17 +319,14 @@ def test_a_reason_says_when_it_was_bought(make, records, now, lang, ago, said):
     assert not any(reason.startswith((said, had)) for item, reason in reasons.items() if item not in (IDS[3], IDS[5]))
 
 
-def test_what_was_disliked_does_not_rise(make, records, now):
+def test_what_was_disliked_does_not_rise(make, records, now, monkeypatch):
     engine = make(records)
     records.add_events(_week_after_week(now), now)
     _learn(engine)
-    before = _scores(engine, user_id="weekly3", keep_seen=True)[SOLD[3]]
-    person = engine._person("weekly3")[0]
-    (raised,) = engine._learned.again.adds(person, np.array([IDS.index(SOLD[3])]), now)
-    assert raised > 1
+    model = _without(engine, monkeypatch, user_id="weekly3")[SOLD[3]]
+    assert _scores(engine, user_id="weekly3", keep_seen=True)[SOLD[3]] > model + 1
     records.add_events([Event("no", "weekly3", SOLD[3], "dislike", now)], now)
-    after = _scores(engine, user_id="weekly3", keep_seen=True)[SOLD[3]]
-    assert after == pytest.approx(before - raised - LIVE.sink, abs=1e-3)
+    assert _scores(engine, user_id="weekly3", keep_seen=True)[SOLD[3]] == pytest.approx(model - LIVE.sink, abs=1e-3)
 
 
 def test_a_fault_in_one_event_does_not_stop_the_others(make, records, now, monkeypatch, caplog):
@@ -287,11 +335,11 @@ def test_a_fault_in_one_event_does_not_stop_the_others(make, records, now, monke
     again, calls = engine._learned.again, []
     before = again._before
 
-    def once(one, known):
+    def once(served, one, known):
         calls.append(one)
         if len(calls) == 50:
             raise MemoryError
-        return before(one, known)
+        return before(served, one, known)
 
     monkeypatch.setattr(again, "_before", once)
     _learn(engine)
@@ -321,6 +369,10 @@ def test_events_that_the_tables_and_the_store_hold_are_learned_once(make, record
     assert engine._learned.again.repeats.events == other._learned.again.repeats.events
     assert engine._learned.biases.events == 0
     assert engine._learned.tastes.layer.events == 0
+    names = ("interaction", *names[1:])  # tables need not say what was done
+    unnamed = dataclasses.replace(engine._served.catalogue, event_names=names)
+    served = dataclasses.replace(engine._served, contents=dataclasses.replace(engine._served.contents, catalogue=unnamed))
+    assert all(served.holds(dataclasses.replace(e, event="purchase")) for e in same if e.event == DATA.event_names[0])
     later = [dataclasses.replace(same[0], event_id="later", timestamp=now), dataclasses.replace(same[0], event_id="early", timestamp=1e9)]
     records.add_events(later, now)
     _learn(engine)

@@ -1,5 +1,6 @@
 """What is learned from the log, read piece by piece: nothing is counted twice, and whoever ends does not wait for what is left."""
 
+import contextlib
 import dataclasses
 import threading
 import time
@@ -150,9 +151,37 @@ def test_lists_that_waited_for_the_store_are_learned_once_it_is_back(made, recor
     records.add_lists(waited)  # made while it was away, written when it had been back for a while
     learned.step(now + 15)
     assert not learned.shown_lately().any()
-    learned.step(now + 30)
-    learned.step(now + 31)
-    assert learned.shown_lately().sum() == sum(len(shown.items) for shown in waited)
+    other = module.Learned(engine._served, records, LearnSettings(), now - 1000)  # another version is served meanwhile
+    other.goes_on_from(learned)
+    other.step(now + 16)
+    assert not other.shown_lately().any()
+    for one in (learned, other):
+        one.step(now + 30)
+        one.step(now + 31)
+        assert one.shown_lately().sum() == sum(len(shown.items) for shown in waited)
+
+
+def test_lists_are_learned_where_the_store_is_away_now_and_then(made, records, monkeypatch):
+    now = time.time()
+    engine = Engine(made, records, LIVE)
+    engine.close()
+    learned, read, calls = module.Learned(engine._served, records, LearnSettings(), now - 1000), records.get_value, []
+    learned.step(now)
+    records.add_lists([dataclasses.replace(shown, timestamp=now + 5 + k) for k, shown in enumerate(_lists(3, now))])
+
+    def value(name):
+        calls.append(name)
+        if len(calls) % 2:
+            raise StoreAway("a store", "it is gone")
+        return read(name)
+
+    monkeypatch.setattr(records, "get_value", value)
+    for second in range(9, 600, 9):
+        with contextlib.suppress(StoreAway):
+            learned.step(now + second)
+        if second < 200:
+            assert not learned.shown_lately().any(), "they may not all be there yet"
+    assert learned.shown_lately().sum() > 0
 
 
 def _learned(made, records, since, learn=None, **changes):

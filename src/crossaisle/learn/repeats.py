@@ -1,15 +1,19 @@
-"""What people take again: how much likelier than the model says, by how long ago and how often they took it. Imports: clock, settings.
+"""What people take again: what the model's score of something they have had says, and what it does not. Imports: clock, settings.
 
-A model whose weights were chosen on items new to a person says little of those that they have had. To the log-score of such an item two
-numbers are added, one for the span since it was taken last and one for how often it was taken; of all other items nothing is known here.
-With p_i the chances that follow (a softmax over all items), an event moves each of the numbers w_k, of which q_k = the sum of p_i over the
-items that it belongs to, towards what was taken:
+A model whose weights were chosen on items new to a person says little of those that they have had. To the log-score of such an item i
+is added
 
-    w_k += (x_k - q_k) / (h_k + k),     h_k the sum of q_k (1 - q_k) over the events, fading with time,
+    a_i = w_span(i) + w_count log c_i + w_own log (N p_i)
 
-x_k = 1 where it belongs to the item taken; no number goes beyond the limit. That is the multinomial logit model learned online by a
-Gaussian with a diagonal precision, of mean 0 and precision k at first, one Newton step an event (Chapelle and Li 2011, "An Empirical
-Evaluation of Thompson Sampling", algorithm 3).
+with the span since it was taken last, the c_i times that it was taken, and p_i the model's own probability of it among N items: w_own is
+about -1/2, so of the model's order among these items half is left. Of all other items nothing is known here. With p'_i the probabilities
+that follow (p_i exp a_i, made to sum to 1 with those of all other items), x_i the eight features of a_i and m = the sum of p'_i x_i, the
+event that item t was taken moves the numbers by
+
+    w += (x_t - m) / (h + k),     h the variances of the features, summed over the events so far, fading with time,
+
+x_t = 0 for an item that the person never had. That is the multinomial logit model learned online by a Gaussian with a diagonal precision k
+at first, one Newton step an event (Chapelle and Li 2011, "An Empirical Evaluation of Thompson Sampling", algorithm 3).
 """
 
 from __future__ import annotations
@@ -19,15 +23,14 @@ import numpy.typing as npt
 
 from crossaisle.learn.clock import DAY, LogClock
 from crossaisle.learn.settings import RepeatSettings
-from crossaisle.schema import Floats, Ints, Times
+from crossaisle.schema import Floats, Times
 
-__all__ = ["COUNTS", "SPANS", "Repeats", "habits_of", "is_asked"]
+__all__ = ["SPANS", "Repeats", "features", "is_asked"]
 
 SPANS = {"an hour": 1 / 24, "a day": 1.0, "a week": 7.0, "two weeks": 14.0, "four weeks": 28.0, "longer": np.inf}
 """Up to how many days ago each span goes."""
-COUNTS = {"once": 1, "2 or 3 times": 2, "4 to 7 times": 4, "8 to 15 times": 8, "16 times or more": 16}
-"""From how often on each count goes."""
-_ENDS, _BEGINS = np.array(list(SPANS.values())) * DAY, np.array(list(COUNTS.values()))
+_ENDS = np.array(list(SPANS.values())) * DAY
+_OWN = len(SPANS) + 1
 
 _ALL = 1_024
 """Of the first so many events, of as many after them, of twice as many after these and so on, so many are asked about."""
@@ -35,8 +38,8 @@ _LEAST = 64
 """One event in so many at the least."""
 
 
-def habits_of(seconds: npt.ArrayLike, counts: npt.ArrayLike) -> Ints:
-    """int64 (P, 2): the places of the two numbers for items that somebody has had.
+def features(seconds: npt.ArrayLike, counts: npt.ArrayLike, likelier: npt.ArrayLike) -> Times:
+    """float64 (P, 8): what is known of items that somebody has had.
 
     Parameters
     ----------
@@ -44,15 +47,16 @@ def habits_of(seconds: npt.ArrayLike, counts: npt.ArrayLike) -> Ints:
         Since each was taken last; below 0 counts as now.
     counts : int (P,)
         How often it was taken, at least once.
+    likelier : float (P,)
+        The logarithm of how much likelier than by chance the model takes it to be: log (N p).
 
     Examples
     --------
-    >>> habits_of([60.0, 3 * 86_400.0, 1e9], [1, 5, 100]).tolist()
-    [[0, 6], [2, 8], [5, 10]]
+    >>> features([60.0, 3 * 86_400.0, 1e9], [1, 1, 1], [0.5, 0.0, 0.0]).tolist()[0]
+    [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5]
     """
     span = np.minimum(np.searchsorted(_ENDS, np.asarray(seconds, np.float64), side="right"), len(SPANS) - 1)
-    count = np.searchsorted(_BEGINS, np.asarray(counts), side="right") - 1
-    return np.stack([span, len(SPANS) + count], axis=1).astype(np.int64)
+    return np.column_stack([np.eye(len(SPANS))[span], np.log(np.asarray(counts, np.float64)), np.asarray(likelier, np.float64)])
 
 
 def is_asked(n: int) -> bool:
@@ -73,63 +77,64 @@ class Repeats:
 
     Examples
     --------
-    >>> repeats, weekly = Repeats(), habits_of([6 * 86_400.0, 300 * 86_400.0], [3, 1])
+    >>> repeats, known = Repeats(), features([6 * 86_400.0, 300 * 86_400.0], [3, 1], [0.0, 0.0])
     >>> for day in range(50):
-    ...     repeats.take(weekly, [0.01, 0.01], taken=0, time=1e9 + day)
-    >>> last_week, long_ago = repeats.adds(weekly)
+    ...     repeats.take(known, [0.01, 0.01], taken=0, time=1e9 + day)
+    >>> last_week, long_ago = repeats.adds(known)
     >>> bool(last_week > 2 and long_ago <= 0)
     True
     """
 
     def __init__(self, settings: RepeatSettings | None = None) -> None:
         self.settings = settings or RepeatSettings()
-        n = len(SPANS) + len(COUNTS)
-        self._weights, self._seen = np.zeros(n), np.zeros(n)
+        self._weights, self._seen = np.zeros(_OWN + 1), np.zeros(_OWN + 1)
+        self._weights[_OWN] = self.settings.kept - 1.0
         self._clock = LogClock(self.settings.half_life * DAY, self.settings.leap)
         self.events = 0
         """How many events were learned."""
 
-    def take(self, habits: npt.ArrayLike, chances: npt.ArrayLike, taken: int, time: float) -> None:
+    def take(self, known: npt.ArrayLike, chances: npt.ArrayLike, taken: int, time: float, trained: bool = False) -> None:
         """Learn from one event of a person who had P different items before it.
 
         Parameters
         ----------
-        habits : int (P, 2)
-            Of these items, see `habits_of`.
+        known : float (P, 8)
+            What is known of these items, see `features`.
         chances : float (P,)
             The model's probability, before the event, of each of them; all other items have the rest.
         taken : int
             Which of them was taken; -1: another item.
         time : float
             Unix seconds.
+        trained : bool
+            The model was trained on this event, so how well it knew of it says nothing of how well it knows of others.
 
         Raises
         ------
         ValueError
             If shapes differ, or there is no such item.
         """
-        which, chance = np.asarray(habits, np.int64), np.asarray(chances, np.float64)
-        if which.shape != (len(chance), 2) or chance.ndim != 1 or not -1 <= taken < len(chance):
-            raise ValueError(f"habits {which.shape}, chances {chance.shape}, taken {taken}; expected (P, 2), (P,), -1 to P - 1")
-        raised = chance * np.exp(self._of(which))
+        x, chance = np.asarray(known, np.float64), np.asarray(chances, np.float64)
+        if chance.ndim != 1 or x.shape != (len(chance), _OWN + 1) or not -1 <= taken < len(chance):
+            raise ValueError(f"known {x.shape}, chances {chance.shape}, taken {taken}; expected (P, {_OWN + 1}), (P,), -1 to P - 1")
+        raised = chance * np.exp(np.minimum(x @ self._weights, 100.0))
         raised /= raised.sum() + max(1.0 - chance.sum(), 0.0)
-        expected = np.bincount(which.ravel(), np.repeat(raised, 2), minlength=len(self._weights))
-        told = np.zeros(len(self._weights))
-        if taken >= 0:
-            told[which[taken]] = 1.0
+        expected = raised @ x
+        varied = np.maximum(raised @ x**2 - expected**2, 0.0)
         worth, shrink = self._clock.take(np.array([time]))
-        self._seen = self._seen * shrink + worth[0] * expected * (1.0 - np.minimum(expected, 1.0))
-        step, limit = (told - expected) / (self._seen * self._clock.present(-np.inf) + self.settings.prior), self.settings.limit
-        self._weights = np.clip(self._weights + step, -limit, limit)
+        told = (x[taken] if taken >= 0 else 0.0) - expected
+        learned = slice(0, _OWN if trained else _OWN + 1)
+        self._seen *= shrink
+        self._seen[learned] += worth[0] * varied[learned]
+        precision, limit = self._seen * self._clock.present(-np.inf) + self.settings.prior, self.settings.limit
+        self._weights[learned] = np.clip(self._weights + told / precision, -limit, limit)[learned]
+        self._weights[_OWN] = max(self._weights[_OWN], -1.0)  # the model's order is not turned round
         self.events += 1
 
-    def _of(self, habits: Ints) -> Times:
-        return np.asarray(self._weights[habits].sum(axis=1))
-
-    def adds(self, habits: Ints) -> Floats:
-        """float32 (P,): what is added to the log-scores of items of these habits (P, 2)."""
-        return self._of(habits).astype(np.float32)
+    def adds(self, known: Times) -> Floats:
+        """float32 (P,): what is added to the log-scores of items of which this is known."""
+        return np.asarray(known @ self._weights, dtype=np.float32)
 
     def weights(self) -> dict[str, float]:
-        """What is added for each span, and for each count."""
-        return dict(zip([*SPANS, *COUNTS], self._weights.tolist(), strict=True))
+        """The numbers: what is added for each span, for each factor of e in the count, and in the model's own probability."""
+        return dict(zip([*SPANS, "count", "own"], self._weights.tolist(), strict=True))

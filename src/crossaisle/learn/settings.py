@@ -68,7 +68,8 @@ class RepeatSettings(Settings):
     kind: str = setting("purchase", "the kind of event that counts as taking an item", choices=TAKES)
     half_life: float = setting(60.0, "days after which an event counts half", low=0.01, high=36_500.0)
     prior: float = setting(1.0, "precision of the belief that nothing is to be added; larger learns slower", low=0.01)
-    limit: float = setting(3.0, "largest size of each of the two numbers that are added to a score", low=0.0, high=100.0)
+    kept: float = setting(0.5, "how much of the model's own order among items that a person had is kept at first", low=0.0, high=1.0)
+    limit: float = setting(6.0, "largest size of each number that is learned", low=1.0, high=100.0)
     leap: float = setting(0.1, "half-lives by which one event may move the clock on", low=0.0001, high=1000.0)
 
 

@@ -19,11 +19,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import logsumexp
 
 from crossaisle.data.build import NO_EVENT
 from crossaisle.errors import StoreAway
-from crossaisle.learn.repeats import Repeats, habits_of, is_asked
+from crossaisle.learn.repeats import Repeats, features, is_asked
 from crossaisle.learn.settings import RepeatSettings
 from crossaisle.live.known import Known
 from crossaisle.live.person import Person, together
@@ -36,13 +36,17 @@ __all__ = ["AT_ONCE", "FIRST", "Again"]
 log = logging.getLogger("crossaisle.live")
 
 FIRST = 512
-"""Newest events of the model's own histories that are learned first, so that lists are right before anything has happened."""
+"""Newest events of the model's own histories, which are learned first: what people do with a shop's things is known from the start."""
 AT_ONCE = 64
 """Events asked about between two looks at the log; the others wait."""
 _TOGETHER = 16
 """Events asked about together."""
 _WAITING = 2_048
 """Events that wait at most, the newest."""
+_TRIES = 3
+"""So often a store that does not answer is asked about the same events."""
+_MANY = 2_000
+"""Somebody of whom the store has more events is not one person, or is no example."""
 
 
 class _Asked(NamedTuple):
@@ -70,6 +74,10 @@ class Again:
         self.repeats = Repeats(settings)
         self._kind = settings.kind
         self._waiting: deque[_Asked] = deque(self._held(), maxlen=_WAITING)
+        self._counted = self._failed = 0
+        """Events of the log that count as taking, and how often the store was away when the next ones were asked about."""
+        self._left_out: set[str] = set()
+        """People with too many events."""
 
     @staticmethod
     def possible(served: Served) -> bool:
@@ -95,11 +103,13 @@ class Again:
         places = newest - h.offsets[owners]
         return [_Asked(*one) for one in zip(users, h.items[newest].tolist(), h.times[newest].tolist(), places.tolist(), strict=True)]
 
-    def take(self, events: Iterable[tuple[int, int, Event]]) -> None:
-        """Note which of these events are to be asked about: place in the log since training, from 1, item code, event."""
-        for n, code, event in events:
-            if event.event == self._kind and is_asked(n - 1):
-                self._waiting.append(_Asked(event.user_id, code, event.timestamp, event.event_id))
+    def take(self, events: Iterable[tuple[int | None, Event]]) -> None:
+        """Note which of these events, in the order of the log, are to be asked about: item code, None where it is unknown, and event."""
+        for code, event in events:
+            if event.event == self._kind:
+                if code is not None and is_asked(self._counted):
+                    self._waiting.append(_Asked(event.user_id, code, event.timestamp, event.event_id))
+                self._counted += 1
 
     def work(self, ended: threading.Event, n: int = AT_ONCE) -> None:
         """Ask about up to n of the events that wait; for one thread at a time.
@@ -112,7 +122,7 @@ class Again:
         Raises
         ------
         StoreAway
-            If the store cannot be reached; what was not asked about waits on.
+            If the store cannot be reached; what was not asked about waits on, and is given up in the end.
         """
         while self._waiting and n > 0 and not ended.is_set():
             began = time.monotonic()
@@ -120,56 +130,83 @@ class Again:
             try:
                 self._learn(some)
             except StoreAway:
-                self._waiting.extendleft(reversed(some[: _WAITING - len(self._waiting)]))
+                self._failed += 1
+                if self._failed < _TRIES:
+                    some = some[max(0, len(some) - (_WAITING - len(self._waiting))) :]
+                    self._waiting.extendleft(reversed(some))
+                else:
+                    self._failed = 0
                 raise
             except Exception as error:  # whatever is wrong with them, the others are learned
                 log.error("fault in learning what is taken again: %s", type(error).__name__)
+            self._failed = 0
             n -= len(some)
             ended.wait(time.monotonic() - began)  # lists go on meanwhile
 
-    def _before(self, asked: _Asked, known: dict[str, Known]) -> Person | None:
+    def _before(self, served: Served, asked: _Asked, known: dict[str, Known]) -> Person | None:
         """The person as known before the event; None where it is gone, or part of the model's own histories as well."""
+        user = asked.user_id
         if isinstance(asked.place, str):
-            if asked.user_id not in known:
-                known[asked.user_id] = Known.of(self._served, self._records, asked.user_id)
-            return known[asked.user_id].before_event(self._served, asked.place)
-        if self._records.is_forgotten(asked.user_id):
+            if user in self._left_out:
+                return None
+            if user not in known:
+                known[user] = Known.of(served, self._records, user)
+            if len(known[user].events) > _MANY:
+                self._left_out.add(user)
+                return None
+            return known[user].before_event(served, asked.place)
+        if self._records.is_forgotten(user):
             return None
-        held, n = self._served.known_person(asked.user_id), asked.place
+        held, n = served.known_person(user), asked.place
         return Person(held.items[:n], held.kinds[:n], held.weights[:n], held.times[:n])
 
     def _learn(self, some: list[_Asked]) -> None:
         served, known = self._served, dict[str, Known]()
         # whoever has no history expects nothing of it
-        asked = [(one, person) for one in some if (person := self._before(one, known)) is not None and len(person.items)]
+        asked = [(one, person) for one in some if (person := self._before(served, one, known)) is not None and len(person.items)]
         if not asked:
             return
         listable = served.catalogue.available & ~served.gone
-        scores = served.contents.scorer.score(together([person for _, person in asked])).astype(np.float64)
-        chances = softmax(np.where(listable, scores, -np.inf), axis=1)
-        for (one, person), chance in zip(asked, chances, strict=True):
-            own, habits = self._habits(person, one.time)
+        scores = served.contents.scorer.score(together([person for _, person in asked]))
+        for (one, person), row in zip(asked, scores, strict=True):
+            own, told, chances = self._known(person, one.time, np.where(listable, row, -np.inf))
             if len(own) and listable[one.item]:
                 here = np.flatnonzero(own == one.item)
-                self.repeats.take(habits, chance[own], int(here[0]) if len(here) else -1, one.time)
+                held = not isinstance(one.place, str)
+                self.repeats.take(told, chances, int(here[0]) if len(here) else -1, one.time, trained=held)
 
-    def _habits(self, person: Person, now: float) -> tuple[Ints, Ints]:
-        """int64 (P,), (P, 2): the different items that a person has taken, ascending, and how; see `learn.repeats.habits_of`."""
+    def _known(self, person: Person, now: float, scores: Floats) -> tuple[Ints, Times, Times]:
+        """The different items that a person has taken and that can be listed, ascending.
+
+        Parameters
+        ----------
+        scores : float32 (N,)
+            Of all items; minus infinity where one cannot be listed.
+
+        Returns
+        -------
+        own : int64 (P,)
+        known : float64 (P, 8)
+            See `learn.repeats.features`.
+        chances : float64 (P,)
+            The model's probability of each.
+        """
         taken = np.isin(person.kinds, self._kinds()) & ~np.isnan(person.times)
+        taken[taken] = np.isfinite(scores[person.items[taken]])
         own, which, counts = np.unique(person.items[taken], return_inverse=True, return_counts=True)
         last: Times = np.full(len(own), -np.inf)
         np.maximum.at(last, which, person.times[taken])
-        return own, habits_of(now - last, counts)
+        told = scores[np.isfinite(scores)].astype(np.float64)
+        logs = scores[own].astype(np.float64) - (logsumexp(told) if len(told) else 0.0)
+        return own, features(now - last, counts, logs + np.log(max(len(told), 1))), np.exp(logs)
 
     def _kinds(self) -> list[int]:
         """Codes of events that count as taking: in tables without kinds all do."""
         return [code for name, code in self._served.kinds.items() if name in (self._kind, NO_EVENT)]
 
-    def adds(self, person: Person, items: Ints, now: float) -> Floats:
-        """float32 (P,): what is added to the scores of some items; nothing that was disliked rises."""
-        own, habits = self._habits(person, now)
-        adds = self.repeats.adds(habits)
-        refused = np.isin(own, list(person.disliked))
-        out = np.zeros(self._served.catalogue.n_items, np.float32)
-        out[own] = np.where(refused, np.minimum(adds, 0.0), adds)
-        return out[items]
+    def adds(self, served: Served, person: Person, scores: Floats, now: float) -> Floats:
+        """float32 (N,): what is added to the scores of all items; nothing that was disliked rises."""
+        own, known, _ = self._known(person, now, np.where(served.catalogue.available & ~served.gone, scores, -np.inf))
+        adds, out = self.repeats.adds(known), np.zeros(len(scores), np.float32)
+        out[own] = np.where(np.isin(own, list(person.disliked)), np.minimum(adds, 0.0), adds)
+        return out

@@ -20,7 +20,7 @@ import numpy as np
 
 from crossaisle import schema
 from crossaisle.errors import CrossAisleError, ModelError, StoreAway, UnknownItem
-from crossaisle.live.again import AT_ONCE, FIRST
+from crossaisle.live.again import FIRST
 from crossaisle.live.asking import Answer, Ask
 from crossaisle.live.known import Known
 from crossaisle.live.learned import Learned
@@ -121,7 +121,10 @@ class Engine:
 
     def _learning(self, served: Served) -> Learned:
         """Nothing learned yet about a version."""
-        return Learned(served, self.records, self.learn, time.time() - self.settings.learn_days * 86_400.0)
+        out = Learned(served, self.records, self.learn, time.time() - self.settings.learn_days * 86_400.0)
+        if (old := getattr(self, "_learned", None)) is not None:
+            out.goes_on_from(old)
+        return out
 
     def _learn(self, patience: float = -1) -> None:
         """Work in what came since.
@@ -144,25 +147,19 @@ class Engine:
     def _learn_on(self) -> None:
         """`_learn`, again and again; and anew from the beginning where somebody it was learned from has been forgotten."""
         self._learn()
-        self._learn_again(self._learned)
+        self._learned.learn_again(self._ended)
         old, began = self._learned, time.monotonic()
         if not old.outdated or began < self._learn_anew_from:
             return
         with contextlib.suppress(StoreAway), self._stepping:
             anew = self._learning(self._served)
             anew.step(time.time(), self._ended)
-            self._learn_again(anew, FIRST)
+            anew.learn_again(self._ended, FIRST)
             with self._lock:
                 if self._learned is old and not self._ended.is_set():  # and not what another version has learned, or only a part
                     anew.follow(self._served)
                     self._learned = anew
         self._learn_anew_from = time.monotonic() + _EASE * (time.monotonic() - began)
-
-    def _learn_again(self, learned: Learned, n: int = AT_ONCE) -> None:
-        """Work in up to n events of what people take again; nobody waits for it."""
-        if learned.again is not None:
-            with contextlib.suppress(StoreAway):
-                learned.again.work(self._ended, n)
 
     def _made(self, name: str, contents: Contents) -> Served:
         """A version ready to answer, with the items that the store has besides."""
@@ -319,6 +316,7 @@ class Engine:
             except ModelError:
                 return False
             except StoreAway:  # what it needs of the store cannot be had: another time
+                self._learned.found_away(time.time())
                 self._watcher.again()
                 return False
             except Exception as error:  # whatever is wrong with it, the version in service goes on, and `model` says why
@@ -328,7 +326,7 @@ class Engine:
             learned = self._learning(served)
             with contextlib.suppress(StoreAway):  # what was learned before the exchange is not to be missed after it
                 learned.step(time.time(), self._ended)
-            self._learn_again(learned, FIRST)
+            learned.learn_again(self._ended, FIRST)
             try:
                 known, forgotten = self.records.forgotten_since(served.trained_to)
             except StoreAway:

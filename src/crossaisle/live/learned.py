@@ -29,7 +29,7 @@ from crossaisle.errors import StoreAway
 from crossaisle.learn.abnormal import Feedback, person_key
 from crossaisle.learn.explore import Explorer, Outcomes, Slot, base_features, places_to_explore, pool_of
 from crossaisle.learn.online import OnlineBiases
-from crossaisle.live.again import Again
+from crossaisle.live.again import AT_ONCE, Again
 from crossaisle.live.served import Served
 from crossaisle.live.settings import LearnSettings
 from crossaisle.live.tastes import Tastes
@@ -41,6 +41,8 @@ __all__ = ["LAG", "Learned"]
 LAG = 3.0
 _LATE = 20.0
 """Seconds after the store was away until lists are read on: by then all that waited in every process is written."""
+_LONGEST = 300.0
+"""Lists so many seconds old are read in any case, such as where the store is away now and then."""
 _BREATH = 16
 """Lists that are read in one go."""
 _FEW = 2_000
@@ -121,8 +123,8 @@ class Learned:
         """Up to where the events of before the training are read, which may answer lists shown since; None: not begun."""
         self._read_to, self._read_at = since, set[str]()
         """Lists before this moment are read, and of this moment itself these."""
-        self._away_from = self._away_until = -np.inf
-        """When the store was first and last found away, the last time that it was."""
+        self._well_at = self._away_from = self._away_until = -np.inf
+        """When the store was last read, when so before it was away the last time, and when it was last found so."""
         self._recent: OrderedDict[str, tuple[tuple[str, int, bool], ...] | _Places] = OrderedDict()
         """Item, place and whether it explored; plain tuples, which the garbage collector does not go through again and again."""
         self._answered: OrderedDict[int, None] = OrderedDict()
@@ -177,17 +179,38 @@ class Learned:
         StoreAway
             If the store cannot be reached; the next call goes on.
         """
+        began = time.monotonic()
         try:
-            return self._step(now, ended or threading.Event())
+            read = self._step(now, ended or threading.Event())
         except StoreAway:
-            if now - self._away_until > _LATE:
-                self._away_from = now
-            self._away_until = now
+            self.found_away(now + time.monotonic() - began)
             raise
+        self._well_at = now
+        return read
+
+    def found_away(self, now: float) -> None:
+        """The store could not be reached at a moment: lists that were made since it last could are waited for."""
+        if now - self._away_until > _LATE:
+            self._away_from = self._well_at
+        self._away_until = now
+
+    def goes_on_from(self, old: Learned) -> None:
+        """Know what another one knows of when the store was away."""
+        self._well_at, self._away_from, self._away_until = old._well_at, old._away_from, old._away_until
+
+    def learn_again(self, ended: threading.Event, n: int = AT_ONCE) -> None:
+        """Work in up to n events of what people take again, where the log has been read; nobody waits for it."""
+        again = self.again
+        if again is None or self._first_head is None:  # who was forgotten since is known from there on
+            return
+        try:
+            again.work(ended, n)
+        except StoreAway:
+            self.found_away(time.time())
 
     def _step(self, now: float, ended: threading.Event) -> bool:
         # lists that were made while the store was away are written once it is back: they are waited for
-        until = (now if now - self._away_until > _LATE else self._away_from) - LAG
+        until = (now if now - self._away_until > _LATE else max(self._away_from, now - _LONGEST)) - LAG
         read = False
         if not self._caught_up:  # a call that found the store away may have read of somebody who was forgotten since
             self._first_head = self._first_head or self.records.head()
@@ -333,8 +356,9 @@ class Learned:
         if known:
             codes, signs, times = (np.array(x) for x in zip(*known, strict=True))
             self.biases.take(codes, signs, times)
-            if self.again is not None:
-                self.again.take([(seq - self._trained, self._codes[e.item_id], e) for seq, e in came if e.item_id in self._codes])
+        again = self.again
+        if again is not None and not counted:
+            again.take([(self._codes.get(e.item_id), e) for _, e in came])
         answers: dict[int, list[tuple[int, int, float]]] = {1: [], -1: []}
         for _, e in events:
             if not counted:

@@ -161,7 +161,10 @@ class Lists:
         elif ask.context_item is not None:
             listable[served.codes[ask.context_item]] = False
         listable[list(person.hidden)] = False
-        free = listable[items]
+        free, repeats, again = listable[items], None, learned.again
+        # every item is scored; what is wished for in words does not hang on what is bought again
+        if ask.keep_seen and again is not None and ask.wish is None and len(items) == served.catalogue.n_items and len(person.items):
+            repeats = again.adds(served, person, scores, time.time())
         adjustment = learned.adjustment
         if adjustment is not None and len(adjustment) == served.catalogue.n_items:
             scores = scores + adjustment[items]
@@ -170,9 +173,8 @@ class Lists:
             if person.state is None:
                 person.state = served.contents.scorer.net.states(together([person]))[0][0]
             scores = scores + corrections.scores(person.state, items)
-        again = learned.again
-        if ask.keep_seen and again is not None:
-            scores = scores + again.adds(person, items, time.time())
+        if repeats is not None:
+            scores = scores + repeats
         scores = sunk(served, person, items, scores, self.settings)
         columns = slate(
             scores[None],

@@ -14,6 +14,7 @@ import polars as pl
 from crossaisle import schema
 from crossaisle.blend.quick import QuickBlend, supported
 from crossaisle.data.adhoc import read_new_items
+from crossaisle.data.build import NO_EVENT
 from crossaisle.data.rejected import Rejected
 from crossaisle.errors import RequestError, TableError
 from crossaisle.graph.category_graph import CategoryGraph
@@ -273,7 +274,8 @@ class Served:
             return False
         trained = self.known_person(event.user_id) if trained is None else trained
         there = (trained.times == event.timestamp) & (trained.items == self.codes.get(event.item_id, -1))
-        return bool((there & (trained.kinds == self.kinds.get(event.event, -1))).any())
+        kinds = [self.kinds[name] for name in (event.event, NO_EVENT) if name in self.kinds]  # tables need not say what was done
+        return bool((there & np.isin(trained.kinds, kinds)).any())
 
     @cached_property
     def _newest(self) -> float:
