@@ -220,8 +220,8 @@ def test_events_that_a_store_never_answers_about_are_given_up(make, records, now
         return ask(served, store, user)
 
     monkeypatch.setattr(module.Known, "of", never)
-    engine._learned.step(now)
     for _ in range(40):
+        engine._learned.step(now)
         engine._learned.learn_again(threading.Event(), 10_000)
     assert not engine._learned.again._waiting
     assert engine._learned.again.repeats.events > 20
@@ -233,9 +233,43 @@ def test_whoever_has_very_many_events_is_no_example(make, records, now, monkeypa
     many = [Event(f"m{k}", "guest", SOLD[k % 5], "purchase", now - 90 * DAY + k) for k in range(60)]
     records.add_events([*many, *_week_after_week(now, people=2)], now)
     asked = _watched(engine._learned.again, monkeypatch)
+    monkeypatch.setattr(records, "events_of", lambda user, after=0, read=records.events_of: [] if user == "guest" else read(user, after))
     _learn(engine)
     assert {one.user_id for one, person in asked if person is None} == {"guest"}
     assert engine._learned.again.repeats.events == 6
+
+
+def test_an_outage_throws_nothing_away(make, records, now, monkeypatch):
+    engine = make(records, held=True)
+    records.add_events(_week_after_week(now), now)
+    _learn(engine, 0)
+    waiting = list(engine._learned.again._waiting)
+    assert len(waiting) > 200
+
+    def away(*told):
+        raise StoreAway("a store", "it is gone")
+
+    with monkeypatch.context() as patch:
+        for name in ("get_value", "is_forgotten", "events_of", "has_more_events"):
+            patch.setattr(records, name, away)
+        for _ in range(40):
+            engine._learn_on()
+    assert list(engine._learned.again._waiting) == waiting
+    engine._learn_on()
+    assert len(engine._learned.again._waiting) == len(waiting) - 64
+
+
+def test_what_was_bought_before_anybody_described_it_is_learned_once_it_is(make, records, now):
+    engine = make(records)
+    events = [Event(f"f{p} {w}", f"f{p}", "fresh", "purchase", now - (3 - w) * 6 * DAY) for w in range(3) for p in range(20)]
+    records.add_events(events, now)
+    _learn(engine)
+    assert engine._learned.again.repeats.events == 0
+    engine.put_items([{"item_id": "fresh", "title": "running socks", "category": DATA.items["category"][0]}])
+    _learn(engine)
+    assert engine._learned.again.repeats.events == 40
+    assert not engine._learned.again._later
+    assert engine._learned.again._counted == 60
 
 
 def test_some_at_a_time_and_of_a_long_log_the_newest(make, records, now, monkeypatch):

@@ -161,6 +161,29 @@ def test_lists_that_waited_for_the_store_are_learned_once_it_is_back(made, recor
         assert one.shown_lately().sum() == sum(len(shown.items) for shown in waited)
 
 
+def test_lists_that_waited_long_for_the_store_are_learned_too(made, records, monkeypatch):
+    now = time.time()
+    engine = Engine(made, records, LIVE)
+    engine.close()
+    learned = module.Learned(engine._served, records, LearnSettings(), now - 1000)
+    learned.step(now)
+
+    def away(name):
+        raise StoreAway("a store", "it is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "get_value", away)
+        for second in range(5, 600, 7):
+            with pytest.raises(StoreAway):
+                learned.step(now + second)
+    learned.step(now + 601)
+    waited = [dataclasses.replace(shown, timestamp=now + 10 + 200 * k) for k, shown in enumerate(_lists(3, now))]
+    records.add_lists(waited)
+    for second in range(602, 640):
+        learned.step(now + second)
+    assert learned.shown_lately().sum() == sum(len(shown.items) for shown in waited)
+
+
 def test_lists_are_learned_where_the_store_is_away_now_and_then(made, records, monkeypatch):
     now = time.time()
     engine = Engine(made, records, LIVE)
@@ -176,7 +199,7 @@ def test_lists_are_learned_where_the_store_is_away_now_and_then(made, records, m
         return read(name)
 
     monkeypatch.setattr(records, "get_value", value)
-    for second in range(9, 600, 9):
+    for second in range(7, 600, 7):
         with contextlib.suppress(StoreAway):
             learned.step(now + second)
         if second < 200:

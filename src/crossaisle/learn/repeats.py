@@ -13,7 +13,7 @@ event that item t was taken moves the numbers by
     w += (x_t - m) / (h + k),     h the variances of the features, summed over the events so far, fading with time,
 
 x_t = 0 for an item that the person never had. That is the multinomial logit model learned online by a Gaussian with a diagonal precision k
-at first, one Newton step an event (Chapelle and Li 2011, "An Empirical Evaluation of Thompson Sampling", algorithm 3).
+at first (of w_own 30 k), one Newton step an event (Chapelle and Li 2011, "An Empirical Evaluation of Thompson Sampling", algorithm 3).
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ SPANS = {"an hour": 1 / 24, "a day": 1.0, "a week": 7.0, "two weeks": 14.0, "fou
 """Up to how many days ago each span goes."""
 _ENDS = np.array(list(SPANS.values())) * DAY
 _OWN = len(SPANS) + 1
+_SURER = 30.0
+"""How much surer w_own is at first: its feature is large, and the first few events would throw it about."""
 
 _ALL = 1_024
 """Of the first so many events, of as many after them, of twice as many after these and so on, so many are asked about."""
@@ -89,6 +91,8 @@ class Repeats:
         self.settings = settings or RepeatSettings()
         self._weights, self._seen = np.zeros(_OWN + 1), np.zeros(_OWN + 1)
         self._weights[_OWN] = self.settings.kept - 1.0
+        self._prior = np.full(_OWN + 1, self.settings.prior)
+        self._prior[_OWN] *= _SURER
         self._clock = LogClock(self.settings.half_life * DAY, self.settings.leap)
         self.events = 0
         """How many events were learned."""
@@ -126,7 +130,7 @@ class Repeats:
         learned = slice(0, _OWN if trained else _OWN + 1)
         self._seen *= shrink
         self._seen[learned] += worth[0] * varied[learned]
-        precision, limit = self._seen * self._clock.present(-np.inf) + self.settings.prior, self.settings.limit
+        precision, limit = self._seen * self._clock.present(-np.inf) + self._prior, self.settings.limit
         self._weights[learned] = np.clip(self._weights + told / precision, -limit, limit)[learned]
         self._weights[_OWN] = max(self._weights[_OWN], -1.0)  # the model's order is not turned round
         self.events += 1

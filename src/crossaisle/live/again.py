@@ -76,8 +76,8 @@ class Again:
         self._waiting: deque[_Asked] = deque(self._held(), maxlen=_WAITING)
         self._counted = self._failed = 0
         """Events of the log that count as taking, and how often the store was away when the next ones were asked about."""
-        self._left_out: set[str] = set()
-        """People with too many events."""
+        self._later: dict[str, None] = {}
+        """Ids of events to be asked about once their item is known."""
 
     @staticmethod
     def possible(served: Served) -> bool:
@@ -103,13 +103,27 @@ class Again:
         places = newest - h.offsets[owners]
         return [_Asked(*one) for one in zip(users, h.items[newest].tolist(), h.times[newest].tolist(), places.tolist(), strict=True)]
 
-    def take(self, events: Iterable[tuple[int | None, Event]]) -> None:
-        """Note which of these events, in the order of the log, are to be asked about: item code, None where it is unknown, and event."""
+    def take(self, events: Iterable[tuple[int | None, Event]], counted: bool = False) -> None:
+        """Note which of these events, in the order of the log, are to be asked about.
+
+        Parameters
+        ----------
+        events : iterable of (int or None, Event)
+            Item code, None where the item is not known yet.
+        counted : bool
+            They came before, when their item was not known.
+        """
         for code, event in events:
             if event.event == self._kind:
-                if code is not None and is_asked(self._counted):
+                asked = event.event_id in self._later if counted else is_asked(self._counted)
+                self._counted += not counted
+                if asked and code is None:
+                    self._later[event.event_id] = None
+                    if len(self._later) > _WAITING:
+                        del self._later[next(iter(self._later))]
+                elif asked and code is not None:
+                    self._later.pop(event.event_id, None)
                     self._waiting.append(_Asked(event.user_id, code, event.timestamp, event.event_id))
-                self._counted += 1
 
     def work(self, ended: threading.Event, n: int = AT_ONCE) -> None:
         """Ask about up to n of the events that wait; for one thread at a time.
@@ -143,25 +157,21 @@ class Again:
             n -= len(some)
             ended.wait(time.monotonic() - began)  # lists go on meanwhile
 
-    def _before(self, served: Served, asked: _Asked, known: dict[str, Known]) -> Person | None:
+    def _before(self, served: Served, asked: _Asked, known: dict[str, Known | None]) -> Person | None:
         """The person as known before the event; None where it is gone, or part of the model's own histories as well."""
         user = asked.user_id
         if isinstance(asked.place, str):
-            if user in self._left_out:
-                return None
             if user not in known:
-                known[user] = Known.of(served, self._records, user)
-            if len(known[user].events) > _MANY:
-                self._left_out.add(user)
-                return None
-            return known[user].before_event(served, asked.place)
+                known[user] = None if self._records.has_more_events(user, _MANY) else Known.of(served, self._records, user)
+            person = known[user]
+            return None if person is None else person.before_event(served, asked.place)
         if self._records.is_forgotten(user):
             return None
         held, n = served.known_person(user), asked.place
         return Person(held.items[:n], held.kinds[:n], held.weights[:n], held.times[:n])
 
     def _learn(self, some: list[_Asked]) -> None:
-        served, known = self._served, dict[str, Known]()
+        served, known = self._served, dict[str, Known | None]()
         # whoever has no history expects nothing of it
         asked = [(one, person) for one in some if (person := self._before(served, one, known)) is not None and len(person.items)]
         if not asked:

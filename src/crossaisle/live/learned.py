@@ -42,7 +42,7 @@ LAG = 3.0
 _LATE = 20.0
 """Seconds after the store was away until lists are read on: by then all that waited in every process is written."""
 _LONGEST = 300.0
-"""Lists so many seconds old are read in any case, such as where the store is away now and then."""
+"""So many seconds after the store came back, lists are read on in any case, such as where it is away now and then."""
 _BREATH = 16
 """Lists that are read in one go."""
 _FEW = 2_000
@@ -125,6 +125,8 @@ class Learned:
         """Lists before this moment are read, and of this moment itself these."""
         self._well_at = self._away_from = self._away_until = -np.inf
         """When the store was last read, when so before it was away the last time, and when it was last found so."""
+        self._back_at, self._well = np.inf, False
+        """When it was first read again since then, and whether it was the last time that it was asked."""
         self._recent: OrderedDict[str, tuple[tuple[str, int, bool], ...] | _Places] = OrderedDict()
         """Item, place and whether it explored; plain tuples, which the garbage collector does not go through again and again."""
         self._answered: OrderedDict[int, None] = OrderedDict()
@@ -185,23 +187,25 @@ class Learned:
         except StoreAway:
             self.found_away(now + time.monotonic() - began)
             raise
-        self._well_at = now
+        self._well_at, self._back_at, self._well = now, min(self._back_at, now), True
         return read
 
     def found_away(self, now: float) -> None:
         """The store could not be reached at a moment: lists that were made since it last could are waited for."""
         if now - self._away_until > _LATE:
-            self._away_from = self._well_at
-        self._away_until = now
+            self._away_from = self._well_at if np.isfinite(self._well_at) else now - _LONGEST
+            self._back_at = np.inf
+        self._away_until, self._well = now, False
 
     def goes_on_from(self, old: Learned) -> None:
         """Know what another one knows of when the store was away."""
-        self._well_at, self._away_from, self._away_until = old._well_at, old._away_from, old._away_until
+        for name in ("_well_at", "_away_from", "_away_until", "_back_at"):
+            setattr(self, name, getattr(old, name))
 
     def learn_again(self, ended: threading.Event, n: int = AT_ONCE) -> None:
         """Work in up to n events of what people take again, where the log has been read; nobody waits for it."""
         again = self.again
-        if again is None or self._first_head is None:  # who was forgotten since is known from there on
+        if again is None or not self._well:  # who was forgotten since is known from the first good step on
             return
         try:
             again.work(ended, n)
@@ -210,7 +214,10 @@ class Learned:
 
     def _step(self, now: float, ended: threading.Event) -> bool:
         # lists that were made while the store was away are written once it is back: they are waited for
-        until = (now if now - self._away_until > _LATE else max(self._away_from, now - _LONGEST)) - LAG
+        until = now
+        if now - self._away_until <= _LATE:
+            until = max(self._away_from, now - _LONGEST) if now - self._back_at > _LONGEST else self._away_from
+        until -= LAG
         read = False
         if not self._caught_up:  # a call that found the store away may have read of somebody who was forgotten since
             self._first_head = self._first_head or self.records.head()
@@ -357,8 +364,8 @@ class Learned:
             codes, signs, times = (np.array(x) for x in zip(*known, strict=True))
             self.biases.take(codes, signs, times)
         again = self.again
-        if again is not None and not counted:
-            again.take([(self._codes.get(e.item_id), e) for _, e in came])
+        if again is not None:
+            again.take([(self._codes.get(e.item_id), e) for _, e in came], counted)
         answers: dict[int, list[tuple[int, int, float]]] = {1: [], -1: []}
         for _, e in events:
             if not counted:

@@ -193,6 +193,12 @@ class Records:
         sql = f"SELECT {_EVENT} FROM events WHERE user_hash = ? AND seq > ? ORDER BY timestamp, seq"
         return [_event(row) for row in self._database.read(lambda hand: hand.rows(sql, (hash_of(user_id), after)))]
 
+    def has_more_events(self, user_id: str, than: int) -> bool:
+        """Whether a person has more than so many events; not slower where there are very many."""
+        sql = "SELECT COUNT(*) FROM (SELECT 1 FROM events WHERE user_hash = ? LIMIT ?) AS some"
+        row = self._database.read(lambda hand: hand.one(sql, (hash_of(user_id), than + 1)))
+        return row is not None and int(row[0]) > than
+
     def events(self, after: int = 0, until: int | None = None) -> Iterator[list[tuple[int, Event]]]:
         """All events in the order of commits, in pieces, from behind `after` up to `until`, or to what was there when the reading began."""
         until = self.head().seq if until is None else until
