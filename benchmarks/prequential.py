@@ -145,7 +145,7 @@ def stretch(
     window = events.filter((pl.col("timestamp") >= first) & (pl.col("timestamp") < end)).join(
         items, on="item_id", how="semi", maintain_order="left"
     )
-    names, users = np.unique(window["user_id"].to_numpy(), return_inverse=True)
+    _, users = np.unique(window["user_id"].to_numpy(), return_inverse=True)
     codes = np.array([data.item_codes[i] for i in window["item_id"]], np.int64)
     times = window["timestamp"].to_numpy().astype(np.float64)
     later = np.flatnonzero(times >= start)
@@ -154,13 +154,17 @@ def stretch(
         again = np.array([(u, i) in seen or seen.add((u, i)) is not None for u, i in zip(users.tolist(), codes.tolist(), strict=True)])
         later = later[~again[later]]
     asked = np.sort(np.random.default_rng(SEED).choice(later, min(questions, len(later)), replace=False))
-    by_user = [np.flatnonzero(users == u) for u in range(len(names))]
-    rows_frozen, rows_fresh = [], []
-    for q in asked.tolist():
-        mine = by_user[users[q]]
-        rows_fresh.append(mine[mine < q])
-        rows_frozen.append(mine[times[mine] < start])
-    return Stretch(data, start, users, codes, times, asked, histories_of(rows_frozen, codes, times), histories_of(rows_fresh, codes, times))
+    fresh = earlier(users, asked)
+    frozen = [mine[times[mine] < start] for mine in fresh]
+    return Stretch(data, start, users, codes, times, asked, histories_of(frozen, codes, times), histories_of(fresh, codes, times))
+
+
+def earlier(users: np.ndarray, which: np.ndarray) -> list[np.ndarray]:
+    """Of each of some places in the log (R,), the places of its person's events before it."""
+    order = np.argsort(users, kind="stable")
+    bounds = np.searchsorted(users[order], np.arange(int(users.max()) + 2))
+    mine = [order[bounds[u] : bounds[u + 1]] for u in users[which].tolist()]
+    return [rows[: np.searchsorted(rows, q)] for rows, q in zip(mine, which.tolist(), strict=True)]
 
 
 def histories_of(rows: list[np.ndarray], codes: np.ndarray, times: np.ndarray) -> Histories:
@@ -179,12 +183,7 @@ def scored(model: BlendScorer, histories: Histories, seen: Histories | None) -> 
 
 def states_before(model: BlendScorer, part: Stretch, which: np.ndarray) -> np.ndarray:
     """float32 (R, D): the network's state before some events (places in the log); zeros where nothing came before."""
-    order = np.argsort(part.users, kind="stable")
-    bounds = np.searchsorted(part.users[order], np.arange(int(part.users.max()) + 2))
-    mine = [order[bounds[u] : bounds[u + 1]] for u in part.users[which].tolist()]
-    histories = histories_of(
-        [rows[: np.searchsorted(rows, q)] for rows, q in zip(mine, which.tolist(), strict=True)], part.items, part.times
-    )
+    histories = histories_of(earlier(part.users, which), part.items, part.times)
     out = np.zeros((len(which), model.item_vectors().shape[1]), np.float32)
     known = np.flatnonzero(histories.lengths > 0)
     for at in range(0, len(known), AT_ONCE):

@@ -33,6 +33,7 @@ from prequential import (
     Stretch,
     catalogue,
     dataset,
+    earlier,
     fitted,
     histories_of,
     judged,
@@ -42,22 +43,17 @@ from prequential import (
     stretch,
     summary,
 )
-from scipy.special import logsumexp
 
 from crossaisle.learn.online import OnlineBiases
-from crossaisle.learn.repeats import Repeats, features, is_asked
+from crossaisle.learn.repeats import Repeats, had, is_asked
 from crossaisle.learn.settings import OnlineSettings
 from crossaisle.live.again import FIRST
 
 
-def had_before(part: Stretch, row: int, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """int (P,), float (P, 8), (P,): the different items that the person of a question has had, what is known of them, their chances."""
+def before(part: Stretch, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """int (E,), float (E,): the items that the person of a question has had, and when."""
     here = slice(int(part.fresh.offsets[row]), int(part.fresh.offsets[row + 1]))
-    own, which, counts = np.unique(part.fresh.items[here], return_inverse=True, return_counts=True)
-    last = np.full(len(own), -np.inf)
-    np.maximum.at(last, which, part.fresh.times[here])
-    logs = scores[own].astype(np.float64) - logsumexp(scores.astype(np.float64))
-    return own, features(part.times[part.asked[row]] - last, counts, logs + np.log(len(scores))), np.exp(logs)
+    return part.fresh.items[here], part.fresh.times[here]
 
 
 def learning(
@@ -84,7 +80,7 @@ def learning(
     repeats = repeats or Repeats()
     ranks, rng, n = np.empty(len(part.asked)), np.random.default_rng(SEED), base.shape[1]
     for row, q in enumerate(part.asked.tolist()):
-        own, known, chances = had_before(part, row, base[row])
+        own, known, chances = had(*before(part, row), float(part.times[q]), base[row])
         if placebo:
             own = rng.choice(n, len(own), replace=False)
         target = int(part.items[q])
@@ -104,9 +100,9 @@ def by_count(part: Stretch, n: int) -> np.ndarray:
     """
     ranks, everybody = np.empty(len(part.asked)), part.data.item_counts / (part.data.item_counts.max() + 1.0)
     for row, q in enumerate(part.asked.tolist()):
-        here = slice(int(part.fresh.offsets[row]), int(part.fresh.offsets[row + 1]))
-        own = np.bincount(part.fresh.items[here], minlength=n).astype(np.float64)
-        own[part.fresh.items[here][part.times[q] - part.fresh.times[here] < 3600]] = -1.0
+        mine, when = before(part, row)
+        own = np.bincount(mine, minlength=n).astype(np.float64)
+        own[mine[part.times[q] - when < 3600]] = -1.0
         ranks[row] = places(own + everybody, int(part.items[q]))
     return ranks
 
@@ -114,9 +110,7 @@ def by_count(part: Stretch, n: int) -> np.ndarray:
 def newest(part: Stretch) -> Stretch:
     """The newest events before the stretch as questions."""
     asked = np.arange(part.begin - FIRST, part.begin)
-    by_user = [np.flatnonzero(part.users == u) for u in range(int(part.users.max()) + 1)]
-    rows = [mine[mine < q] for q, mine in ((q, by_user[part.users[q]]) for q in asked.tolist())]
-    return part._replace(asked=asked, fresh=histories_of(rows, part.items, part.times))
+    return part._replace(asked=asked, fresh=histories_of(earlier(part.users, asked), part.items, part.times))
 
 
 def biases_at(part: Stretch, n: int) -> np.ndarray:

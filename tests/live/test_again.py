@@ -233,7 +233,8 @@ def test_whoever_has_very_many_events_is_no_example(make, records, now, monkeypa
     many = [Event(f"m{k}", "guest", SOLD[k % 5], "purchase", now - 90 * DAY + k) for k in range(60)]
     records.add_events([*many, *_week_after_week(now, people=2)], now)
     asked = _watched(engine._learned.again, monkeypatch)
-    monkeypatch.setattr(records, "events_of", lambda user, after=0, read=records.events_of: [] if user == "guest" else read(user, after))
+    read = records.numbered_events_of
+    monkeypatch.setattr(records, "numbered_events_of", lambda user: [] if user == "guest" else read(user))
     _learn(engine)
     assert {one.user_id for one, person in asked if person is None} == {"guest"}
     assert engine._learned.again.repeats.events == 6
@@ -250,7 +251,7 @@ def test_an_outage_throws_nothing_away(make, records, now, monkeypatch):
         raise StoreAway("a store", "it is gone")
 
     with monkeypatch.context() as patch:
-        for name in ("get_value", "is_forgotten", "events_of", "has_more_events"):
+        for name in ("get_value", "is_forgotten", "numbered_events_of", "has_more_events"):
             patch.setattr(records, name, away)
         for _ in range(40):
             engine._learn_on()

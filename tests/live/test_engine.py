@@ -221,7 +221,7 @@ def test_somebody_who_was_forgotten_stays_so_when_the_store_is_away(engine, reco
     def away(*_, **__):
         raise StoreAway("sqlite:///events.db", "nobody is there")
 
-    for name in ("changes", "events_of", "is_forgotten", "add_lists"):
+    for name in ("changes", "numbered_events_of", "is_forgotten", "add_lists"):
         monkeypatch.setattr(records, name, away)
     for _ in range(2):  # the second time it is not asked
         assert listed(engine, user_id=user) == stranger
@@ -377,7 +377,7 @@ def test_a_store_that_is_away_degrades_and_nothing_more(engine, records, monkeyp
     def away(*_, **__):
         raise StoreAway("sqlite:///events.db", "nobody is there")
 
-    for name in ("changes", "events_of", "is_forgotten", "add_lists"):
+    for name in ("changes", "numbered_events_of", "is_forgotten", "add_lists"):
         monkeypatch.setattr(records, name, away)
     answer, other = engine.recommend([Ask(user_id=user), Ask(user_id=DATA.users[9])])
     assert answer.degraded

@@ -151,8 +151,8 @@ def test_lists_that_waited_for_the_store_are_learned_once_it_is_back(made, recor
     records.add_lists(waited)  # made while it was away, written when it had been back for a while
     learned.step(now + 15)
     assert not learned.shown_lately().any()
-    other = module.Learned(engine._served, records, LearnSettings(), now - 1000)  # another version is served meanwhile
-    other.goes_on_from(learned)
+    # another version is served meanwhile
+    other = module.Learned(engine._served, records, LearnSettings(), now - 1000, learned.outages)
     other.step(now + 16)
     assert not other.shown_lately().any()
     for one in (learned, other):

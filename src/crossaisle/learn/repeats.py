@@ -20,12 +20,13 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logsumexp
 
 from crossaisle.learn.clock import DAY, LogClock
 from crossaisle.learn.settings import RepeatSettings
-from crossaisle.schema import Floats, Times
+from crossaisle.schema import Floats, Ints, Times
 
-__all__ = ["SPANS", "Repeats", "features", "is_asked"]
+__all__ = ["SPANS", "Repeats", "features", "had", "is_asked"]
 
 SPANS = {"an hour": 1 / 24, "a day": 1.0, "a week": 7.0, "two weeks": 14.0, "four weeks": 28.0, "longer": np.inf}
 """Up to how many days ago each span goes."""
@@ -59,6 +60,38 @@ def features(seconds: npt.ArrayLike, counts: npt.ArrayLike, likelier: npt.ArrayL
     """
     span = np.minimum(np.searchsorted(_ENDS, np.asarray(seconds, np.float64), side="right"), len(SPANS) - 1)
     return np.column_stack([np.eye(len(SPANS))[span], np.log(np.asarray(counts, np.float64)), np.asarray(likelier, np.float64)])
+
+
+def had(items: Ints, times: Times, now: float, scores: Floats) -> tuple[Ints, Times, Times]:
+    """What a person has taken before a moment.
+
+    Parameters
+    ----------
+    items : int64 (E,)
+        Of what was taken, oldest first or not; one without a score is left out.
+    times : float64 (E,)
+        Unix seconds.
+    now : float
+        Unix seconds.
+    scores : float32 (N,)
+        Log-scores of all items; minus infinity where one cannot be listed.
+
+    Returns
+    -------
+    own : int64 (P,)
+        The different items, ascending.
+    known : float64 (P, 8)
+        See `features`.
+    chances : float64 (P,)
+        The model's probability of each.
+    """
+    listed = np.isfinite(scores)
+    kept = listed[items]
+    own, which, counts = np.unique(items[kept], return_inverse=True, return_counts=True)
+    last = np.full(len(own), -np.inf)
+    np.maximum.at(last, which, times[kept])
+    logs = scores[own].astype(np.float64) - (logsumexp(scores[listed].astype(np.float64)) if len(own) else 0.0)
+    return own, features(now - last, counts, logs + np.log(max(int(listed.sum()), 1))), np.exp(logs)
 
 
 def is_asked(n: int) -> bool:

@@ -19,11 +19,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp
 
 from crossaisle.data.build import NO_EVENT
 from crossaisle.errors import StoreAway
-from crossaisle.learn.repeats import Repeats, features, is_asked
+from crossaisle.learn.repeats import Repeats, had, is_asked
 from crossaisle.learn.settings import RepeatSettings
 from crossaisle.live.known import Known
 from crossaisle.live.person import Person, together
@@ -176,39 +175,19 @@ class Again:
         asked = [(one, person) for one in some if (person := self._before(served, one, known)) is not None and len(person.items)]
         if not asked:
             return
-        listable = served.catalogue.available & ~served.gone
+        listable = served.listable
         scores = served.contents.scorer.score(together([person for _, person in asked]))
         for (one, person), row in zip(asked, scores, strict=True):
-            own, told, chances = self._known(person, one.time, np.where(listable, row, -np.inf))
+            own, told, chances = self._had(served, person, one.time, row)
             if len(own) and listable[one.item]:
                 here = np.flatnonzero(own == one.item)
                 held = not isinstance(one.place, str)
                 self.repeats.take(told, chances, int(here[0]) if len(here) else -1, one.time, trained=held)
 
-    def _known(self, person: Person, now: float, scores: Floats) -> tuple[Ints, Times, Times]:
-        """The different items that a person has taken and that can be listed, ascending.
-
-        Parameters
-        ----------
-        scores : float32 (N,)
-            Of all items; minus infinity where one cannot be listed.
-
-        Returns
-        -------
-        own : int64 (P,)
-        known : float64 (P, 8)
-            See `learn.repeats.features`.
-        chances : float64 (P,)
-            The model's probability of each.
-        """
+    def _had(self, served: Served, person: Person, now: float, scores: Floats) -> tuple[Ints, Times, Times]:
+        """What a person has taken of what can be listed, see `learn.repeats.had`; an event without a time says nothing of it."""
         taken = np.isin(person.kinds, self._kinds()) & ~np.isnan(person.times)
-        taken[taken] = np.isfinite(scores[person.items[taken]])
-        own, which, counts = np.unique(person.items[taken], return_inverse=True, return_counts=True)
-        last: Times = np.full(len(own), -np.inf)
-        np.maximum.at(last, which, person.times[taken])
-        told = scores[np.isfinite(scores)].astype(np.float64)
-        logs = scores[own].astype(np.float64) - (logsumexp(told) if len(told) else 0.0)
-        return own, features(now - last, counts, logs + np.log(max(len(told), 1))), np.exp(logs)
+        return had(person.items[taken], person.times[taken], now, np.where(served.listable, scores, -np.inf))
 
     def _kinds(self) -> list[int]:
         """Codes of events that count as taking: in tables without kinds all do."""
@@ -216,7 +195,7 @@ class Again:
 
     def adds(self, served: Served, person: Person, scores: Floats, now: float) -> Floats:
         """float32 (N,): what is added to the scores of all items; nothing that was disliked rises."""
-        own, known, _ = self._known(person, now, np.where(served.catalogue.available & ~served.gone, scores, -np.inf))
+        own, known, _ = self._had(served, person, now, scores)
         adds, out = self.repeats.adds(known), np.zeros(len(scores), np.float32)
         out[own] = np.where(np.isin(own, list(person.disliked)), np.minimum(adds, 0.0), adds)
         return out

@@ -1,4 +1,4 @@
-"""The model in service. Imports: again, asking, known, learned, lists, overview, person, refit, repeated, served,
+"""The model in service. Imports: again, asking, known, learned, lists, outages, overview, person, refit, repeated, served,
 settings, shown, swap.
 
 One request's way: `recommend` -> `_catch_up` (what the store took since) -> `_person` (history and refusals) -> `Lists.plain` or
@@ -25,6 +25,7 @@ from crossaisle.live.asking import Answer, Ask
 from crossaisle.live.known import Known
 from crossaisle.live.learned import Learned
 from crossaisle.live.lists import Lists
+from crossaisle.live.outages import Outages
 from crossaisle.live.overview import overview
 from crossaisle.live.person import Person
 from crossaisle.live.refit import cursor_of
@@ -96,7 +97,7 @@ class Engine:
         self._unread: dict[str, int] = {}  # item ids that another process put or took out, many at once; by when they came
         self._forgotten = Forgotten()  # since the version was trained: what it holds of them is not used, store or no store
         self._lists = Lists(self.settings, self.learn)
-        self._away_until = 0.0
+        self._away_until, self._outages = 0.0, Outages()
         self._served = self._made(*self._watcher.load())
         self._cursor = self._served.trained_to
         self._log = ListLog(records, self.settings)
@@ -121,10 +122,7 @@ class Engine:
 
     def _learning(self, served: Served) -> Learned:
         """Nothing learned yet about a version."""
-        out = Learned(served, self.records, self.learn, time.time() - self.settings.learn_days * 86_400.0)
-        if (old := getattr(self, "_learned", None)) is not None:
-            out.goes_on_from(old)
-        return out
+        return Learned(served, self.records, self.learn, time.time() - self.settings.learn_days * 86_400.0, self._outages)
 
     def _learn(self, patience: float = -1) -> None:
         """Work in what came since.
@@ -245,18 +243,17 @@ class Engine:
             self._people.move_to_end(user_id)
             return found, True
         served = self._served
-        trained = Person.of_items([]) if user_id in self._forgotten else served.known_person(user_id)
-        if time.monotonic() < self._away_until:
-            return trained, False
-        try:
-            person = Known.of(served, self.records, user_id).now(served)
-        except StoreAway:
-            self._away_until = time.monotonic() + self.settings.away_seconds
-            return trained, False
-        self._people[user_id] = person
-        while len(self._people) > self.settings.people:
-            self._people.popitem(last=False)
-        return person, True
+        if time.monotonic() >= self._away_until:
+            try:
+                person = Known.of(served, self.records, user_id).now(served)
+            except StoreAway:
+                self._away_until = time.monotonic() + self.settings.away_seconds
+            else:
+                self._people[user_id] = person
+                while len(self._people) > self.settings.people:
+                    self._people.popitem(last=False)
+                return person, True
+        return Person.of_items([]) if user_id in self._forgotten else served.known_person(user_id), False
 
     # lists
 
@@ -316,7 +313,7 @@ class Engine:
             except ModelError:
                 return False
             except StoreAway:  # what it needs of the store cannot be had: another time
-                self._learned.found_away(time.time())
+                self._outages.away(time.time())
                 self._watcher.again()
                 return False
             except Exception as error:  # whatever is wrong with it, the version in service goes on, and `model` says why

@@ -39,10 +39,10 @@ class Known(NamedTuple):
         """
         # of a stranger the model holds nothing that could have to be left out
         forgotten = user_id in served.rows and records.is_forgotten(user_id)
-        events = records.events_of(user_id)
-        newer = records.events_of(user_id, served.trained_to.seq) if served.trained_to.seq and not forgotten else events
         own = Person.of_items([]) if forgotten else served.known_person(user_id)
-        return cls(own, events, served.not_held(own, events, newer))
+        numbered = records.numbered_events_of(user_id)
+        fresh = served.not_held(own, numbered, 0 if forgotten else served.trained_to.seq)
+        return cls(own, [event for _, event in numbered], fresh)
 
     def now(self, served: Served) -> Person:
         """The person as known now."""

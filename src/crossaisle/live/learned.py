@@ -1,4 +1,4 @@
-"""What a service learns from feedback between two trainings. Imports: again, served, settings, tastes.
+"""What a service learns from feedback between two trainings. Imports: again, outages, served, settings, tastes.
 
 One thread reads lists shown and events in the order of the store and keeps four things from them: item and aisle biases (`learn.online`),
 items that most people reject (`learn.abnormal`), what exploring has taught (`learn.explore`) and how often each item was shown lately.
@@ -30,6 +30,7 @@ from crossaisle.learn.abnormal import Feedback, person_key
 from crossaisle.learn.explore import Explorer, Outcomes, Slot, base_features, places_to_explore, pool_of
 from crossaisle.learn.online import OnlineBiases
 from crossaisle.live.again import AT_ONCE, Again
+from crossaisle.live.outages import Outages
 from crossaisle.live.served import Served
 from crossaisle.live.settings import LearnSettings
 from crossaisle.live.tastes import Tastes
@@ -39,10 +40,6 @@ from crossaisle.schema import Bools, Floats, Ints, Times
 __all__ = ["LAG", "Learned"]
 
 LAG = 3.0
-_LATE = 20.0
-"""Seconds after the store was away until lists are read on: by then all that waited in every process is written."""
-_LONGEST = 300.0
-"""So many seconds after the store came back, lists are read on in any case, such as where it is away now and then."""
 _BREATH = 16
 """Lists that are read in one go."""
 _FEW = 2_000
@@ -86,6 +83,8 @@ class Learned:
     settings : LearnSettings
     since : float
         Unix seconds; lists shown before it are not read.
+    outages : Outages, optional
+        What is known of the store, by whoever else reads it too.
 
     Attributes
     ----------
@@ -101,8 +100,8 @@ class Learned:
         Day (ISO 8601) -> kind of event -> how many, ``lists`` among them.
     """
 
-    def __init__(self, served: Served, records: Records, settings: LearnSettings, since: float) -> None:
-        self.records, self.settings = records, settings
+    def __init__(self, served: Served, records: Records, settings: LearnSettings, since: float, outages: Outages | None = None) -> None:
+        self.records, self.settings, self.outages = records, settings, outages or Outages()
         self._served, self._codes, self._n = served, served.codes, served.catalogue.n_items
         aisles, counts = served.catalogue.item_aisles, served.contents.scorer.counts
         self._aisles, self._counts = aisles, counts
@@ -123,10 +122,6 @@ class Learned:
         """Up to where the events of before the training are read, which may answer lists shown since; None: not begun."""
         self._read_to, self._read_at = since, set[str]()
         """Lists before this moment are read, and of this moment itself these."""
-        self._well_at = self._away_from = self._away_until = -np.inf
-        """When the store was last read, when so before it was away the last time, and when it was last found so."""
-        self._back_at, self._well = np.inf, False
-        """When it was first read again since then, and whether it was the last time that it was asked."""
         self._recent: OrderedDict[str, tuple[tuple[str, int, bool], ...] | _Places] = OrderedDict()
         """Item, place and whether it explored; plain tuples, which the garbage collector does not go through again and again."""
         self._answered: OrderedDict[int, None] = OrderedDict()
@@ -185,39 +180,23 @@ class Learned:
         try:
             read = self._step(now, ended or threading.Event())
         except StoreAway:
-            self.found_away(now + time.monotonic() - began)
+            self.outages.away(now + time.monotonic() - began)
             raise
-        self._well_at, self._back_at, self._well = now, min(self._back_at, now), True
+        self.outages.well(now)
         return read
-
-    def found_away(self, now: float) -> None:
-        """The store could not be reached at a moment: lists that were made since it last could are waited for."""
-        if now - self._away_until > _LATE:
-            self._away_from = self._well_at if np.isfinite(self._well_at) else now - _LONGEST
-            self._back_at = np.inf
-        self._away_until, self._well = now, False
-
-    def goes_on_from(self, old: Learned) -> None:
-        """Know what another one knows of when the store was away."""
-        for name in ("_well_at", "_away_from", "_away_until", "_back_at"):
-            setattr(self, name, getattr(old, name))
 
     def learn_again(self, ended: threading.Event, n: int = AT_ONCE) -> None:
         """Work in up to n events of what people take again, where the log has been read; nobody waits for it."""
         again = self.again
-        if again is None or not self._well:  # who was forgotten since is known from the first good step on
+        if again is None or not (self._caught_up and self.outages.is_well):  # who was forgotten since is known from there on
             return
         try:
             again.work(ended, n)
         except StoreAway:
-            self.found_away(time.time())
+            self.outages.away(time.time())
 
     def _step(self, now: float, ended: threading.Event) -> bool:
-        # lists that were made while the store was away are written once it is back: they are waited for
-        until = now
-        if now - self._away_until <= _LATE:
-            until = max(self._away_from, now - _LONGEST) if now - self._back_at > _LONGEST else self._away_from
-        until -= LAG
+        until = self.outages.read_until(now) - LAG
         read = False
         if not self._caught_up:  # a call that found the store away may have read of somebody who was forgotten since
             self._first_head = self._first_head or self.records.head()

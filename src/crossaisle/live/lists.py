@@ -155,16 +155,15 @@ class Lists:
         allowed : bool (N,), optional
             What the request allows; by default what is available.
         """
-        listable = served.catalogue.available & ~served.gone if allowed is None else allowed.copy()
+        listable = served.listable if allowed is None else allowed.copy()
         if not ask.keep_seen:
             listable[person.items] = False
         elif ask.context_item is not None:
             listable[served.codes[ask.context_item]] = False
         listable[list(person.hidden)] = False
-        free, repeats, again = listable[items], None, learned.again
-        # every item is scored; what is wished for in words does not hang on what is bought again
-        if ask.keep_seen and again is not None and ask.wish is None and len(items) == served.catalogue.n_items and len(person.items):
-            repeats = again.adds(served, person, scores, time.time())
+        free, again = listable[items], learned.again
+        if ask.keep_seen and again is not None and ask.wish is None:  # what is wished for in words does not hang on what is bought again
+            scores = scores + again.adds(served, person, scores, time.time())  # of all items: such a list is never a quick one
         adjustment = learned.adjustment
         if adjustment is not None and len(adjustment) == served.catalogue.n_items:
             scores = scores + adjustment[items]
@@ -173,8 +172,6 @@ class Lists:
             if person.state is None:
                 person.state = served.contents.scorer.net.states(together([person]))[0][0]
             scores = scores + corrections.scores(person.state, items)
-        if repeats is not None:
-            scores = scores + repeats
         scores = sunk(served, person, items, scores, self.settings)
         columns = slate(
             scores[None],

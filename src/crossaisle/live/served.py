@@ -168,6 +168,11 @@ class Served:
             return None
         return QuickBlend(scorer, choose_index(scorer.item_vectors(), shared=self.shared), self.settings.pool)
 
+    @property
+    def listable(self) -> Bools:
+        """bool (N,), to be written to: available and still there."""
+        return np.asarray(self.catalogue.available & ~self.gone)
+
     def eligible(self, request: Request) -> Bools:
         """bool (N,): available, still there, in the categories asked for and passing the filter."""
         return eligible_items(request, self.catalogue) & ~self.gone
@@ -239,28 +244,24 @@ class Served:
         part = slice(int(h.offsets[row]), int(h.offsets[row + 1]))
         return Person(h.items[part], h.events[part], h.weights[part], h.times[part])
 
-    def not_held(self, trained: Person, events: Sequence[Event], newer: Sequence[Event]) -> list[bool]:
+    def not_held(self, trained: Person, events: Sequence[tuple[int, Event]], since: int) -> list[bool]:
         """Which events a person's history as the model holds it has not.
 
         Parameters
         ----------
         trained : Person
             That history.
-        events : sequence of Event
-            All of the person's.
-        newer : sequence of Event
-            Those that came after the training has read the store.
+        events : sequence of (int, Event)
+            All of the person's, each with its sequence number in the store.
+        since : int
+            The number up to which that history is made of the store.
         """
         if self.contents.people is None:  # a version that keeps no histories
             return [True] * len(events)
-        new = {event.event_id for event in newer}
-        out = list[bool]()
-        for event in events:
-            code = self.codes.get(event.item_id, -1)
-            # what was done with an item before anybody described it is in no history
-            later = event.event_id in new or code >= self.n_trained
-            out.append(later and not self.holds(event, trained))
-        return out
+        # what was done with an item before anybody described it is in no history
+        return [
+            (seq > since or self.codes.get(event.item_id, -1) >= self.n_trained) and not self.holds(event, trained) for seq, event in events
+        ]
 
     def holds(self, event: Event, trained: Person | None = None) -> bool:
         """Whether the model's own histories have an event of the store from elsewhere: from the tables that it was fitted on.

@@ -190,8 +190,13 @@ class Records:
 
     def events_of(self, user_id: str, after: int = 0) -> list[Event]:
         """A person's events with a sequence number above `after`, in the order of their timestamps, then of their coming."""
-        sql = f"SELECT {_EVENT} FROM events WHERE user_hash = ? AND seq > ? ORDER BY timestamp, seq"
-        return [_event(row) for row in self._database.read(lambda hand: hand.rows(sql, (hash_of(user_id), after)))]
+        return [event for _, event in self.numbered_events_of(user_id, after)]
+
+    def numbered_events_of(self, user_id: str, after: int = 0) -> list[tuple[int, Event]]:
+        """`events_of`, each with its sequence number."""
+        sql = f"SELECT seq, {_EVENT} FROM events WHERE user_hash = ? AND seq > ? ORDER BY timestamp, seq"
+        rows = self._database.read(lambda hand: hand.rows(sql, (hash_of(user_id), after)))
+        return [(row[0], _event(row[1:])) for row in rows]
 
     def has_more_events(self, user_id: str, than: int) -> bool:
         """Whether a person has more than so many events; not slower where there are very many."""

@@ -57,8 +57,9 @@ function Walk({ data, start }) {
   const find = () => {
     const way = strongestWay(view.edges.filter((e) => e.kind === "bought"), here, to) ?? strongestWay(view.edges, here, to);
     setNoWay(!way);
-    if (way) setWalk(way.nodes);
-    if (way) setTo("");
+    if (!way) return;
+    setWalk(way.nodes);
+    setTo("");
   };
   return html`
     <div class="two graphview">
